@@ -1,0 +1,66 @@
+"""Sample arrays, in memory or on disk, read by index or in order with a bounded resident size."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+import numpy as np
+
+_CHUNK_BYTES = 16 * 2**20
+_PAGE_CLUSTER = 64 * 1024  # what Linux maps around one page fault
+
+
+def is_on_disk(x: np.ndarray) -> bool:
+    """Whether ``x`` is a view of a ``numpy.memmap``, however deep."""
+    while x is not None:
+        if isinstance(x, np.memmap | mmap.mmap):
+            return True
+        x = getattr(x, "base", None)  # type: ignore[assignment]
+    return False
+
+
+def chunks(x: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
+    """Consecutive slices of about 16 MiB, or of ``rows`` samples."""
+    row_bytes = max(1, x.itemsize * int(np.prod(x.shape[1:])))
+    rows = rows or max(1, _CHUNK_BYTES // row_bytes)
+    drawn = 0
+    for start in range(0, len(x), rows):
+        yield x[start : start + rows]
+        drawn += rows * row_bytes
+        if drawn > 8 * _CHUNK_BYTES:
+            release(x)
+            drawn = 0
+
+
+def release(x: np.ndarray) -> None:
+    """Give mapped pages of a memmap back: they stay in the system's cache but leave our resident size."""
+    while x is not None:
+        mapping = getattr(x, "_mmap", None) if isinstance(x, np.memmap) else x
+        if isinstance(mapping, mmap.mmap):
+            # copy-on-write maps hold the caller's own changes, which MADV_DONTNEED would drop
+            if hasattr(mapping, "madvise") and getattr(x, "mode", "r") != "c":
+                mapping.madvise(mmap.MADV_DONTNEED)
+            return
+        x = getattr(x, "base", None)  # type: ignore[assignment]
+
+
+class DiskRows:
+    """Rows of a memmap by index; pages are given back after every ``budget`` bytes drawn."""
+
+    def __init__(self, x: np.ndarray, budget: int = 256 * 2**20):
+        self.x, self.budget, self.drawn = x, budget, 0
+        self.cost = _PAGE_CLUSTER + x.itemsize * int(np.prod(x.shape[1:]))
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: np.ndarray) -> np.ndarray:
+        order = np.argsort(index)  # read forwards, then put back in the order asked for
+        rows = np.empty((len(index), *self.x.shape[1:]), self.x.dtype)
+        rows[order] = self.x[index[order]]
+        self.drawn += len(index) * self.cost
+        if self.drawn > self.budget:
+            release(self.x)
+            self.drawn = 0
+        return rows

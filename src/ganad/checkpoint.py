@@ -1,0 +1,89 @@
+"""Checkpoints of a fit: a folder with the end of every finished run and the last moment of the current one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from . import persist
+from .errors import InputError
+
+_HASHED_ROWS = 4096
+
+State = tuple[dict[str, Tensor], dict[str, Any]]
+
+
+class Checkpoint:
+    """Where a fit keeps its progress.
+
+    A method's ``train`` may hold several runs with computations between them. The state at the end of
+    each finished run is kept, so a resumed fit replays ``train`` from the start, skips what is finished
+    and ends in the same bits as the fit that was never interrupted.
+    """
+
+    def __init__(self, folder: str | Path, fingerprint: str, *, every: float = 60.0, resume: bool = False):
+        self.folder, self.fingerprint, self.every = Path(folder), fingerprint, every
+        self.saved_at = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        persist.remove_leftovers(self.folder)
+        if not resume:
+            self.clear()
+
+    def due(self) -> bool:
+        """Whether ``every`` seconds have passed since the last save."""
+        return time.monotonic() - self.saved_at >= self.every
+
+    def save(self, run: int, state: State, *, finished: bool) -> None:
+        tensors, header = state
+        path = self._finished(run) if finished else self._current
+        persist.write(path, "checkpoint", tensors, header | {"run": run, "fingerprint": self.fingerprint})
+        self.saved_at = time.monotonic()
+
+    def load(self, run: int) -> tuple[State, bool] | None:
+        """The state of run number ``run`` and whether it is finished; None if there is none."""
+        for path, finished in ((self._finished(run), True), (self._current, False)):
+            if path.exists():
+                tensors, header = persist.read(path, "checkpoint")
+                if header["fingerprint"] != self.fingerprint:
+                    raise InputError(
+                        f"{self.folder}: this checkpoint is of other data, settings or versions; "
+                        "fit without resume to start over"
+                    )
+                if header["run"] == run:
+                    return (tensors, header), finished
+        return None
+
+    def clear(self) -> None:
+        """Delete the checkpoint's files, and the folder if nothing else is in it."""
+        for path in [*self.folder.glob("run-*.safetensors"), self._current]:
+            path.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete the checkpoint; its work is done."""
+        self.clear()
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    @property
+    def _current(self) -> Path:
+        return self.folder / "current.safetensors"
+
+    def _finished(self, run: int) -> Path:
+        return self.folder / f"run-{run}.safetensors"
+
+
+def fingerprint(detector: Any, x: np.ndarray) -> str:
+    """SHA-256 of what must be equal for a resumed fit to be the same fit: class, settings, versions, data.
+
+    Of a large array, 4,096 rows spread evenly over it are hashed.
+    """
+    rows = x if len(x) <= _HASHED_ROWS else x[np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int)]
+    settings = {k: v for k, v in detector.get_params(deep=False).items() if k != "verbose"}
+    words = json.dumps([type(detector).__name__, settings, persist.versions(), x.shape, str(x.dtype)], default=str)
+    return hashlib.sha256(words.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()

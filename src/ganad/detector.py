@@ -1,0 +1,490 @@
+"""Detector: what a method writes, and the scikit-learn face that every method then has."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import math
+import numbers
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, dataclass_transform
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from . import devices, persist
+from .arrays import chunks
+from .checkpoint import Checkpoint, fingerprint
+from .errors import InputError
+from .progress import Bar
+from .scaling import Scaling
+from .training import Run, Step, Stream, TrainingSet, _hash
+
+Batches = Stream
+Updates = Iterator[tuple[str, dict[str, Tensor]]]
+
+
+@dataclass_transform(kw_only_default=True)
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class Detector(OutlierMixin, BaseEstimator):
+    """Base of every detector. A method writes ``build``, ``training_step`` and ``score_batch``.
+
+    Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
+    command-line options and part of the model file.
+    """
+
+    epochs: int = 20  #: passes over the training set
+    batch_size: int = 64  #: samples a training step draws
+    lr: float = 2e-4  #: step size of Adam, shared by all players
+    betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
+    ema: float = 0.0  #: decay of the average of the weights that is used after training; 0: the last weights
+    clip_norm: float | None = None  #: largest norm of a player's gradient
+    patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
+    validation_fraction: float = 0.1  #: share of the (normal) training data held out when patience is set
+    contamination: float = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
+    scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
+    image_size: int | None = None  #: resize images to this side before the networks see them
+    score_batch_size: int | None = None  #: samples scored at a time; None: 64 images or 512 rows
+    device: str = "auto"  #: auto, cpu, cuda, cuda:1, ...
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
+    threads: int | None = None  #: CPU threads; None: half of the cores for images, one for tables
+    verbose: int = 1  #: 0: no progress bar
+    random_state: int | None = None  #: seed; the same seed gives the same weights on one machine
+
+    #: Published settings by data set, as constructor arguments.
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    #: The threshold is a quantile of the scores of at most this many training samples.
+    OFFSET_SAMPLES: ClassVar[int] = 10_000
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        super().__init_subclass__(**kwargs)
+
+    # -- what a method writes -----------------------------------------------------------------------------
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        """Return the players by name: the networks that one optimiser updates together.
+
+        shape: of one sample as the networks see it, ``(d,)`` or ``(C, H, W)``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define build(shape)")
+
+    def training_step(self, batches: Batches) -> Updates:
+        """Draw ``x = next(batches)`` and yield ``player, {term: loss}``.
+
+        Each yield steps that player on the sum of its terms; the lines after it see the new weights.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define training_step(batches)")
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        """Anomaly scores ``(n,)`` of samples ``(n, *shape)``, higher is more anomalous.
+
+        Called in eval mode with frozen weights; gradients with respect to inputs are allowed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define score_batch(x)")
+
+    def train(self, x: TrainingSet) -> None:
+        """The training procedure; override it to add stages, or a fit after the networks'."""
+        self.run(self.training_step, x)
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of one player; override it where the paper uses another."""
+        return torch.optim.Adam(params, lr=self.lr, betas=self.betas, fused=True)
+
+    def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
+        """Multiplier of the player's step size; a pure function, so that a resumed fit follows it exactly."""
+        return 1.0
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        """Loss ``(n,)`` of held-out normal samples, for early stopping; the score unless a method knows better."""
+        return self.score_batch(x)
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        """The networks' version of each sample, where the method has one."""
+        raise AttributeError(f"{type(self).__name__} does not reconstruct its input")
+
+    def sample_batch(self, n: int) -> Tensor:
+        """``n`` generated samples, where the method has a generator."""
+        raise AttributeError(f"{type(self).__name__} does not generate samples")
+
+    # -- what a method calls ------------------------------------------------------------------------------
+
+    def run(
+        self,
+        step: Step,
+        x: TrainingSet | Tensor,
+        *,
+        update: tuple[str, ...] | None = None,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        batch_size: int | None = None,
+        early_stopping: bool = True,
+    ) -> None:
+        """Train the ``update`` players (default: all) with ``step``; the others stay in eval mode.
+
+        ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
+        """
+        fit = self._fit
+        names = update or tuple(self.nets_.keys())
+        for name, net in self.nets_.items():
+            net.train(name in names)
+        data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
+        stage = step.__name__.removesuffix("_step")
+        run = Run(
+            name=stage,
+            step=step,
+            stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
+            nets=self.nets_,
+            optimizers={k: self.optimizer(k, list(self.nets_[k].parameters())) for k in names},
+            epochs=self.epochs if epochs is None else epochs,
+            iterations=iterations,
+            dtype=self.dtype_,
+            ema=self.ema,
+            clip_norm=self.clip_norm,
+            patience=self.patience if early_stopping and fit.held_out is not None else None,
+            validate=self._validation_loss if early_stopping and fit.held_out is not None else None,
+            lr_factor=None if type(self).lr_factor is Detector.lr_factor else self.lr_factor,
+            on_progress=fit.show,
+        )
+        self.history_ += run.train(fit.checkpoint, fit.runs)
+        fit.runs += 1
+
+    def noise(self, n: int) -> Tensor:
+        """``(n, latent_dim)`` standard normal codes on the device."""
+        return torch.randn(n, self.latent_dim, device=self.device_)  # type: ignore[attr-defined]
+
+    def map_batches(self, fn: Callable[[Tensor], Tensor], x: TrainingSet | Tensor) -> Tensor:
+        """Apply ``fn`` to all of ``x`` in order, batch by batch, with the networks frozen."""
+        data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
+        with frozen(self.nets_):
+            return torch.cat([fn(data.batch(i)).detach() for i in torch.arange(len(data)).split(self._chunk)])
+
+    # -- public -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """The published settings for a data set, with changes: ``FenceGAN.preset("mnist", epochs=5)``."""
+        if name not in cls.PRESETS:
+            raise InputError(f"{cls.__name__} has no preset {name!r}; it has {', '.join(cls.PRESETS) or 'none'}")
+        return cls(**cls.PRESETS[name] | changes)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: float = 60.0,
+    ) -> Self:
+        """Learn what is normal.
+
+        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a
+        ``numpy.memmap`` or a data frame. y: ignored. checkpoint: a folder for the progress, written at
+        least every ``checkpoint_every`` seconds and after every epoch; with ``resume`` the fit continues
+        from it and ends in the same weights as if it had not been interrupted.
+
+        Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
+        """
+        self.check_settings()
+        X = self._validated(X, reset=True)
+        self.device_ = devices.choose_device(self.device)
+        is_image = X.ndim > 2
+        self.dtype_ = devices.choose_dtype(self.precision, self.device_, is_image=is_image)
+        scaling = Scaling.fit(X, self.scaling)
+        self.set_scaling(scaling.shift, scaling.scale, scaling.clip)
+        self.history_: list[dict[str, Any]] = []
+        mark = fingerprint(self, X) if checkpoint or self.random_state is None else ""
+        if self.random_state is None and checkpoint:
+            seed = _hash(mark) % 2**31  # a resumed fit must find the seed it began with
+        else:
+            seed = int(check_random_state(self.random_state).randint(2**31))
+        keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
+        threads = devices.choose_threads(self.threads, is_image=is_image)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(devices.use_threads(threads))
+            stack.enter_context(devices.deterministic_kernels())
+            stack.enter_context(devices.isolated_rng(seed, self.device_))
+            stack.enter_context(torch.enable_grad())
+            bar = stack.enter_context(Bar(type(self).__name__, enabled=self.verbose > 0))
+            self.nets_ = self.place(nn.ModuleDict(self.build(self.shape_)))
+            train, held_out = self._split(X, seed)
+            self._fit = _Fit(seed, keeper, held_out, bar)
+            try:
+                self.train(train)
+            finally:
+                del self._fit
+            self.nets_.eval()
+        rows = np.arange(len(X))
+        if len(X) > self.OFFSET_SAMPLES:
+            rows = np.sort(np.random.default_rng(seed).choice(len(X), self.OFFSET_SAMPLES, replace=False))
+        scores = self._score(X[rows])
+        self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
+        return self
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """Scores ``(n,)``, higher is more anomalous.
+
+        A score is a function of the fitted model and the sample alone: it does not depend on the other
+        samples, their order or their number. Raises InputError or ValueError for unusable data.
+        """
+        check_is_fitted(self, "nets_")
+        return self._score(self._validated(X, reset=False))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Scikit-learn's sign: lower is more anomalous."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """``score_samples - offset_``: negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """+1 for normal samples, -1 for anomalies, ``(n,)``."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    @property
+    def threshold(self) -> float:
+        """The anomaly score above which ``predict`` says anomaly."""
+        check_is_fitted(self, "offset_")
+        return -self.offset_
+
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """The networks' version of each sample, in the units and shape of ``X``, float32.
+
+        Raises AttributeError where the method has none.
+        """
+        check_is_fitted(self, "nets_")
+        X = self._validated(X, reset=False)
+        return self._map_chunks(lambda x: self._as_input(self.reconstruct_batch(x)), X).astype(np.float32)
+
+    def sample(self, n: int = 1, random_state: int | None = None) -> np.ndarray:
+        """``n`` generated samples in the units and shape of the training data, float32.
+
+        Raises AttributeError where the method has no generator.
+        """
+        check_is_fitted(self, "nets_")
+        seed = int(check_random_state(random_state).randint(2**31))
+        with devices.isolated_rng(seed, self.device_), frozen(self.nets_), torch.no_grad():
+            parts = [self._as_input(self.sample_batch(min(256, n - i))) for i in range(0, n, 256)]
+        return torch.cat(parts).cpu().numpy()
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file; ``ganad.load`` reads it back."""
+        check_is_fitted(self, "nets_")
+        persist.save(self, path)
+
+    def check_settings(self) -> None:
+        """Raise InputError, naming field, value and what is allowed, for a setting that cannot work."""
+        for name, hint in _hints(type(self)).items():
+            _check_setting(type(self).__name__, name, hint, getattr(self, name))
+
+    def set_scaling(self, shift: np.ndarray, scale: np.ndarray, clip: float | None) -> None:
+        """Put a fitted input scaling in place."""
+        self.scaling_ = Scaling(shift, scale, clip)
+
+    # -- between the user's arrays and the networks ---------------------------------------------------------
+
+    def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
+        """The samples as an array, checked; ``reset`` remembers their shape."""
+        if isinstance(X, Tensor):
+            X = X.detach().cpu().numpy()
+        if not (isinstance(X, np.ndarray) and X.ndim > 2):
+            array = np.asarray(X) if isinstance(X, list | tuple) else X
+            if getattr(array, "ndim", 2) < 3:
+                if not reset and len(getattr(self, "sample_shape_", ())) > 1:
+                    raise InputError(
+                        f"{type(self).__name__} was fitted on images of shape {self.sample_shape_}; "
+                        f"give an array (n, *{self.sample_shape_}), not a table"
+                    )
+                table = validate_data(
+                    self, X, dtype=np.float32, order="C", reset=reset, ensure_min_samples=2 if reset else 1
+                )
+                if reset:
+                    self.shape_ = self.sample_shape_ = (table.shape[1],)
+                return table
+            X = array
+        name = type(self).__name__
+        if X.ndim > 4 or X.dtype.kind not in "buif":
+            raise InputError(
+                f"{name} takes tables (n, d) or images (n, H, W) or (n, H, W, C) of numbers, "
+                f"not an array of shape {X.shape} and type {X.dtype}"
+            )
+        if len(X) < (2 if reset else 1):
+            raise InputError(f"Found array with {len(X)} sample(s), but {name} needs {2 if reset else 1}")
+        if X.dtype.kind == "f" and not all(np.isfinite(c).all() for c in chunks(X)):
+            raise InputError(f"Input X contains NaN or infinity; {name} needs numbers: remove or repair those images")
+        if reset:
+            height, width, channels = (*X.shape[1:], 1)[:3]
+            if min(height, width) < 8 or channels > 4:
+                raise InputError(
+                    f"images of shape {X.shape[1:]}: sides must be at least 8 pixels and the last axis, "
+                    "the channels, at most 4"
+                )
+            side = self.image_size
+            self.sample_shape_ = X.shape[1:]
+            self.shape_ = (channels, side or height, side or width)
+            self.n_features_in_ = height * width * channels
+            vars(self).pop("feature_names_in_", None)
+        elif X.shape[1:] != self.sample_shape_:
+            raise InputError(
+                f"X has samples of shape {X.shape[1:]}, but {name} was fitted on {self.sample_shape_}; resize them"
+            )
+        return X
+
+    def _as_network(self, x: Tensor) -> Tensor:
+        """A raw batch as the networks take it: scaled, channels first, resized."""
+        x = self.scaling_.apply(x)
+        if len(self.sample_shape_) == 1:
+            return x
+        x = x.unsqueeze(-1) if len(self.sample_shape_) == 2 else x
+        x = x.permute(0, 3, 1, 2)  # in memory this stays channels-last, which the kernels prefer
+        if x.shape[2:] != self.shape_[1:]:
+            x = nn.functional.interpolate(x, self.shape_[1:], mode="bilinear", antialias=True)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _as_input(self, x: Tensor) -> Tensor:
+        """The reverse of ``_as_network``."""
+        x = x.float()
+        if len(self.sample_shape_) > 1:
+            if x.shape[2:] != self.sample_shape_[:2]:
+                x = nn.functional.interpolate(x, self.sample_shape_[:2], mode="bilinear", antialias=True)
+            x = x.permute(0, 2, 3, 1)
+            x = x.squeeze(-1) if len(self.sample_shape_) == 2 else x
+        return self.scaling_.invert(x)
+
+    def place(self, nets: nn.ModuleDict) -> nn.ModuleDict:
+        """The networks on the device, image networks with channels last in memory."""
+        nets = nets.to(self.device_)
+        return nets.to(memory_format=torch.channels_last) if len(self.shape_) == 3 else nets
+
+    def _split(self, X: np.ndarray, seed: int) -> tuple[TrainingSet, TrainingSet | None]:
+        """The training set and, when ``patience`` asks for it, held-out normal samples."""
+        if self.patience is None:
+            return TrainingSet(X, self.device_, self._as_network), None
+        n = max(1, round(self.validation_fraction * len(X)))
+        if len(X) - n < 2:
+            raise InputError(f"{len(X)} samples are too few to hold {n} out; set patience=None")
+        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(seed))
+        train = TrainingSet(X, self.device_, self._as_network, rows=order[n:])
+        held_out = TrainingSet(X[np.sort(order[:n].numpy())], self.device_, self._as_network)
+        return train, held_out
+
+    def _validation_loss(self) -> float:
+        """Mean loss of the held-out samples; training's random state and modes are left as they were."""
+        modes = {name: net.training for name, net in self.nets_.items()}
+        held_out = self._fit.held_out
+        assert held_out is not None
+        with devices.isolated_rng(0, self.device_):
+            loss = self.map_batches(self.validation_batch, held_out).mean().item()
+        for name, training in modes.items():
+            self.nets_[name].train(training)
+        return loss
+
+    @property
+    def _chunk(self) -> int:
+        return self.score_batch_size or (64 if len(self.shape_) == 3 else 512)
+
+    def _score(self, X: np.ndarray) -> np.ndarray:
+        return self._map_chunks(self.score_batch, X).astype(np.float64)
+
+    def _map_chunks(self, fn: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
+        """Apply ``fn`` to samples in chunks of one fixed size, the last one padded.
+
+        The kernels, and with them the bits of a score, then do not depend on how many samples were asked for.
+        """
+        threads = devices.choose_threads(self.threads, is_image=X.ndim > 2)
+        bf16 = self.precision == "bf16"
+        parts = []
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(devices.use_threads(threads))
+            stack.enter_context(devices.deterministic_kernels())
+            stack.enter_context(frozen(self.nets_))
+            stack.enter_context(torch.enable_grad())
+            if bf16:
+                stack.enter_context(torch.autocast(self.device_.type, torch.bfloat16))
+            for rows in chunks(X, self._chunk):
+                index = np.minimum(np.arange(self._chunk), len(rows) - 1)
+                rows = rows[index] if len(rows) < self._chunk else rows
+                rows = np.array(rows, dtype=np.uint8 if rows.dtype == np.uint8 else np.float32)
+                x = self._as_network(torch.from_numpy(rows).to(self.device_))
+                with devices.isolated_rng(0, self.device_):
+                    parts.append(fn(x).detach().float().cpu().numpy())
+        return np.concatenate(parts)[: len(X)]
+
+
+@dataclasses.dataclass
+class _Fit:
+    """What belongs to one call of fit and is forgotten after it."""
+
+    seed: int
+    checkpoint: Checkpoint | None
+    held_out: TrainingSet | None
+    bar: Bar
+    runs: int = 0
+
+    def show(self, run: Run) -> None:
+        if run.iterations is not None:
+            done, total = run.iteration, run.iterations
+        else:
+            done, total = run.stream.epoch, run.epochs or 0
+        last = run.history[-1] if run.history else {}
+        note = "  ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, float) and k != "seconds")
+        self.bar.update(done, total, note, f"{self.bar.title} {run.name}")
+
+
+@contextlib.contextmanager
+def frozen(nets: nn.ModuleDict) -> Iterator[None]:
+    """Eval mode and no gradients for weights; gradients with respect to inputs still flow."""
+    flags = [(p, p.requires_grad) for p in nets.parameters()]
+    nets.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p, flag in flags:
+            p.requires_grad_(flag)
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+#: Fields for which zero makes no sense.
+_POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size", "threads", "clip_norm"}
+
+
+def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:
+    options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
+    if typing.get_origin(hint) is Literal:
+        if value not in options:
+            raise InputError(f"{owner}: {name}={value!r} is not one of {', '.join(map(repr, options))}")
+        return
+    if value is None and type(None) in options:
+        return
+    kinds = set(options) - {type(None)} or {hint}
+    if kinds & {int, float} and kinds <= {int, float}:
+        kind: type = numbers.Integral if kinds == {int} else numbers.Real
+        if name == "random_state":
+            if isinstance(value, np.random.RandomState | numbers.Integral):
+                return
+        elif isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value):
+            if name == "contamination" and not 0 <= value <= 0.5:
+                raise InputError(f"{owner}: contamination={value} must lie between 0 and 0.5")
+            if name in ("ema", "validation_fraction") and not 0 <= value < 1:
+                raise InputError(f"{owner}: {name}={value} must be at least 0 and below 1")
+            if (name in _POSITIVE and value <= 0) or (kinds == {int} and value < 0):
+                raise InputError(f"{owner}: {name}={value} must be {'above' if name in _POSITIVE else 'at least'} 0")
+            return
+        what = "a whole number" if kinds == {int} else "a number"
+        raise InputError(f"{owner}: {name}={value!r} must be {what}")
+    if kinds == {bool} and not isinstance(value, bool | np.bool_):
+        raise InputError(f"{owner}: {name}={value!r} must be true or false")

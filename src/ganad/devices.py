@@ -1,0 +1,115 @@
+"""Where numbers are computed and how precisely: device, number format, threads, random state."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+
+import torch
+
+from .errors import InputError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device to compute on; ``"auto"`` takes a CUDA GPU if there is one, else the CPU.
+
+    Raises InputError for a name torch does not know or a device that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f'device={name!r} cannot be used here ({reason}); try "cpu" or "auto"') from error
+    return device
+
+
+@functools.cache
+def has_fast_bf16(device_type: str) -> bool:
+    """Whether matrix products in bfloat16 run on hardware made for them."""
+    if device_type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device_type == "cpu":
+        return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    return False
+
+
+def choose_dtype(precision: str, device: torch.device, *, is_image: bool) -> torch.dtype:
+    """The number format of matrix products; weights, sums and losses stay float32 in any case.
+
+    ``"auto"`` is bfloat16 for image networks where the chip has it and float32 otherwise: the small
+    dense networks of tables gain nothing from it.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if is_image and has_fast_bf16(device.type) else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_threads(requested: int | None, *, is_image: bool) -> int:
+    """CPU threads for one fit or one scoring run.
+
+    A parallel region waits for its slowest thread, so a core that the host takes away stops all of
+    them (a step was seen 25 times slower that way): the default is half of the cores, at most eight,
+    and one for tables, whose matrix products are too small to share. ``OMP_NUM_THREADS`` overrides it.
+    """
+    if requested is not None:
+        return requested
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    return max(1, min(8, available_cores() // 2)) if is_image else 1
+
+
+@contextlib.contextmanager
+def use_threads(n: int) -> Iterator[None]:
+    """Compute with ``n`` CPU threads and put the caller's number back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def isolated_rng(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators for this block only; the caller's random state is left as it was."""
+    cuda = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Same seed, same weights: cuDNN picks its algorithms by rule, not by timing them."""
+    cudnn = torch.backends.cudnn
+    before = cudnn.deterministic, cudnn.benchmark
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark = before
+
+
+def rng_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """Torch's random state as tensors, for a checkpoint."""
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def set_rng_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
+    """Continue from ``rng_state``'s result."""
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)

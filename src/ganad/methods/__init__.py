@@ -1,0 +1,16 @@
+"""Every detector, one file a paper. Adding one is a file here and a line below."""
+
+from ..detector import Detector
+from .autoencoder import AutoEncoder
+from .egbad import EGBAD
+from .fence_gan import FenceGAN
+from .ganomaly import GANomaly
+
+#: The only registry: every detector class imported above.
+DETECTORS: tuple[type[Detector], ...] = tuple(
+    value
+    for value in list(globals().values())
+    if isinstance(value, type) and issubclass(value, Detector) and value is not Detector
+)
+
+__all__ = ["DETECTORS", *(detector.__name__ for detector in DETECTORS)]  # noqa: PLE0604

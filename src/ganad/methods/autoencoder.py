@@ -1,0 +1,164 @@
+"""Autoencoder with the reconstruction error as score (DCAE).
+
+J. Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011; as an
+anomaly detector in L. Ruff et al., "Deep one-class classification", ICML 2018, and L. Deecke et al. (ADGAN).
+
+    loss   mean over samples of ||x - D(E(x))||^2, summed over pixels or columns
+    score  the same of one sample: "sum_sq", "mean_sq", or "l1"
+
+Differs from the papers:
+- The DCGAN-like network's sizes are not published; they are those of the VAE page, one head, no sampling.
+- Inputs are in [-1, 1] and the output is a tanh, for the Deep SVDD networks too, whose code has a sigmoid on
+  contrast-normalised pixels in [0, 1]; ``contrast="l1"`` adds that normalisation per image. Its min-max
+  constants are then not needed: the output layer is linear.
+- Tables use a 64-16-64 network, or ``hidden`` widths of your own.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..detector import Batches, Detector, Updates
+from ..losses import per_sample
+from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+
+
+class AutoEncoder(Detector):
+    """Compress, rebuild, and compare."""
+
+    variant: Literal["sum_sq", "mean_sq", "l1"] = "sum_sq"  #: how errors are added up to a score
+    network: Literal["dcgan", "deep-svdd"] = "dcgan"  #: layer table for images
+    contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast (Deep SVDD)
+    noise_sd: float = 0.0  #: Gaussian noise on the input while training (denoising autoencoder)
+    latent_dim: int = 256  #: size of the code (images)
+    hidden: tuple[int, ...] = (64, 16, 64)  #: widths of the layers (tables)
+    lr: float = 1e-3  #: step size of Adam
+    betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
+    weight_decay: float = 0.0  #: L2 penalty of the weights
+    lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
+    batch_size: int = 128  #: samples a training step draws
+    epochs: int = 100  #: passes over the training set
+
+    PRESETS = {
+        "mnist": dict(),
+        "cifar10": dict(),
+        "mnist-deep-svdd": dict(
+            network="deep-svdd",
+            contrast="l1",
+            latent_dim=32,
+            lr=1e-4,
+            weight_decay=5e-4,
+            lr_milestone=1 / 3,
+            batch_size=200,
+            epochs=150,
+        ),
+        "cifar10-deep-svdd": dict(
+            network="deep-svdd",
+            contrast="l1",
+            latent_dim=128,
+            lr=1e-4,
+            weight_decay=5e-7,
+            lr_milestone=5 / 7,
+            batch_size=200,
+            epochs=350,
+        ),
+        "kddcup99": dict(hidden=(64, 16, 64), epochs=20, batch_size=256),
+    }
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        if len(shape) == 1:
+            return dict(autoencoder=mlp(shape[0], *self.hidden, shape[0]))
+        table = dcgan_network if self.network == "dcgan" else deep_svdd_network
+        last = nn.Identity() if self.contrast == "l1" else nn.Tanh()
+        return dict(autoencoder=table(shape, self.latent_dim, last))
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        return torch.optim.Adam(params, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
+
+    def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
+        return 0.1 if epoch >= self.lr_milestone * self.epochs else 1.0
+
+    def training_step(self, batches: Batches) -> Updates:
+        x = self._input(next(batches))
+        noisy = x + self.noise_sd * torch.randn_like(x) if self.noise_sd else x
+        yield "autoencoder", dict(reconstruction=self._error(x, self.nets_.autoencoder(noisy)).mean())
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        x = self._input(x)
+        x_hat = self.nets_.autoencoder(x)
+        if self.variant == "l1":
+            return per_sample((x - x_hat).abs())
+        error = self._error(x, x_hat)
+        return error if self.variant == "sum_sq" else error / x[0].numel()
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        x = self._input(x)
+        return self._error(x, self.nets_.autoencoder(x))
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        if self.contrast == "none" or x.ndim == 2:
+            return self.nets_.autoencoder(x)
+        mean, spread = _contrast(x)
+        return self.nets_.autoencoder((x - mean) / spread) * spread + mean
+
+    def _input(self, x: Tensor) -> Tensor:
+        if self.contrast == "none" or x.ndim == 2:
+            return x
+        mean, spread = _contrast(x)
+        return (x - mean) / spread
+
+    def _error(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        return per_sample((x - x_hat).square())
+
+
+def _contrast(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and mean absolute deviation of each image (global contrast normalisation, L1)."""
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean, (x - mean).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+
+
+def dcgan_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:
+    """Three halvings with batch norm and ReLU (fewer for images below 16), a dense code, and back."""
+    channels, height, width = shape
+    sizes = pyramid((height, width), levels=3 if min(height, width) >= 16 else 1)
+    sizes = pyramid((height, width), until=4) if max(height, width) > 32 else sizes
+    widths = [min(64 * 2**i, 512) for i in range(len(sizes) - 1)]
+    down: list[nn.Module] = []
+    for a, b in zip([channels, *widths], widths):
+        down += [SameConv2d(a, b, 4, 2), nn.BatchNorm2d(b), nn.ReLU()]
+    h, w = sizes[-1]
+    flat = widths[-1] * h * w
+    up: list[nn.Module] = [nn.BatchNorm2d(widths[-1]), nn.ReLU()]
+    for a, b, target in zip(widths[::-1], widths[-2::-1], sizes[-2:0:-1]):
+        up += [SameDeconv2d(a, b, 4, 2, target), nn.BatchNorm2d(b), nn.ReLU()]
+    return nn.Sequential(
+        *[*down, nn.Flatten(), nn.Linear(flat, latent_dim), nn.Linear(latent_dim, flat)],
+        *[Reshape(widths[-1], (h, w)), *up, SameDeconv2d(widths[0], channels, 4, 2, sizes[0]), last],
+    ).apply(dcgan_init)
+
+
+def deep_svdd_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:
+    """Deep SVDD's small networks: 5 x 5 convolutions without biases, max pooling, nearest upsampling."""
+    channels, height, width = shape
+    widths = [8, 4] if channels == 1 else [32, 64, 128]
+
+    def conv(a: int, b: int) -> list[nn.Module]:
+        layer = nn.Conv2d(a, b, 5, padding=2, bias=False)
+        nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("leaky_relu", 0.01))
+        return [layer, nn.BatchNorm2d(b, eps=1e-4, affine=False), nn.LeakyReLU(0.01)]
+
+    sizes = [(height, width)]
+    down: list[nn.Module] = []
+    for a, b in zip([channels, *widths], widths):
+        down += [*conv(a, b), nn.MaxPool2d(2)]
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    h, w = sizes[-1]
+    up: list[nn.Module] = [nn.Linear(latent_dim, widths[-1] * h * w, bias=False), Reshape(widths[-1], (h, w))]
+    for a, b, size in zip(widths[::-1], [*widths[-2::-1], widths[0]], sizes[-2::-1]):
+        up += [nn.Upsample(size), *conv(a, b)]
+    last_conv = nn.Conv2d(widths[0], channels, 5, padding=2, bias=False)
+    code = nn.Linear(widths[-1] * h * w, latent_dim, bias=False)
+    return nn.Sequential(*down, nn.Flatten(), code, *up, last_conv, last)

@@ -1,0 +1,262 @@
+"""Fence GAN.
+
+P. Ngo et al., "Fence GAN: Towards Better Anomaly Detection", arXiv 1904.01209 (2019);
+code phuccuongngo99/Fence_GAN (Keras).
+
+The generator is not asked to imitate the data but to surround them: its samples should lie where the
+discriminator says alpha, and far from each other. The discriminator, trained to tell the data from that
+fence, is the detector.
+
+    encirclement  E = mean of H(alpha, D(G(z)))     H: binary cross-entropy with the soft target alpha
+    dispersion    S = 1 / mean ||G(z) - mu||_2      mu: mean of the generated batch
+    generator     E + beta S
+    discriminator mean of -log D(x) - gamma log(1 - D(G(z)))
+    score         -logit D(x), which orders samples as 1 - D(x) does and does not saturate
+
+Differs from the paper:
+- E is the official code's cross-entropy; the printed log|alpha - D| is singular where it should be
+  smallest and throws the generator away (``encirclement="log"`` keeps it as an ablation).
+- The discriminator is trained alone for ``pretrain_epochs`` first, as the published commands do.
+Differs from the official code:
+- One discriminator step on both terms; ``separate_steps=True`` gives the code's two steps, whose gamma
+  acts only through the shared second moment of Adam.
+- The last epoch is used. The code keeps the epoch with the best score on labelled anomalies.
+- Batch norm's running statistics are used for scoring as everywhere in this library.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..detector import Batches, Detector, Updates
+from ..losses import bce
+from ..nets import Critic, Reshape, SameConv2d, SameDeconv2d, glorot_normal, mlp, normal_init, pyramid
+from ..training import TrainingSet
+
+
+class FenceGAN(Detector):
+    """A generator that fences the normal data and a discriminator that then knows the inside."""
+
+    alpha: float = 0.1  #: level of the discriminator on which generated samples should lie
+    beta: float = 30.0  #: weight of the dispersion
+    gamma: float = 0.1  #: weight of generated samples in the discriminator's loss
+    encirclement: Literal["cross-entropy", "log"] = "cross-entropy"  #: the code's loss or the printed one
+    separate_steps: bool = False  #: real and generated samples in two discriminator steps, as in the code
+    pretrain_epochs: int = 15  #: epochs of the discriminator alone against the untrained generator
+    latent_dim: int = 200  #: size of z
+    latent_sd: float = 1.0  #: standard deviation of z
+    lr: float = 2e-5  #: step size of the generator
+    discriminator_lr: float = 1e-5  #: step size of the discriminator
+    lr_decay: float = 0.0  #: step sizes are divided by 1 + lr_decay x iteration
+    discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: the paper prints SGD for KDD99
+    network: Literal["dcgan", "cifar10", "toy"] = "dcgan"  #: published layer table; tables use the KDD99 one
+    batch_size: int = 200  #: samples a training step draws
+    epochs: int = 100  #: passes over the training set
+
+    PRESETS = {
+        "mnist": dict(),
+        "cifar10": dict(
+            network="cifar10",
+            alpha=0.5,
+            beta=10.0,
+            gamma=0.5,
+            latent_dim=256,
+            lr=1e-3,
+            discriminator_lr=1e-4,
+            batch_size=128,
+            epochs=150,
+        ),
+        "kddcup99": dict(
+            alpha=0.5,
+            beta=30.0,
+            gamma=0.5,
+            latent_dim=32,
+            lr=1e-4,
+            discriminator_lr=1e-4,
+            batch_size=256,
+            epochs=50,
+            scaling="minmax",
+        ),
+        "kddcup99-as-printed": dict(
+            alpha=0.5,
+            beta=30.0,
+            gamma=0.5,
+            latent_dim=32,
+            lr=1e-4,
+            discriminator_lr=8e-6,
+            discriminator_optimizer="sgd",
+            lr_decay=1e-3,
+            batch_size=256,
+            epochs=50,
+            scaling="minmax",
+        ),
+        "rings": dict(
+            network="toy",
+            alpha=0.5,
+            beta=15.0,
+            gamma=0.1,
+            latent_dim=2,
+            latent_sd=8.0,
+            lr=1e-3,
+            discriminator_lr=1e-3,
+            batch_size=100,
+            pretrain_epochs=1,
+            scaling="none",
+        ),
+    }
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        if self.network == "toy":
+            generator, discriminator = toy_networks(shape[0], self.latent_dim)
+        elif len(shape) == 1:
+            generator, discriminator = kdd_networks(shape[0], self.latent_dim)
+        elif self.network == "cifar10":
+            generator, discriminator = cifar10_networks(shape, self.latent_dim)
+        else:
+            generator, discriminator = mnist_networks(shape, self.latent_dim)
+        return dict(generator=generator, discriminator=discriminator)
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if player == "generator":
+            return super().optimizer(player, params)
+        if self.discriminator_optimizer == "sgd":
+            return torch.optim.SGD(params, lr=self.discriminator_lr)
+        return torch.optim.Adam(params, lr=self.discriminator_lr, betas=self.betas, fused=True)
+
+    def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
+        return 1 / (1 + self.lr_decay * iteration)
+
+    def train(self, x: TrainingSet) -> None:
+        self.run(
+            self.pretrain_step, x, update=("discriminator",), epochs=self.pretrain_epochs, early_stopping=False
+        )
+        self.run(self.training_step, x)
+
+    def pretrain_step(self, batches: Batches) -> Updates:
+        yield from self.discriminator_step(next(batches))
+
+    def training_step(self, batches: Batches) -> Updates:
+        x = next(batches)
+        yield from self.discriminator_step(x)
+        fence = self.nets_.generator(self.latent_sd * self.noise(len(x)))
+        yield (
+            "generator",
+            dict(encirclement=self._level(self.nets_.discriminator(fence)), dispersion=self.beta * _crowding(fence)),
+        )
+
+    def discriminator_step(self, x: Tensor) -> Updates:
+        D = self.nets_.discriminator
+        fence = self.sample_batch(len(x))
+        real = bce(D(x), 1.0)
+        if self.separate_steps:
+            yield "discriminator", dict(real=real)
+            yield "discriminator", dict(fence=self.gamma * bce(D(fence), 0.0))
+        else:
+            yield "discriminator", dict(real=real, fence=self.gamma * bce(D(fence), 0.0))
+
+    def _level(self, logit: Tensor) -> Tensor:
+        """How far generated samples are from the level alpha of the discriminator."""
+        if self.encirclement == "cross-entropy":
+            return bce(logit, self.alpha)
+        return (self.alpha - torch.sigmoid(logit.float())).abs().clamp_min(1e-8).log().mean()
+
+    @torch.no_grad()
+    def sample_batch(self, n: int) -> Tensor:
+        """Generated samples as the discriminator meets them: from the generator in inference mode."""
+        training = self.nets_.generator.training
+        x = self.nets_.generator.eval()(self.latent_sd * self.noise(n))
+        self.nets_.generator.train(training)
+        return x
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        return -self.nets_.discriminator(x)
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        """Held-out cross-entropy of the discriminator: normal samples against the current fence."""
+        D = self.nets_.discriminator
+        softplus = nn.functional.softplus
+        return softplus(-D(x)) + self.gamma * softplus(D(self.sample_batch(len(x))))
+
+
+def _crowding(fence: Tensor) -> Tensor:
+    """1 / mean distance of generated samples from their mean; 1e-8 keeps the gradient finite if they coincide."""
+    spread = (fence - fence.mean(0)).float().flatten(1).square().sum(1)
+    return 1 / (spread + 1e-8).sqrt().mean()
+
+
+def _norm(channels: int, dimensions: int = 2) -> nn.Module:
+    """Keras' batch norm: momentum .99, eps 1e-3."""
+    kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
+    return kind(channels, eps=1e-3, momentum=0.01)
+
+
+def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
+    """Table II, 28 x 28: two halvings; larger images are halved until 8 x 8."""
+    channels, *size = shape
+    sizes = pyramid((size[0], size[1]), until=8) if max(size) > 8 else pyramid((size[0], size[1]), levels=1)
+    h, w = sizes[-1]
+    up: list[nn.Module] = []
+    c = 128
+    for target in sizes[-2:0:-1]:
+        up += [SameDeconv2d(c, 64, 4, 2, target), nn.ReLU(), _norm(64)]
+        c = 64
+    generator = nn.Sequential(
+        *[nn.Linear(latent_dim, 1024), nn.ReLU(), _norm(1024, 1)],
+        *[nn.Linear(1024, 128 * h * w), nn.ReLU(), _norm(128 * h * w, 1), Reshape(128, (h, w))],
+        *[*up, SameDeconv2d(c, channels, 4, 2, sizes[0]), nn.Tanh()],
+    )
+    down: list[nn.Module] = []
+    c = channels
+    for _ in sizes[1:]:
+        down += [SameConv2d(c, 64, 4, 2), nn.LeakyReLU(0.1)]
+        c = 64
+    features = nn.Sequential(*down, nn.Flatten(), nn.Linear(64 * h * w, 1024), nn.LeakyReLU(0.1))
+    discriminator = Critic(features, nn.Linear(1024, 1))
+    return generator.apply(normal_init(0.02)), discriminator.apply(normal_init(0.02))
+
+
+def cifar10_networks(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
+    """Table III, 32 x 32 x 3: four halvings to 2 x 2."""
+    channels, height, width = shape
+    sizes = pyramid((height, width), levels=4)
+    h, w = sizes[-1]
+    up: list[nn.Module] = []
+    for a, b, target in zip((256, 128, 64), (128, 64, 32), sizes[3:0:-1]):
+        up += [SameDeconv2d(a, b, 5, 2, target), _norm(b), nn.LeakyReLU(0.2)]
+    generator = nn.Sequential(
+        *[nn.Linear(latent_dim, 256 * h * w), _norm(256 * h * w, 1), nn.LeakyReLU(0.2), Reshape(256, (h, w))],
+        *[*up, SameDeconv2d(32, channels, 5, 2, sizes[0]), nn.Tanh()],
+    )
+    down: list[nn.Module] = []
+    for a, b in zip((channels, 32, 64), (32, 64, 128)):
+        down += [SameConv2d(a, b, 5, 2), _norm(b), nn.LeakyReLU(0.2)]
+    down += [SameConv2d(128, 256, 5, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dropout(0.2)]
+    discriminator = Critic(nn.Sequential(*down), nn.Linear(256 * h * w, 1))
+    return generator.apply(glorot_normal), discriminator.apply(glorot_normal)
+
+
+def kdd_networks(d: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+    """Table IV."""
+    generator = mlp(latent_dim, 64, 128, d, dropout=0.2)
+    features = mlp(d, 256, 128, 128, activation=lambda: nn.LeakyReLU(0.1), last=nn.LeakyReLU(0.1))
+    return generator.apply(glorot_normal), Critic(features, nn.Linear(128, 1)).apply(glorot_normal)
+
+
+class Shift(nn.Module):
+    """z + f(z): the toy's generator starts as a wide cloud around the data."""
+
+    def __init__(self, f: nn.Module):
+        super().__init__()
+        self.f = f
+
+    def forward(self, z: Tensor) -> Tensor:
+        return z + self.f(z)
+
+
+def toy_networks(d: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+    """The two-dimensional experiment of the official code; z has the data's dimension."""
+    generator = Shift(mlp(latent_dim, 10, 10, d)).apply(glorot_normal)
+    return generator, Critic(mlp(d, 15, 15, last=nn.ReLU()), nn.Linear(15, 1)).apply(glorot_normal)

@@ -1,0 +1,142 @@
+"""GANomaly.
+
+S. Akcay, A. Atapour-Abarghouei, T. P. Breckon, "GANomaly: Semi-Supervised Anomaly Detection via
+Adversarial Training", ACCV 2018, arXiv 1805.06725; code samet-akcay/ganomaly (PyTorch).
+
+An autoencoder redraws the sample and a second encoder reads the redrawing. The decoder can only draw what
+is normal, so the two codes of an anomaly differ.
+
+    z = E(x), x' = G(z), z' = E'(x')          f: the discriminator's last hidden layer
+    generator      w_adv mean (f(x) - f(x'))^2 + w_con mean |x - x'| + w_enc mean (z - z')^2
+    discriminator  (H(1, D(x)) + H(0, D(x'))) / 2
+    score          mean (z - z')^2
+
+Differs from the paper and the official code:
+- Scores are taken in eval mode and returned raw. The official code normalises test batches by their own
+  statistics and scales scores by the extremes of the test set, so its scores depend on the other samples.
+- Inputs are in [-1, 1], which the decoder's tanh can reach; the code's MNIST range ends at 2.82.
+- The last epoch is used, not the one with the best test AUROC.
+- Three rules for the discriminator were published under this name. The default is the code's since
+  August 2019; ``adversarial="bce"`` is the one in use when the paper's figures were made. The third, in
+  which the discriminator minimises a feature distance and nothing is adversarial, is left out.
+- Any image size: the pyramid ends at 4 x 4 or less. The dense network for tables is ours.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss, mse_loss
+
+from ..detector import Batches, Detector, Updates
+from ..losses import bce
+from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..nets.conv import Size
+
+
+class GANomaly(Detector):
+    """Encode, decode, encode again: the distance of the two codes is the score."""
+
+    adversarial: Literal["features", "bce"] = "features"  #: generator matches features, or fools the discriminator
+    variant: Literal["l2", "l1"] = "l2"  #: distance of the codes: the code's mean square or the paper's L1
+    w_adv: float = 1.0  #: weight of the adversarial term
+    w_con: float = 50.0  #: weight of the pixel term
+    w_enc: float = 1.0  #: weight of the code term
+    latent_dim: int = 100  #: size of the code
+    width: int = 64  #: channels of the first layer (tables: hidden units)
+    epochs: int = 15  #: passes over the training set
+
+    PRESETS = {
+        "mnist": dict(image_size=32),
+        "cifar10": dict(),
+    }
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        if len(shape) == 1:
+            d, h = shape[0], self.width
+            networks = dict(
+                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky),
+                decoder=mlp(self.latent_dim, h, 2 * h, d),
+                encoder2=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky),
+            )
+            critic = Critic(mlp(d, 2 * h, h, activation=_leaky, last=_leaky()), nn.Linear(h, 1))
+            return dict(generator=nn.ModuleDict(networks), discriminator=critic)
+        channels, height, width = shape
+        sizes = pyramid((height, width), until=4)
+        networks = dict(
+            encoder=encoder(channels, self.width, sizes, self.latent_dim),
+            decoder=decoder(channels, self.width, sizes, self.latent_dim),
+            encoder2=encoder(channels, self.width, sizes, self.latent_dim),
+        )
+        *body, head, _ = encoder(channels, self.width, sizes, 1)
+        critic = Critic(nn.Sequential(*body), head)
+        return dict(
+            generator=nn.ModuleDict(networks).apply(dcgan_init), discriminator=critic.apply(dcgan_init)
+        )
+
+    def training_step(self, batches: Batches) -> Updates:
+        x = next(batches)
+        D = self.nets_.discriminator
+        z, x_hat, z_hat = self.cycle(x)
+        if self.adversarial == "features":
+            adv = mse_loss(D.features(x_hat).float(), D.features(x).detach().float())
+        else:
+            adv = bce(D(x_hat), 1.0)
+        yield (
+            "generator",
+            dict(
+                adv=self.w_adv * adv,
+                con=self.w_con * l1_loss(x_hat.float(), x),
+                enc=self.w_enc * mse_loss(z_hat.float(), z.float()),
+            ),
+        )
+        real, fake = bce(D(x), 1.0), bce(D(x_hat.detach()), 0.0)
+        yield "discriminator", dict(real=real / 2, fake=fake / 2)
+        if (real + fake) / 2 < 1e-5:  # it has won for good: the official code starts it anew
+            D.apply(dcgan_init if x.ndim == 4 else _fresh)
+
+    def cycle(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Code, reconstruction, code of the reconstruction."""
+        G = self.nets_.generator
+        z = G["encoder"](x)
+        x_hat = G["decoder"](z)
+        return z, x_hat, G["encoder2"](x_hat)
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        z, _, z_hat = self.cycle(x)
+        return (z - z_hat).square().mean(1) if self.variant == "l2" else (z - z_hat).abs().sum(1)
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        return self.cycle(x)[1]
+
+
+def _fresh(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear):
+        module.reset_parameters()
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.2)
+
+
+def encoder(channels: int, width: int, sizes: list[Size], latent_dim: int) -> nn.Sequential:
+    """Halve to 4 x 4 with doubling widths, then one convolution over the whole map; no biases."""
+    layers: list[nn.Module] = [SameConv2d(channels, width, 4, 2, bias=False), _leaky()]
+    for _ in sizes[2:]:
+        layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), _leaky()]
+        width *= 2
+    return nn.Sequential(*layers, nn.Conv2d(width, latent_dim, sizes[-1], bias=False), nn.Flatten())
+
+
+def decoder(channels: int, width: int, sizes: list[Size], latent_dim: int) -> nn.Sequential:
+    """The encoder's mirror image, from the code to tanh pixels."""
+    width *= 2 ** (len(sizes) - 2)
+    layers: list[nn.Module] = [
+        *[nn.Unflatten(1, (latent_dim, 1, 1)), nn.ConvTranspose2d(latent_dim, width, sizes[-1], bias=False)],
+        *[nn.BatchNorm2d(width), nn.ReLU()],
+    ]
+    for size in sizes[-2:0:-1]:
+        layers += [SameDeconv2d(width, width // 2, 4, 2, size, bias=False), nn.BatchNorm2d(width // 2), nn.ReLU()]
+        width //= 2
+    return nn.Sequential(*layers, SameDeconv2d(width, channels, 4, 2, sizes[0], bias=False), nn.Tanh())

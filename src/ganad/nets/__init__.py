@@ -1,0 +1,20 @@
+"""Building blocks of the published networks, for any image size."""
+
+from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
+from .critic import Critic, JointCritic
+from .init import dcgan_init, glorot_normal, normal_init, xavier_uniform
+from .mlp import mlp
+
+__all__ = [
+    "Critic",
+    "JointCritic",
+    "Reshape",
+    "SameConv2d",
+    "SameDeconv2d",
+    "dcgan_init",
+    "glorot_normal",
+    "mlp",
+    "normal_init",
+    "pyramid",
+    "xavier_uniform",
+]

@@ -1,0 +1,355 @@
+"""The one training loop: it drives any method's step and knows nothing of what the step does."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .arrays import DiskRows, is_on_disk
+from .checkpoint import Checkpoint, State
+from .devices import rng_state, set_rng_state
+from .errors import Interrupted, TrainingDiverged
+
+Step = Callable[["Stream"], Iterator[tuple[str, dict[str, Tensor]]]]
+
+
+class TrainingSet:
+    """Samples drawn by index and made ready for the networks by ``prepare``; ``rows`` limits it to some."""
+
+    def __init__(
+        self,
+        x: np.ndarray | Tensor,
+        device: torch.device,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        rows: Tensor | None = None,
+    ):
+        self.device, self.prepare, self.rows = device, prepare or (lambda batch: batch), rows
+        self.x: Tensor | DiskRows
+        if isinstance(x, Tensor):
+            self.x = x.to(device)
+        elif is_on_disk(x):
+            self.x = DiskRows(x)
+        else:  # moved to the device once, in the user's own number format
+            self.x = torch.as_tensor(x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def batch(self, index: Tensor) -> Tensor:
+        """The samples at ``index`` as the networks take them, on the device."""
+        if self.rows is not None:
+            index = self.rows[index]
+        if isinstance(self.x, DiskRows):
+            rows = self.x[index.numpy()]
+            if rows.dtype != np.uint8:
+                rows = rows.astype(np.float32, copy=False)
+            return self.prepare(torch.from_numpy(rows).to(self.device))
+        return self.prepare(self.x[index.to(self.device)])
+
+
+class Stream:
+    """Endless shuffled batches; the order of a pass is a function of (seed, number of the pass) alone."""
+
+    def __init__(self, data: TrainingSet, batch_size: int, seed: str):
+        self.data, self.batch_size, self.seed = data, min(batch_size, len(data)), seed
+        self.epoch = 0  #: passes finished
+        self.position = 0  #: batches drawn in this pass
+        self._order: tuple[Tensor, ...] | None = None
+
+    def __next__(self) -> Tensor:
+        if self._order is None:
+            generator = torch.Generator().manual_seed(_hash(f"{self.seed}/{self.epoch}"))
+            order = torch.randperm(len(self.data), generator=generator).split(self.batch_size)
+            # batch norm cannot take a single sample, so a last batch of one is left out
+            self._order = order[:-1] if len(order) > 1 and len(order[-1]) == 1 else order
+        index = self._order[self.position]
+        self.position += 1
+        if self.position == len(self._order):
+            self.epoch, self.position, self._order = self.epoch + 1, 0, None
+        return self.data.batch(index)
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def sample(self) -> Tensor:
+        """An independent random batch, with replacement between batches, that does not count as progress."""
+        return self.data.batch(torch.randperm(len(self.data))[: self.batch_size])
+
+    @property
+    def progress(self) -> float:
+        """Passes finished, with the fraction of the current one."""
+        per_epoch = max(1, math.ceil(len(self.data) / self.batch_size))
+        return self.epoch + min(1.0, self.position / per_epoch)
+
+
+@dataclass
+class Run:
+    """One run of one step: everything that changes while it trains, so that it can be saved and continued."""
+
+    name: str
+    step: Step
+    stream: Stream
+    nets: nn.ModuleDict
+    optimizers: dict[str, torch.optim.Optimizer]
+    epochs: int | None
+    iterations: int | None = None
+    dtype: torch.dtype = torch.float32
+    ema: float = 0.0
+    clip_norm: float | None = None
+    patience: int | None = None
+    validate: Callable[[], float] | None = None
+    lr_factor: Callable[[str, float, int], float] | None = None
+    on_progress: Callable[[Run], None] | None = None
+
+    iteration: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.device = self.stream.data.device
+        self.params = {k: [p for g in o.param_groups for p in g["params"]] for k, o in self.optimizers.items()}
+        self.base_lr = {k: [g["lr"] for g in o.param_groups] for k, o in self.optimizers.items()}
+        self.averages = {k: [p.detach().clone() for p in v] for k, v in self.params.items()} if self.ema else {}
+        self.best: dict[str, Tensor] = {}
+        self.best_loss, self.waited = math.inf, 0
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+        self.seconds = 0.0
+
+    # -- the loop -----------------------------------------------------------------------------------------
+
+    def train(self, checkpoint: Checkpoint | None = None, number: int = 0) -> list[dict[str, Any]]:
+        """Run to the end and return the history, one row an epoch."""
+        found = checkpoint.load(number) if checkpoint else None
+        if found is not None:
+            state, finished = found
+            self.restore(state)
+            if finished:
+                return self.history
+        with _stop_requests(checkpoint is not None) as stop:
+            while not self.finished:
+                started, epoch = time.perf_counter(), self.stream.epoch
+                self.iterate()
+                self.seconds += time.perf_counter() - started
+                if self.stream.epoch > epoch:
+                    self.end_epoch()
+                if self.on_progress:
+                    self.on_progress(self)
+                if checkpoint and (stop.is_set() or self.stream.epoch > epoch or checkpoint.due()):
+                    self.check_finite()
+                    checkpoint.save(number, self.state(), finished=False)
+                    if stop.is_set():
+                        raise Interrupted(f"stopped; checkpoint kept in {checkpoint.folder}, resume to go on")
+        if self.sums:
+            self.end_epoch()
+        self.settle()
+        if checkpoint:
+            checkpoint.save(number, self.state(), finished=True)
+        return self.history
+
+    @property
+    def finished(self) -> bool:
+        if self.patience is not None and self.waited > self.patience:
+            return True
+        if self.iterations is not None:
+            return self.iteration >= self.iterations
+        return self.stream.epoch >= (self.epochs or 0)
+
+    def iterate(self) -> None:
+        """One call of the step: each ``player, terms`` it yields is one update of that player."""
+        if self.lr_factor:
+            for player, optimizer in self.optimizers.items():
+                factor = self.lr_factor(player, self.stream.progress, self.iteration)
+                for group, lr in zip(optimizer.param_groups, self.base_lr[player]):
+                    group["lr"] = lr * factor
+        place = (self.stream.epoch, self.stream.position)
+        updates = self.step(self.stream)
+        while True:
+            # autocast is entered anew for each part of the step: its cache of cast weights must not
+            # outlive the optimiser step that the yield stands for
+            with self.autocast():
+                update = next(updates, None)
+            if update is None:
+                break
+            self.update(*update)
+        self.iteration += 1
+        if self.iterations is None and place == (self.stream.epoch, self.stream.position):
+            raise RuntimeError(f"{self.name} drew no batch: call next(batches), or run it with iterations=")
+
+    def update(self, player: str, terms: dict[str, Tensor]) -> None:
+        if player not in self.optimizers:
+            raise KeyError(f"{self.name} yielded player {player!r}; this run updates {', '.join(self.optimizers)}")
+        loss: Tensor = torch.stack([t.float().reshape(()) for t in terms.values()]).sum()
+        if not loss.requires_grad:
+            raise RuntimeError(f"{self.name}: the loss of {player!r} depends on none of its parameters")
+        optimizer, params = self.optimizers[player], self.params[player]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward(inputs=params)
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(params, self.clip_norm)
+        optimizer.step()
+        if self.ema:
+            # a young average forgets faster, or a short run would keep its random start
+            decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
+            torch._foreach_lerp_(self.averages[player], [p.detach() for p in params], 1 - decay)
+        for term, value in terms.items():
+            key = f"{player}/{term}"
+            self.sums[key] = self.sums.get(key, torch.zeros((), device=self.device)) + value.detach().float()
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def end_epoch(self) -> None:
+        """Log the means of the epoch, look at held-out data, start new sums."""
+        row: dict[str, Any] = {"stage": self.name, "epoch": self.stream.epoch, "seconds": round(self.seconds, 3)}
+        row |= self.check_finite()
+        self.sums, self.counts = {}, {}
+        if self.validate:
+            with self.averaged_weights():
+                row["validation"] = loss = self.validate()
+            if loss < self.best_loss:
+                self.best_loss, self.waited = loss, 0
+                with self.averaged_weights():
+                    self.best = {k: v.detach().clone() for k, v in self.nets.state_dict().items()}
+            else:
+                self.waited += 1
+        self.history.append(row)
+
+    def check_finite(self) -> dict[str, float]:
+        """Means of the loss terms since the epoch began, in one transfer; raises TrainingDiverged."""
+        if not self.sums:
+            return {}
+        sums = torch.stack(list(self.sums.values())).tolist()
+        means = {k: v / self.counts[k] for k, v in zip(self.sums, sums)}
+        for key, value in means.items():
+            if not math.isfinite(value):
+                player, term = key.split("/", 1)
+                raise TrainingDiverged(
+                    f"{self.name}: loss term {term!r} of the {player} became {value} in epoch {self.stream.epoch}; "
+                    "lower lr, set clip_norm, or check the data's scale"
+                )
+        return means
+
+    def settle(self) -> None:
+        """Leave the networks with the weights to be used: the best on held-out data, or the averaged ones."""
+        if self.best:
+            self.nets.load_state_dict(self.best)
+        else:
+            for player, average in self.averages.items():
+                torch._foreach_copy_([p.detach() for p in self.params[player]], average)
+
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """The networks with their averaged weights for the length of this block."""
+        live = {k: [p.detach().clone() for p in v] for k, v in self.params.items()} if self.averages else {}
+        for player in live:
+            torch._foreach_copy_([p.detach() for p in self.params[player]], self.averages[player])
+        try:
+            yield
+        finally:
+            for player, weights in live.items():
+                torch._foreach_copy_([p.detach() for p in self.params[player]], weights)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    # -- saving and continuing ----------------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Everything needed to continue to the same bits."""
+        tensors = {f"nets/{k}": v for k, v in self.nets.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best.items()}
+        tensors |= {f"rng/{k}": v for k, v in rng_state(self.device).items()}
+        tensors |= {f"sums/{k}": v for k, v in self.sums.items()}
+        header: dict[str, Any] = {
+            "epoch": self.stream.epoch,
+            "position": self.stream.position,
+            "iteration": self.iteration,
+            "history": self.history,
+            "counts": self.counts,
+            "seconds": self.seconds,
+            "best_loss": self.best_loss if self.best else None,
+            "waited": self.waited,
+            "optimizers": {},
+        }
+        for player, average in self.averages.items():
+            tensors |= {f"average/{player}/{i}": a for i, a in enumerate(average)}
+        for player, optimizer in self.optimizers.items():
+            packed = optimizer.state_dict()
+            plain: dict[str, dict[str, Any]] = {}
+            for i, slots in packed["state"].items():
+                for slot, value in slots.items():
+                    if isinstance(value, Tensor):
+                        tensors[f"optimizer/{player}/{i}/{slot}"] = value
+                    else:
+                        plain.setdefault(str(i), {})[slot] = value
+            header["optimizers"][player] = {"groups": packed["param_groups"], "plain": plain}
+        return tensors, header
+
+    def restore(self, state: State) -> None:
+        """Continue from ``state()``'s result."""
+        tensors, header = state
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.nets.load_state_dict(part("nets/"))
+        self.best = {k: v.to(self.device) for k, v in part("best/").items()}
+        self.sums = {k: v.to(self.device) for k, v in part("sums/").items()}
+        for player, average in self.averages.items():
+            torch._foreach_copy_(average, [tensors[f"average/{player}/{i}"] for i in range(len(average))])
+        for player, optimizer in self.optimizers.items():
+            saved = header["optimizers"][player]
+            slots: dict[int, dict[str, Any]] = {int(i): dict(v) for i, v in saved["plain"].items()}
+            for key, value in part(f"optimizer/{player}/").items():
+                i, slot = key.split("/", 1)
+                slots.setdefault(int(i), {})[slot] = value
+            groups = [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in saved["groups"]]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        self.stream.epoch, self.stream.position = header["epoch"], header["position"]
+        self.stream._order = None
+        self.iteration, self.counts = header["iteration"], header["counts"]
+        self.history[:] = header["history"]
+        self.seconds, self.waited = header["seconds"], header["waited"]
+        self.best_loss = math.inf if header["best_loss"] is None else header["best_loss"]
+        set_rng_state(part("rng/"), self.device)
+
+
+@contextlib.contextmanager
+def _stop_requests(enabled: bool) -> Iterator[threading.Event]:
+    """Turn Ctrl-C and SIGTERM into a request that is met between two steps, when the state is whole.
+
+    A second signal falls through to the handler that was there before.
+    """
+    stop = threading.Event()
+    if not enabled or threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, frame: Any) -> None:
+        stop.set()
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+    for s in before:
+        signal.signal(s, request)
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

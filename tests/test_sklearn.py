@@ -1,0 +1,16 @@
+"""scikit-learn's own checks on every detector; no failure is expected, so none is listed."""
+
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from ganad import DETECTORS, AutoEncoder
+
+from .samples import small
+
+
+@parametrize_with_checks([small(detector) for detector in DETECTORS])
+def test_estimator_check(estimator, check):
+    check(estimator)
