@@ -1,5 +1,6 @@
 """Small detectors and data that the shared tests use."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -7,21 +8,31 @@ from sklearn.datasets import load_digits
 
 from ganad import Detector
 
-#: Settings that make any method small and quick.
-SMALL = dict(epochs=1, random_state=0, device="cpu", threads=1)
-#: What one method needs beyond that.
-PECULIAR: dict[str, dict] = {
-    "FenceGAN": dict(pretrain_epochs=1, latent_dim=4),
-    "GANomaly": dict(width=8, latent_dim=4),
-    "EGBAD": dict(latent_dim=4),
-    "AutoEncoder": dict(latent_dim=8),
-}
+#: Settings that make any method small and quick; fields a method does not have are left out.
+SMALL = dict(random_state=0, device="cpu", threads=1, epochs=1, latent_dim=4, width=8)
+#: Settings with which any method learns the little that ``normal`` holds.
+TRAINED = dict(random_state=0, device="cpu", threads=1, epochs=60, batch_size=50, latent_dim=8, width=32)
+
+
 KINDS = ("table", "images")
 
 
 def small(detector: type[Detector], **changes) -> Detector:
     """A detector that trains in well under a second."""
-    return detector(**SMALL | PECULIAR.get(detector.__name__, {}) | changes)
+    return _made(detector, SMALL, changes)
+
+
+def trained(detector: type[Detector], **changes) -> Detector:
+    """A detector that trains in a few seconds, long enough to have learnt something."""
+    return _made(detector, TRAINED, {"lr": 1e-3} | changes)
+
+
+def _made(detector: type[Detector], settings: dict, changes: dict) -> Detector:
+    names = {field.name for field in dataclasses.fields(detector)}
+    stages = {n: 1 if settings is SMALL else 10 for n in names if n.endswith("_epochs")}
+    rates = {n: changes["lr"] for n in names if n.endswith("_lr") and "lr" in changes}
+    chosen = settings | stages | rates | changes
+    return detector(**{k: v for k, v in chosen.items() if k in names})
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import ganad
 from ganad import DETECTORS, InputError
 from ganad.training import Run
 
-from .samples import KINDS, anomalous, fitted, normal, small
+from .samples import KINDS, anomalous, fitted, normal, small, trained
 
 pytestmark = [
     pytest.mark.parametrize("kind", KINDS),
@@ -122,17 +122,10 @@ def test_save_and_load_give_the_same_bits_here_and_in_a_new_process(detector, ki
 
 
 def test_planted_anomalies_are_found(detector, kind):
-    model = small(detector, **PLANTED.get(detector.__name__, dict(epochs=30))).fit(normal(kind))
+    model = trained(detector).fit(normal(kind))
     scores = np.concatenate([model.anomaly_score(normal(kind)), model.anomaly_score(anomalous(kind))])
     labels = np.repeat([0, 1], [len(normal(kind)), len(anomalous(kind))])
     assert roc_auc_score(labels, scores) > 0.9
-
-
-#: Training that lets a method find what is planted, where thirty epochs of its defaults do not.
-PLANTED: dict[str, dict] = {
-    "FenceGAN": dict(epochs=60, lr=1e-3, discriminator_lr=1e-3, latent_dim=8, batch_size=50),
-    "EGBAD": dict(epochs=60, lr=1e-3, latent_dim=8),
-}
 
 
 def test_contamination_sets_the_share_flagged_and_zero_flags_nothing(detector, kind):

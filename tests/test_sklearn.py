@@ -1,12 +1,8 @@
 """scikit-learn's own checks on every detector; no failure is expected, so none is listed."""
 
-from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ganad import DETECTORS, AutoEncoder
+from ganad import DETECTORS
 
 from .samples import small
 

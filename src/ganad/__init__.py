@@ -21,7 +21,7 @@ _HOMES = {"Detector": ".detector", "load": ".persist", "DETECTORS": ".methods", 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name], __name__), name)
-    if not name.startswith("_"):
+    if name[0].isupper():  # a detector; submodules are lower case and found by the import system
         methods = importlib.import_module(".methods", __name__)
         if hasattr(methods, name):
             return getattr(methods, name)

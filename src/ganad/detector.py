@@ -25,15 +25,30 @@ from .checkpoint import Checkpoint, fingerprint
 from .errors import InputError
 from .progress import Bar
 from .scaling import Scaling
-from .training import Run, Step, Stream, TrainingSet, _hash
+from .training import Players, Run, Step, Stream, TrainingSet, _hash
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
 
 
+class Fitted:
+    """What ``fit`` leaves behind; annotations of this class are no settings."""
+
+    nets_: Players  #: the networks, by player
+    shape_: tuple[int, ...]  #: of one sample as the networks see it, (d,) or (C, H, W)
+    sample_shape_: tuple[int, ...]  #: of one sample as the user gives it
+    n_features_in_: int  #: values a sample has
+    scaling_: Scaling  #: of the input
+    history_: list[dict[str, Any]]  #: mean of every loss term, one row an epoch
+    offset_: float  #: score_samples below it are anomalies
+    device_: torch.device  #: where the networks are
+    dtype_: torch.dtype  #: of matrix products in training
+    _fit: _Fit
+
+
 @dataclass_transform(kw_only_default=True)
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Detector(OutlierMixin, BaseEstimator):
+class Detector(Fitted, OutlierMixin, BaseEstimator):
     """Base of every detector. A method writes ``build``, ``training_step`` and ``score_batch``.
 
     Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
@@ -62,6 +77,8 @@ class Detector(OutlierMixin, BaseEstimator):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     #: The threshold is a quantile of the scores of at most this many training samples.
     OFFSET_SAMPLES: ClassVar[int] = 10_000
+    #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
+    TRANSIENT: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
@@ -114,6 +131,9 @@ class Detector(OutlierMixin, BaseEstimator):
         """``n`` generated samples, where the method has a generator."""
         raise AttributeError(f"{type(self).__name__} does not generate samples")
 
+    def restored(self) -> None:
+        """Called after loading: make again what ``TRANSIENT`` left out."""
+
     # -- what a method calls ------------------------------------------------------------------------------
 
     def run(
@@ -158,7 +178,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def noise(self, n: int) -> Tensor:
         """``(n, latent_dim)`` standard normal codes on the device."""
-        return torch.randn(n, self.latent_dim, device=self.device_)  # type: ignore[attr-defined]
+        return torch.randn(n, self.latent_dim, device=self.device_)
 
     def map_batches(self, fn: Callable[[Tensor], Tensor], x: TrainingSet | Tensor) -> Tensor:
         """Apply ``fn`` to all of ``x`` in order, batch by batch, with the networks frozen."""
@@ -200,7 +220,7 @@ class Detector(OutlierMixin, BaseEstimator):
         self.dtype_ = devices.choose_dtype(self.precision, self.device_, is_image=is_image)
         scaling = Scaling.fit(X, self.scaling)
         self.set_scaling(scaling.shift, scaling.scale, scaling.clip)
-        self.history_: list[dict[str, Any]] = []
+        self.history_ = []
         mark = fingerprint(self, X) if checkpoint or self.random_state is None else ""
         if self.random_state is None and checkpoint:
             seed = _hash(mark) % 2**31  # a resumed fit must find the seed it began with
@@ -214,7 +234,7 @@ class Detector(OutlierMixin, BaseEstimator):
             stack.enter_context(devices.isolated_rng(seed, self.device_))
             stack.enter_context(torch.enable_grad())
             bar = stack.enter_context(Bar(type(self).__name__, enabled=self.verbose > 0))
-            self.nets_ = self.place(nn.ModuleDict(self.build(self.shape_)))
+            self.nets_ = self.place(Players(self.build(self.shape_)))
             train, held_out = self._split(X, seed)
             self._fit = _Fit(seed, keeper, held_out, bar)
             try:
@@ -283,7 +303,7 @@ class Detector(OutlierMixin, BaseEstimator):
 
     def check_settings(self) -> None:
         """Raise InputError, naming field, value and what is allowed, for a setting that cannot work."""
-        for name, hint in _hints(type(self)).items():
+        for name, hint in _hints(typing.cast(Any, type(self))).items():
             _check_setting(type(self).__name__, name, hint, getattr(self, name))
 
     def set_scaling(self, shift: np.ndarray, scale: np.ndarray, clip: float | None) -> None:
@@ -332,7 +352,7 @@ class Detector(OutlierMixin, BaseEstimator):
             self.sample_shape_ = X.shape[1:]
             self.shape_ = (channels, side or height, side or width)
             self.n_features_in_ = height * width * channels
-            vars(self).pop("feature_names_in_", None)
+            self.__dict__.pop("feature_names_in_", None)
         elif X.shape[1:] != self.sample_shape_:
             raise InputError(
                 f"X has samples of shape {X.shape[1:]}, but {name} was fitted on {self.sample_shape_}; resize them"
@@ -360,10 +380,10 @@ class Detector(OutlierMixin, BaseEstimator):
             x = x.squeeze(-1) if len(self.sample_shape_) == 2 else x
         return self.scaling_.invert(x)
 
-    def place(self, nets: nn.ModuleDict) -> nn.ModuleDict:
+    def place(self, nets: Players) -> Players:
         """The networks on the device, image networks with channels last in memory."""
         nets = nets.to(self.device_)
-        return nets.to(memory_format=torch.channels_last) if len(self.shape_) == 3 else nets
+        return nets.to(memory_format=torch.channels_last) if len(self.shape_) == 3 else nets  # type: ignore[call-overload]
 
     def _split(self, X: np.ndarray, seed: int) -> tuple[TrainingSet, TrainingSet | None]:
         """The training set and, when ``patience`` asks for it, held-out normal samples."""
@@ -453,7 +473,7 @@ def frozen(nets: nn.ModuleDict) -> Iterator[None]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
@@ -463,6 +483,7 @@ _POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size",
 
 
 def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:
+    # Any, because a value of the wrong type is what this looks for
     options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
     if typing.get_origin(hint) is Literal:
         if value not in options:
@@ -470,13 +491,14 @@ def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:
         return
     if value is None and type(None) in options:
         return
-    kinds = set(options) - {type(None)} or {hint}
+    kinds: set[Any] = set(options) - {type(None)} or {hint}
     if kinds & {int, float} and kinds <= {int, float}:
         kind: type = numbers.Integral if kinds == {int} else numbers.Real
         if name == "random_state":
             if isinstance(value, np.random.RandomState | numbers.Integral):
                 return
-        elif isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value):
+        elif isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(float(value)):  # type: ignore[arg-type]
+            value = float(value)  # type: ignore[arg-type]
             if name == "contamination" and not 0 <= value <= 0.5:
                 raise InputError(f"{owner}: contamination={value} must lie between 0 and 0.5")
             if name in ("ema", "validation_fraction") and not 0 <= value < 1:

@@ -12,7 +12,7 @@ import os
 import platform
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import safetensors.torch
@@ -98,7 +98,7 @@ def save(detector: Detector, path: str | Path) -> None:
     }
     state: dict[str, Any] = {}
     for name, value in vars(detector).items():
-        if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE:
+        if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE.union(detector.TRANSIENT):
             continue
         if isinstance(value, np.ndarray) and value.dtype.kind in "OUS":
             state[name] = {"strings": [str(v) for v in value.ravel()]}
@@ -134,6 +134,7 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     from . import methods  # noqa: F401  (imports every detector, so that its class can be found by name)
     from .detector import Detector
     from .devices import choose_device
+    from .training import Players
 
     tensors, header = read(path, "model")
     known = {cls.__name__: cls for cls in _subclasses(Detector)}
@@ -145,14 +146,14 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     cls = known[header["class"]]
     try:
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in header["settings"].items()}
-        detector = cls(**settings | {"device": device})
+        detector = cls(**cast(Any, settings | {"device": device}))
     except TypeError as error:
         raise ModelFileError(f"{path}: its settings are not those of this {cls.__name__} ({error})") from error
     state = {k: _restore(k, v, tensors) for k, v in header["state"].items()}
-    vars(detector).update(state)
+    detector.__dict__.update(state)
     # On the meta device nothing is allocated: a file cannot make us build networks larger than itself.
     with torch.device("meta"):
-        nets = torch.nn.ModuleDict(detector.build(detector.shape_))
+        nets = Players(detector.build(detector.shape_))
     weights = {k.removeprefix("nets/"): v for k, v in tensors.items() if k.startswith("nets/")}
     expected = nets.state_dict()
     for name in expected.keys() | weights.keys():
@@ -160,11 +161,12 @@ def load(path: str | Path, device: str = "auto") -> Detector:
         if want != have:
             raise ModelFileError(f"{path}: {name!r} is {have}, but {cls.__name__} with these settings has {want}")
     nets.load_state_dict(weights, assign=True)
-    vars(detector).update(state)  # build may have drawn some of these anew
+    detector.__dict__.update(state)  # build may have drawn some of these anew
     detector.set_scaling(tensors["scaling/shift"].numpy(), tensors["scaling/scale"].numpy(), header["clip"])
     detector.device_ = choose_device(device)
     detector.dtype_ = torch.float32
     detector.nets_ = detector.place(nets).eval()
+    detector.restored()
     return detector
 
 
@@ -204,7 +206,7 @@ def _signature(tensor: Tensor | None) -> str:
     return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
 
 
-def _subclasses(cls: type) -> Iterator[type]:
+def _subclasses(cls: type[Detector]) -> Iterator[type[Detector]]:
     for sub in cls.__subclasses__():
         yield sub
         yield from _subclasses(sub)

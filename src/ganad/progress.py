@@ -39,7 +39,6 @@ class Bar:
         """Show ``done`` of ``total``."""
         if self.progress.disable:
             return
-        extra = {} if note is None else {"note": note}
-        self.progress.update(
-            self.task, completed=int(done), total=int(total), description=title or self.title, **extra
-        )
+        self.progress.update(self.task, completed=int(done), total=int(total), description=title or self.title)
+        if note is not None:
+            self.progress.update(self.task, note=note)

@@ -35,10 +35,10 @@ class Scaling:
         if kind == "auto":
             kind = "minmax" if is_image else "standard"
         if kind == "none":
-            return cls(np.float32(0), np.float32(1))
+            return cls(np.zeros((), np.float32), np.ones((), np.float32))
         if is_image and kind == "minmax":
             low, high = _image_range(x)
-            return cls(np.float32((low + high) / 2), np.float32((high - low) / 2 or 1))
+            return cls(np.array((low + high) / 2, np.float32), np.array((high - low) / 2 or 1, np.float32))
         axis = None if is_image else 0
         if kind == "minmax":
             low, high = x.min(axis=axis).astype(np.float64), x.max(axis=axis).astype(np.float64)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,14 @@ from .devices import rng_state, set_rng_state
 from .errors import Interrupted, TrainingDiverged
 
 Step = Callable[["Stream"], Iterator[tuple[str, dict[str, Tensor]]]]
+
+
+class Players(nn.ModuleDict):
+    """The networks by player; ``players.encoder`` and ``players["encoder"]`` are the same."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class TrainingSet:
@@ -100,7 +108,7 @@ class Run:
     name: str
     step: Step
     stream: Stream
-    nets: nn.ModuleDict
+    nets: Players
     optimizers: dict[str, torch.optim.Optimizer]
     epochs: int | None
     iterations: int | None = None
@@ -314,6 +322,13 @@ class Run:
             for key, value in part(f"optimizer/{player}/").items():
                 i, slot = key.split("/", 1)
                 slots.setdefault(int(i), {})[slot] = value
+            for number, values in slots.items():  # fused kernels want the parameter's own memory layout
+                p = self.params[player][number]
+                values |= {
+                    k: torch.empty_like(p).copy_(v)
+                    for k, v in values.items()
+                    if isinstance(v, Tensor) and v.shape == p.shape
+                }
             groups = [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in saved["groups"]]
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
         self.stream.epoch, self.stream.position = header["epoch"], header["position"]

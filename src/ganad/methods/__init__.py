@@ -13,4 +13,4 @@ DETECTORS: tuple[type[Detector], ...] = tuple(
     if isinstance(value, type) and issubclass(value, Detector) and value is not Detector
 )
 
-__all__ = ["DETECTORS", *(detector.__name__ for detector in DETECTORS)]  # noqa: PLE0604
+__all__ = ["DETECTORS", *(detector.__name__ for detector in DETECTORS)]

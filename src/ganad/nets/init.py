@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
 _WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def _weights(fill: Callable[[nn.Parameter], object]) -> Callable[[nn.Module], None]:
+def _weights(fill: Callable[[Any], object]) -> Callable[[nn.Module], None]:
     def apply(module: nn.Module) -> None:
         if isinstance(module, _WEIGHTED):
             fill(module.weight)
