@@ -483,30 +483,36 @@ _POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size",
 
 
 def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:
-    # Any, because a value of the wrong type is what this looks for
+    """Raise InputError unless ``value`` is what the annotation of the field allows."""
     options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
+    where = f"{owner}: {name}={value!r}"
     if typing.get_origin(hint) is Literal:
         if value not in options:
-            raise InputError(f"{owner}: {name}={value!r} is not one of {', '.join(map(repr, options))}")
+            raise InputError(f"{where} is not one of {', '.join(map(repr, options))}")
         return
     if value is None and type(None) in options:
         return
-    kinds: set[Any] = set(options) - {type(None)} or {hint}
-    if kinds & {int, float} and kinds <= {int, float}:
-        kind: type = numbers.Integral if kinds == {int} else numbers.Real
-        if name == "random_state":
-            if isinstance(value, np.random.RandomState | numbers.Integral):
-                return
-        elif isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(float(value)):  # type: ignore[arg-type]
-            value = float(value)  # type: ignore[arg-type]
-            if name == "contamination" and not 0 <= value <= 0.5:
-                raise InputError(f"{owner}: contamination={value} must lie between 0 and 0.5")
-            if name in ("ema", "validation_fraction") and not 0 <= value < 1:
-                raise InputError(f"{owner}: {name}={value} must be at least 0 and below 1")
-            if (name in _POSITIVE and value <= 0) or (kinds == {int} and value < 0):
-                raise InputError(f"{owner}: {name}={value} must be {'above' if name in _POSITIVE else 'at least'} 0")
-            return
-        what = "a whole number" if kinds == {int} else "a number"
-        raise InputError(f"{owner}: {name}={value!r} must be {what}")
-    if kinds == {bool} and not isinstance(value, bool | np.bool_):
-        raise InputError(f"{owner}: {name}={value!r} must be true or false")
+    kinds = set(options) - {type(None)} or {hint}
+    if kinds == {bool}:
+        if not isinstance(value, bool | np.bool_):
+            raise InputError(f"{where} must be true or false")
+    elif name == "random_state":
+        if not isinstance(value, np.random.RandomState | numbers.Integral):
+            raise InputError(f"{where} must be a whole number or None")
+    elif kinds <= {int, float}:
+        _check_number(where, name, value, whole=kinds == {int})
+
+
+def _check_number(where: str, name: str, value: Any, *, whole: bool) -> None:
+    kind = numbers.Integral if whole else numbers.Real
+    if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):  # type: ignore[arg-type]
+        raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
+    number = float(value)  # type: ignore[arg-type]
+    if name == "contamination" and not 0 <= number <= 0.5:
+        raise InputError(f"{where} must lie between 0 and 0.5")
+    if name in ("ema", "validation_fraction") and not 0 <= number < 1:
+        raise InputError(f"{where} must be at least 0 and below 1")
+    if name in _POSITIVE and number <= 0:
+        raise InputError(f"{where} must be above 0")
+    if whole and number < 0:
+        raise InputError(f"{where} must be at least 0")
