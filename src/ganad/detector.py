@@ -505,9 +505,9 @@ def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:
 
 def _check_number(where: str, name: str, value: Any, *, whole: bool) -> None:
     kind = numbers.Integral if whole else numbers.Real
-    if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):  # type: ignore[arg-type]
+    if not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value):
         raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
-    number = float(value)  # type: ignore[arg-type]
+    number = float(value)
     if name == "contamination" and not 0 <= number <= 0.5:
         raise InputError(f"{where} must lie between 0 and 0.5")
     if name in ("ema", "validation_fraction") and not 0 <= number < 1:

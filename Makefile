@@ -1,0 +1,11 @@
+# Every target is a line of scripts/dev.py, so that systems without make have the same ones:
+#   python scripts/dev.py demo
+PYTHON ?= python3
+TARGETS := setup demo test slow lint bench speed clean
+
+.PHONY: help $(TARGETS)
+help:
+	@$(PYTHON) scripts/dev.py --help
+
+$(TARGETS):
+	@$(PYTHON) scripts/dev.py $@

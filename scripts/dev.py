@@ -1,0 +1,113 @@
+"""Development targets with the standard library alone: ``python scripts/dev.py TARGET``.
+
+Each target makes .venv from constraints.txt first, once, and again when a dependency changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def run(*command: str | Path, **env: str) -> None:
+    """Run a command from the project's root, and stop with its exit code if it fails."""
+    done = subprocess.run([str(c) for c in command], cwd=ROOT, env=os.environ | env)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def apt_install(package: str) -> bool:
+    """Install a Debian package where that is possible without asking anybody."""
+    if not (is_root() and shutil.which("apt-get")):
+        return False
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", package]):
+        if subprocess.run(command, env=environment, stdout=subprocess.DEVNULL).returncode:
+            return False
+    return True
+
+
+def setup() -> None:
+    """Make .venv with the exact versions of constraints.txt."""
+    wanted = b"".join((ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml"))
+    stamp, mark = VENV / "installed", hashlib.sha256(wanted + sys.version.encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == mark:
+        return
+    if importlib.util.find_spec("ensurepip") is None and not apt_install("python3-venv"):
+        sys.exit("Python's venv module is missing; install it with: sudo apt-get install python3-venv")
+    print(f"setting up {VENV.name} (a few minutes the first time)", file=sys.stderr, flush=True)
+    venv.create(VENV, with_pip=True, clear=not (BIN / "python").exists() and VENV.exists())
+    run(BIN / "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dev]")
+    stamp.write_text(mark)
+
+
+def browser() -> None:
+    """Find a browser for the page tests, or install one: Debian's where root, else Playwright's own."""
+    if any(map(shutil.which, BROWSERS)) or apt_install("chromium"):
+        return
+    run(BIN / "python", "-m", "playwright", "install", "chromium")
+
+
+def demo() -> None:
+    run(BIN / "ganad", "demo")
+
+
+def test() -> None:
+    browser()
+    # one thread a process: two processes fill two cores, two threads wait for each other
+    run(BIN / "python", "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", OMP_NUM_THREADS="1")
+
+
+def slow() -> None:
+    browser()
+    run(BIN / "python", "-m", "pytest", "-q", "-m", "slow", OMP_NUM_THREADS="1")
+
+
+def lint() -> None:
+    run(BIN / "ruff", "check", ".")
+    run(BIN / "mypy")
+
+
+def bench() -> None:
+    run(BIN / "python", "benchmarks/quality.py", OMP_NUM_THREADS="1")
+
+
+def speed() -> None:
+    run(BIN / "python", "benchmarks/speed.py", OMP_NUM_THREADS="1")
+
+
+def clean() -> None:
+    for name in (".venv", "demo", "site", "dist"):
+        shutil.rmtree(ROOT / name, ignore_errors=True)
+
+
+TARGETS = {f.__name__: f for f in (setup, demo, test, slow, lint, bench, speed, clean)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", choices=TARGETS, help="what to do; all but clean set .venv up first")
+    target = parser.parse_args().target
+    if target not in ("setup", "clean"):
+        setup()
+    TARGETS[target]()
+
+
+if __name__ == "__main__":
+    main()
