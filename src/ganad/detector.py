@@ -43,6 +43,8 @@ class Fitted:
     offset_: float  #: score_samples below it are anomalies
     device_: torch.device  #: where the networks are
     dtype_: torch.dtype  #: of matrix products in training
+    source_: dict[str, Any]  #: how the data were read, where a data source says so
+    columns_: list[str] | None  #: names of the columns of a table, likewise
     _fit: _Fit
 
 
@@ -151,14 +153,38 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
 
         ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
         """
+        run = self.make_run(
+            step,
+            x,
+            update=update,
+            epochs=epochs,
+            iterations=iterations,
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+        )
+        self.history_ += run.train(self._fit.checkpoint, self._fit.runs)
+        self._fit.runs += 1
+
+    def make_run(
+        self,
+        step: Step,
+        x: TrainingSet | Tensor,
+        *,
+        update: tuple[str, ...] | None = None,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        batch_size: int | None = None,
+        early_stopping: bool = True,
+    ) -> Run:
+        """The run that ``run`` trains, ready to start."""
         fit = self._fit
         names = update or tuple(self.nets_.keys())
         for name, net in self.nets_.items():
             net.train(name in names)
         data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
-        stage = step.__name__.removesuffix("_step")
-        run = Run(
-            name=stage,
+        early_stopping = early_stopping and fit.held_out is not None
+        return Run(
+            name=step.__name__.removesuffix("_step"),
             step=step,
             stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
             nets=self.nets_,
@@ -168,13 +194,11 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             dtype=self.dtype_,
             ema=self.ema,
             clip_norm=self.clip_norm,
-            patience=self.patience if early_stopping and fit.held_out is not None else None,
-            validate=self._validation_loss if early_stopping and fit.held_out is not None else None,
+            patience=self.patience if early_stopping else None,
+            validate=self._validation_loss if early_stopping else None,
             lr_factor=None if type(self).lr_factor is Detector.lr_factor else self.lr_factor,
             on_progress=fit.show,
         )
-        self.history_ += run.train(fit.checkpoint, fit.runs)
-        fit.runs += 1
 
     def noise(self, n: int) -> Tensor:
         """``(n, latent_dim)`` standard normal codes on the device."""
@@ -301,6 +325,10 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         check_is_fitted(self, "nets_")
         persist.save(self, path)
 
+    def remember_source(self, source: dict[str, Any], columns: list[str] | None = None) -> None:
+        """Keep how the data were read, so that new data are read the same way; saved with the model."""
+        self.source_, self.columns_ = source, columns
+
     def check_settings(self) -> None:
         """Raise InputError, naming field, value and what is allowed, for a setting that cannot work."""
         for name, hint in _hints(typing.cast(Any, type(self))).items():
@@ -324,9 +352,13 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
                         f"{type(self).__name__} was fitted on images of shape {self.sample_shape_}; "
                         f"give an array (n, *{self.sample_shape_}), not a table"
                     )
-                table = validate_data(
-                    self, X, dtype=np.float32, order="C", reset=reset, ensure_min_samples=2 if reset else 1
-                )
+                rows = 2 if reset else 1
+                try:
+                    table = validate_data(
+                        self, X, dtype=np.float32, order="C", reset=reset, ensure_min_samples=rows
+                    )
+                except ValueError as error:  # scikit-learn's words, in our type
+                    raise InputError(str(error)) from error
                 if reset:
                     self.shape_ = self.sample_shape_ = (table.shape[1],)
                 return table

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -55,10 +56,9 @@ class EGBAD(Detector):
         G, E, D = self.nets_.generator, self.nets_.encoder, self.nets_.discriminator
         x = next(batches)
         z = self.noise(len(x))
-        yield (
-            "discriminator",
-            dict(encoded=bce(D(x, E(x).detach()), 1.0), generated=bce(D(G(z).detach(), z), 0.0)),
-        )
+        with torch.no_grad():
+            z_hat, x_fake = E(x), G(z)
+        yield "discriminator", dict(encoded=bce(D(x, z_hat), 1.0), generated=bce(D(x_fake, z), 0.0))
         x = batches.sample()
         z = self.noise(len(x))
         fool_generated, fool_encoded = bce(D(G(z), z), 1.0), bce(D(x, E(x)), 0.0)

@@ -1,0 +1,417 @@
+"""The command line: fit, score, report; torch is imported inside the commands, so that help is instant.
+
+Exit codes: 0 done; 2 bad input, with one line that says what; 3 done, but some inputs were unreadable and are
+listed; 130 interrupted, with the checkpoint kept.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import __version__
+from .errors import InputError, Interrupted, MissingExtra, TrainingDiverged
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .data import Samples
+    from .detector import Detector
+
+app = typer.Typer(
+    name="ganad",
+    help="Anomaly detection with generative adversarial networks.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the data sets; else $GANAD_DATA, else a cache.")]
+Label = Annotated[str | None, typer.Option(help="Column with the class labels (tables).")]
+Classes = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are normal; all others are not.")]
+Anomalies = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are anomalies.")]
+
+
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn our exceptions into one line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except (InputError, TrainingDiverged, MissingExtra, OSError) as error:
+            typer.echo(f"ganad: {error}", err=True)
+            raise typer.Exit(2) from error
+        except Interrupted as stop:
+            typer.echo(f"ganad: {stop}", err=True)
+            raise typer.Exit(130) from stop
+        except KeyboardInterrupt as stop:
+            typer.echo("ganad: interrupted; nothing was written", err=True)
+            raise typer.Exit(130) from stop
+
+    return wrapped
+
+
+@app.command(no_args_is_help=True)
+@reports_errors
+def fit(
+    context: typer.Context,
+    data: Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet file, or a data set's name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    method: Annotated[str, typer.Option(help="See: ganad methods")] = "ganomaly",
+    preset: Annotated[str | None, typer.Option(help="Published settings, such as mnist.")] = None,
+    normal: Classes = None,
+    anomaly: Anomalies = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model.")] = False,
+    label: Label = None,
+    drop: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")] = None,
+    impute: Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")] = False,
+    size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
+    mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Learn what is normal and save the model.
+
+    Every setting of the method is an option too: --epochs 20 --latent-dim 64. They are listed by: ganad methods NAME
+    """
+    detector = make_detector(method, preset, context.obj or {})
+    samples = load(data, data_dir, label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
+    samples = only_normal(samples, normal, anomaly)
+    if not output.parent.is_dir():
+        raise InputError(f"{output.parent}: no such folder for the model; make it first")
+    checkpoint = output.with_name(output.name + ".ckpt")
+    if resume and not checkpoint.is_dir():
+        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
+    detector.fit(samples.x, checkpoint=checkpoint, resume=resume)
+    detector.remember_source(samples.source, samples.columns)
+    detector.save(output)
+    remove_checkpoint(checkpoint)
+    seconds = sum(_seconds(detector).values())
+    typer.echo(f"{type(detector).__name__}: {len(samples.x):,} normal samples, {seconds:.1f} s of training")
+    typer.echo(f"threshold {detector.threshold:.6g} (contamination {detector.contamination:g})")
+    typer.echo(f"model     {output}")
+    _end(samples)
+
+
+@app.command(no_args_is_help=True)
+@reports_errors
+def score(
+    model: Annotated[Path, typer.Argument(help="A model file that ganad fit wrote.")],
+    data: Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet file, or a data set's name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="scores.csv or scores.parquet.")],
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here too.")] = None,
+    normal: Classes = None,
+    anomaly: Anomalies = None,
+    label: Label = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")] = False,
+    split: Annotated[str | None, typer.Option(help="train, test or all (data sets by name).")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Score every sample: a row each with name, score and verdict."""
+    from . import load as load_model
+
+    detector = load_model(model)
+    source = getattr(detector, "source_", None)
+    samples = load(data, data_dir, label=label, split=split or "test", source=source)
+    scores = detector.anomaly_score(samples.x)
+    labels = labels_of(samples, normal, anomaly)
+    verdicts = ["anomaly" if s > detector.threshold else "normal" for s in scores]
+    write_scores(output, samples, scores, verdicts, labels)
+    flagged = verdicts.count("anomaly")
+    typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold:.6g}")
+    if labels is not None:
+        from sklearn.metrics import average_precision_score, roc_auc_score
+
+        typer.echo(f"AUROC {roc_auc_score(labels, scores):.4f}  AP {average_precision_score(labels, scores):.4f}")
+    typer.echo(f"scores    {output}")
+    if report is not None:
+        write_report(report, detector, samples, scores, labels, str(model), data)
+        typer.echo(f"report    {report}")
+    _end(samples, skip_bad)
+
+
+@app.command()
+@reports_errors
+def methods(name: Annotated[str | None, typer.Argument(help="A method, for its settings.")] = None) -> None:
+    """List the methods, or the settings of one."""
+    from .settings import command_name, describe
+
+    if name is None:
+        from .methods import DETECTORS
+
+        for detector in sorted(DETECTORS, key=command_name):
+            first = (detector.__doc__ or "").splitlines()[0]
+            typer.echo(f"{command_name(detector):20} {first}")
+        return
+    detector = find_method(name)
+    typer.echo(f"{detector.__name__}: {(detector.__doc__ or '').splitlines()[0]}\n")
+    for setting in describe(detector):
+        typer.echo(f"  --{setting.option:24} {setting.comment} [{setting.kind}, default {setting.default}]")
+    for preset, values in detector.PRESETS.items():
+        chosen = "  ".join(f"{k}={v}" for k, v in values.items())
+        typer.echo(f"\npreset {preset}: {chosen or 'the defaults'}", nl=False)
+    typer.echo()
+
+
+@app.command()
+@reports_errors
+def datasets() -> None:
+    """List the data sets that ganad knows by name."""
+    from .data import DATASETS
+
+    for name, entry in DATASETS.items():
+        typer.echo(f"{name:12} {entry.description}")
+
+
+@app.command()
+@reports_errors
+def doctor() -> None:
+    """Print device, precision, threads, versions and missing extras."""
+    from . import devices
+    from .persist import versions
+
+    device = devices.choose_device()
+    precision = str(devices.choose_dtype("auto", device, is_image=True)).removeprefix("torch.")
+    rows = versions() | {
+        "device": str(device),
+        "precision": f"{precision} for images, float32 for tables",
+        "cores": str(devices.available_cores()),
+        "threads": f"{devices.choose_threads(None, is_image=True)} for images, 1 for tables",
+    }
+    for key, value in rows.items():
+        typer.echo(f"{key:14} {value}")
+    for extra, modules in EXTRAS.items():
+        missing = [m for m in modules if importlib.util.find_spec(m) is None]
+        state = f"missing: pip install 'ganad[{extra}]'" if missing else "installed"
+        typer.echo(f"extra {extra:8} {state}")
+
+
+#: Optional parts and the modules that they need.
+EXTRAS = {"fast": ["numba"]}
+
+
+@app.command()
+@reports_errors
+def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo")) -> None:
+    """Fit on handwritten digits without the 9, score unseen digits, write a report: real data, under a minute."""
+    import numpy as np
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import train_test_split
+
+    from . import GANomaly
+    from .data import load as load_data
+
+    digits = load_data("digits")
+    rows = np.arange(len(digits.x))
+    assert digits.y is not None
+    train, test = train_test_split(rows, test_size=0.4, random_state=0, stratify=digits.y)
+    train = train[digits.y[train] != DEMO_ANOMALY]
+    typer.echo(f"GANomaly on {len(train)} digits other than {DEMO_ANOMALY} (8 x 8 pixels, scikit-learn's)")
+    detector = GANomaly(**DEMO_SETTINGS).fit(digits.x[train])
+    unseen = digits.subset(test)
+    scores = detector.anomaly_score(unseen.x)
+    labels = (digits.y[test] == DEMO_ANOMALY).astype(int)
+    typer.echo(f"AUROC on {len(test)} unseen digits, {labels.sum()} of them a {DEMO_ANOMALY}: "
+               f"{roc_auc_score(labels, scores):.4f}")
+    typer.echo("most anomalous:")
+    names = unseen.names or [str(i) for i in test]
+    for i in np.argsort(-scores)[:8]:
+        typer.echo(f"  {names[i]:12} score {scores[i]:.5f}   a {digits.y[test][i]}")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "report.html"
+    write_report(path, detector, unseen, scores, labels, "demo", "digits")
+    detector.save(folder / "model.safetensors")
+    typer.echo(f"model     {folder / 'model.safetensors'}\nreport    {path}")
+
+
+DEMO_ANOMALY = 9
+DEMO_SETTINGS: dict[str, Any] = dict(epochs=60, latent_dim=32, random_state=0)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if show:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+# -- what the commands share ------------------------------------------------------------------------------
+
+
+def find_method(name: str) -> type[Detector]:
+    """The detector called ``name``, whatever its case and dashes; InputError with the nearest names otherwise."""
+    import difflib
+
+    from .methods import DETECTORS
+    from .settings import command_name
+
+    def plain(text: str) -> str:
+        return text.replace("-", "").replace("_", "").lower()
+
+    for detector in DETECTORS:
+        if plain(detector.__name__) == plain(name):
+            return detector
+    names = [command_name(d) for d in DETECTORS]
+    near = difflib.get_close_matches(name.lower(), names, 3) or sorted(names)
+    raise InputError(f"no method {name!r}; did you mean {', '.join(near)}? (ganad methods lists all)")
+
+
+def make_detector(method: str, preset: str | None, options: dict[str, str]) -> Detector:
+    """A detector with the preset's settings and those given as text."""
+    from .settings import parse
+
+    cls = find_method(method)
+    settings = parse(cls, options)
+    detector = cls.preset(preset, **settings) if preset else cls(**settings)
+    detector.check_settings()
+    return detector
+
+
+def load(name: str, data_dir: Path | None, **options: Any) -> Samples:
+    """Read samples with a progress bar."""
+    from . import data
+    from .progress import Bar
+
+    given = {k: v for k, v in options.items() if v not in (None, False, ())}
+    with Bar("reading") as bar:
+        return data.load(name, data_dir=data_dir, progress=bar.update, **given)
+
+
+def only_normal(samples: Samples, normal: str | None, anomaly: str | None) -> Samples:
+    """The samples to train on: those of the normal classes, or all when no class is named."""
+    from .data import choose_normal
+
+    if normal is None and anomaly is None:
+        return samples
+    return samples.subset(choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None))
+
+
+def labels_of(samples: Samples, normal: str | None, anomaly: str | None) -> np.ndarray | None:
+    """1 for anomalies, 0 for normal samples, where the classes say which is which."""
+    from .data import choose_normal
+
+    if samples.y is None or (normal is None and anomaly is None):
+        return None
+    is_normal = choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None)
+    labels = (~is_normal).astype(int)
+    return labels if 0 < labels.sum() < len(labels) else None
+
+
+def write_scores(
+    path: Path, samples: Samples, scores: np.ndarray, verdicts: list[str], labels: np.ndarray | None
+) -> None:
+    """A row a sample: name, score, verdict, and the label where it is known."""
+    import pyarrow
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    names = samples.names or [str(i) for i in range(len(scores))]
+    columns: dict[str, Any] = {"name": names, "score": scores, "verdict": verdicts}
+    if labels is not None:
+        columns["label"] = labels
+    table = pyarrow.table(columns)
+    if path.suffix == ".parquet":
+        pyarrow.parquet.write_table(table, path)
+    elif path.suffix == ".csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
+
+
+def write_report(
+    path: Path,
+    detector: Detector,
+    samples: Samples,
+    scores: np.ndarray,
+    labels: np.ndarray | None,
+    model: str,
+    data: str,
+) -> None:
+    """The HTML page of one scoring run."""
+    from . import report
+
+    is_image = samples.x.ndim > 2
+    report.write(
+        path,
+        scores=scores,
+        names=samples.names or [str(i) for i in range(len(scores))],
+        threshold=detector.threshold,
+        labels=labels,
+        images=samples.x if is_image else None,
+        rows=None if is_image else samples.x,
+        columns=None if is_image else samples.columns,
+        history=detector.history_,
+        settings=detector.get_params(),
+        method=type(detector).__name__,
+        model_info={"model": model},
+        data_info={"data": data},
+        unreadable=samples.unreadable,
+    )
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Delete the checkpoint of a fit that is done."""
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _seconds(detector: Detector) -> dict[str, float]:
+    """Training time by stage; the clock of a stage runs through its epochs."""
+    return {row["stage"]: row["seconds"] for row in detector.history_}
+
+
+def _split(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+def _end(samples: Samples, skip_bad: bool = False) -> None:
+    """List what could not be read, and say so with the exit code."""
+    if not samples.unreadable:
+        return
+    typer.echo(f"{len(samples.unreadable):,} inputs could not be read:", err=True)
+    for bad in samples.unreadable:
+        typer.echo(f"  {bad.path}: {bad.reason}", err=True)
+    if not skip_bad:
+        raise typer.Exit(3)
+
+
+def split_settings(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Take a method's settings, ``--name value`` or ``--name=value``, out of the arguments of ``fit``."""
+    own = {"--help", "-h", "-o"}
+    command = next(c for c in typer.main.get_command(app).commands.values() if c.name == "fit")  # type: ignore[attr-defined]
+    for parameter in command.params:
+        own.update([*parameter.opts, *parameter.secondary_opts])
+    rest, settings = [], {}
+    waiting = list(arguments)
+    while waiting:
+        token = waiting.pop(0)
+        name, equals, value = token.partition("=")
+        if not token.startswith("--") or name in own or token == "--":
+            rest.append(token)
+            continue
+        if not equals:
+            value = waiting.pop(0) if waiting and not waiting[0].startswith("--") else "true"
+        settings[name.removeprefix("--")] = value
+    return rest, settings
+
+
+def main() -> None:
+    """Entry point of the ``ganad`` command."""
+    arguments, settings = sys.argv[1:], dict[str, str]()
+    if arguments[:1] == ["fit"]:
+        arguments, settings = split_settings(arguments)
+    app(args=arguments, obj=settings)
+
+
+if __name__ == "__main__":
+    main()
