@@ -156,7 +156,7 @@ def load(path: str | Path, device: str = "auto") -> Detector:
         nets = Players(detector.build(detector.shape_))
     weights = {k.removeprefix("nets/"): v for k, v in tensors.items() if k.startswith("nets/")}
     expected = nets.state_dict()
-    for name in expected.keys() | weights.keys():
+    for name in sorted(expected.keys() | weights.keys()):
         want, have = _signature(expected.get(name)), _signature(weights.get(name))
         if want != have:
             raise ModelFileError(f"{path}: {name!r} is {have}, but {cls.__name__} with these settings has {want}")

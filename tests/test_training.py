@@ -1,0 +1,205 @@
+"""The loop against loops written by hand, and what it refuses."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ganad import EGBAD, Detector
+from ganad.detector import Batches, Updates
+from ganad.errors import TrainingDiverged
+from ganad.losses import bce
+from ganad.training import Stream, TrainingSet
+
+from .samples import normal, small
+
+CPU = torch.device("cpu")
+
+
+class TwoPlayers(Detector):
+    """A GAN small enough to write its loop by hand."""
+
+    latent_dim: int = 3
+
+    def build(self, shape):
+        return dict(generator=nn.Linear(self.latent_dim, shape[0]), discriminator=nn.Linear(shape[0], 1))
+
+    def training_step(self, batches: Batches) -> Updates:
+        G, D = self.nets_.generator, self.nets_.discriminator
+        x = next(batches)
+        fake = G(self.noise(len(x)))
+        yield "discriminator", dict(real=bce(D(x), 1.0), fake=bce(D(fake.detach()), 0.0))
+        yield "generator", dict(adv=bce(D(fake), 1.0))
+
+    def score_batch(self, x):
+        return -self.nets_.discriminator(x).flatten()
+
+
+class Misbehaving(TwoPlayers):
+    """Yields whatever it is told to."""
+
+    def training_step(self, batches: Batches) -> Updates:
+        x = next(batches)
+        yield from self.mischief(x)
+
+
+def made(cls=TwoPlayers, **changes):
+    return cls(**dict(epochs=3, batch_size=50, random_state=0, threads=1) | changes)
+
+
+def test_loop_equals_a_loop_written_by_hand_to_the_bit():
+    x = normal("table")
+    model = made(ema=0.9)
+    start = {}
+    train = model.train
+
+    def remember(data):
+        start.update(nets=copy.deepcopy(model.nets_), rng=torch.get_rng_state(), seed=model._fit.seed, data=data)
+        train(data)
+
+    model.train = remember
+    model.fit(x)
+    G, D = start["nets"].generator, start["nets"].discriminator
+    adam = {p: torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True) for p, net in (("g", G), ("d", D))}
+    average = [p.detach().clone() for p in [*G.parameters(), *D.parameters()]]
+    with torch.random.fork_rng():
+        torch.set_rng_state(start["rng"])
+        stream = Stream(start["data"], 50, f"{start['seed']}/0")
+        for i in range(3 * 8):
+            batch = next(stream)
+            fake = G(torch.randn(50, 3))
+            for player, loss, net in (
+                ("d", lambda: bce(D(batch), 1.0) + bce(D(fake.detach()), 0.0), D),
+                ("g", lambda: bce(D(fake), 1.0), G),
+            ):
+                net.zero_grad()
+                loss().backward(inputs=list(net.parameters()))
+                adam[player].step()
+                decay = min(0.9, (1 + i) / (10 + i))
+                offset = 0 if net is G else 2
+                for a, p in zip(average[offset:], net.parameters()):
+                    a.lerp_(p.detach(), 1 - decay)
+    for mine, hand in zip([*model.nets_.generator.parameters(), *model.nets_.discriminator.parameters()], average):
+        assert torch.equal(mine, hand)
+
+
+def test_only_the_yielded_player_moves():
+    model, moved = made(epochs=1), []
+    model.mischief = None
+    run = model.make_run
+
+    def watched(*args, **options):
+        built = run(*args, **options)
+        update = built.update
+
+        def look(player, terms):
+            before = copy.deepcopy(model.nets_.state_dict())
+            update(player, terms)
+            after = model.nets_.state_dict()
+            moved.append((player, {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}))
+
+        built.update = look
+        return built
+
+    model.make_run = watched
+    model.fit(normal("table"))
+    assert {player for player, _ in moved} == {"generator", "discriminator"}
+    assert all(who == {player} for player, who in moved)
+
+
+@pytest.mark.parametrize(
+    ("mischief", "error", "words"),
+    [
+        (lambda self, x: [("critic", dict(a=x.sum()))], KeyError, "yielded player 'critic'"),
+        (lambda self, x: [("generator", dict(a=x.sum()))], RuntimeError, "depends on none of its parameters"),
+        (
+            lambda self, x: [("generator", dict(adv=self.nets_.generator(self.noise(2)).sum() * np.inf))],
+            TrainingDiverged,
+            "loss term 'adv' of the generator became",
+        ),
+    ],
+)
+def test_bad_yields_are_refused_with_the_reason(mischief, error, words):
+    model = made(Misbehaving)
+    model.mischief = lambda x: mischief(model, x)
+    with pytest.raises(error, match=words):
+        model.fit(normal("table"))
+
+
+def test_a_step_that_draws_nothing_is_refused_instead_of_running_for_ever():
+    class Idle(TwoPlayers):
+        def training_step(self, batches):
+            yield "generator", dict(a=self.nets_.generator(self.noise(2)).sum())
+
+    with pytest.raises(RuntimeError, match="drew no batch"):
+        made(Idle).fit(normal("table"))
+
+
+def test_each_pass_holds_every_sample_once_in_an_order_of_its_own():
+    x = torch.arange(101.0)[:, None]
+    stream = Stream(TrainingSet(x, CPU), 10, "seed")
+    passes = [torch.cat([next(stream) for _ in range(10)]).flatten() for _ in range(2)]
+    assert stream.epoch == 2
+    for order in passes:  # the last batch would hold one sample, which batch norm cannot take
+        assert len(order.unique()) == 100
+    assert not torch.equal(*passes)
+    again = Stream(TrainingSet(x, CPU), 10, "seed")
+    assert torch.equal(torch.cat([next(again) for _ in range(10)]).flatten(), passes[0])
+
+
+def test_a_memmap_trains_to_the_same_weights_as_the_array(tmp_path):
+    x = normal("images")
+    np.save(tmp_path / "x.npy", x)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    first, second = small(EGBAD).fit(x), small(EGBAD).fit(mapped)
+    pairs = zip(first.nets_.state_dict().values(), second.nets_.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert np.array_equal(first.anomaly_score(x), second.anomaly_score(mapped))
+
+
+def test_early_stopping_keeps_the_best_weights_on_held_out_normal_data():
+    losses = iter([3.0, 1.0, 2.0, 2.5, 9.0])
+
+    class Scripted(TwoPlayers):
+        seen = []
+
+        def _validation_loss(self):
+            self.seen.append({k: v.clone() for k, v in self.nets_.state_dict().items()})
+            return next(losses)
+
+    model = made(Scripted, epochs=50, patience=1).fit(normal("table"))
+    assert [row["validation"] for row in model.history_] == [3.0, 1.0, 2.0, 2.5]
+    assert all(torch.equal(v, model.seen[1][k]) for k, v in model.nets_.state_dict().items())
+
+
+def test_learning_rate_follows_lr_factor_and_gradients_are_clipped():
+    class Frozen(TwoPlayers):
+        def lr_factor(self, player, epoch, iteration):
+            return 0.0 if player == "generator" else 1.0
+
+    model = made(Frozen)
+    initial = {}
+    train = model.train
+    model.train = lambda x: (initial.update(copy.deepcopy(model.nets_.state_dict())), train(x))
+    model.fit(normal("table"))
+    after = model.nets_.state_dict()
+    assert all(torch.equal(after[k], initial[k]) == k.startswith("generator") for k in after)
+    tiny = made(TwoPlayers, clip_norm=1e-12, epochs=1)
+    tiny.optimizer = lambda player, params: torch.optim.SGD(params, lr=1.0)
+    train_tiny = tiny.train
+    tiny.train = lambda x: (initial.update(copy.deepcopy(tiny.nets_.state_dict())), train_tiny(x))
+    tiny.fit(normal("table"))
+    assert all(torch.allclose(v, initial[k], atol=1e-9) for k, v in tiny.nets_.state_dict().items())
+
+
+def test_bf16_trains_with_float32_weights_and_lands_near_fp32():
+    x = normal("images")
+    scores = {}
+    for precision in ("fp32", "bf16"):
+        model = small(EGBAD, precision=precision, epochs=3)
+        scores[precision] = model.fit(x).anomaly_score(x)
+        assert {p.dtype for p in model.nets_.parameters()} == {torch.float32}
+    assert not np.array_equal(scores["fp32"], scores["bf16"])
+    assert np.allclose(scores["fp32"], scores["bf16"], rtol=0.1)
