@@ -1,0 +1,57 @@
+"""Building blocks: TensorFlow's "same" sizes and alignment, and layers that are each other's transpose."""
+
+import pytest
+import torch
+from torch import nn
+
+from ganad.nets import Critic, JointCritic, SameConv2d, SameDeconv2d, dcgan_init, mlp, normal_init, pyramid
+from ganad.nets.conv import _same_padding
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 1), (3, 1), (2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (7, 3)])
+def test_convolution_halves_rounding_up_and_its_transpose_comes_back(kernel, stride):
+    for height, width in [(8, 8), (7, 9), (28, 33), (5, 5)]:
+        down = SameConv2d(2, 3, kernel, stride, bias=False)
+        up = SameDeconv2d(3, 2, kernel, stride, (height, width), bias=False)
+        x = torch.randn(2, 2, height, width)
+        y = down(x)
+        assert y.shape[2:] == (-(-height // stride), -(-width // stride))
+        assert up(y).shape == x.shape
+        # <A x, y> = <x, A' y> says that the transposed layer undoes the very same padding
+        with torch.no_grad():
+            up.weight.copy_(down.weight)
+        y = torch.randn_like(y)
+        assert torch.allclose((down(x) * y).sum(), (x * up(y)).sum(), atol=1e-3)
+
+
+def test_same_padding_puts_the_odd_pixel_last():
+    assert _same_padding(28, 4, 2) == (1, 1)
+    assert _same_padding(32, 5, 2) == (1, 2)
+    assert _same_padding(28, 3, 2) == (0, 1)
+    assert _same_padding(7, 3, 1) == (1, 1)
+
+
+def test_pyramid():
+    assert pyramid((28, 28), until=8) == [(28, 28), (14, 14), (7, 7)]
+    assert pyramid((30, 17), until=4) == [(30, 17), (15, 9), (8, 5), (4, 3)]
+    assert pyramid((32, 32), levels=4)[-1] == (2, 2)
+
+
+def test_critics_return_logits_and_features():
+    critic = Critic(mlp(6, 5, 4, last=nn.ReLU()), nn.Linear(4, 1))
+    x = torch.randn(3, 6)
+    assert critic(x).shape == (3,)
+    assert torch.equal(critic(x), critic.head(critic.features(x)).flatten())
+    joint = JointCritic(nn.Linear(6, 4), nn.Linear(2, 3), nn.Linear(7, 5), nn.Linear(5, 1))
+    assert joint(x, torch.randn(3, 2)).shape == (3,)
+
+
+def test_initialisations():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(400, 400), nn.BatchNorm1d(400))
+    net.apply(normal_init(0.02))
+    assert abs(net[0].weight.std() - 0.02) < 1e-3
+    assert not net[0].bias.any()
+    net.apply(dcgan_init)
+    assert abs(net[1].weight.mean() - 1) < 0.01
+    assert abs(net[1].weight.std() - 0.02) < 5e-3
