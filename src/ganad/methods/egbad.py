@@ -39,14 +39,22 @@ class EGBAD(Detector):
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
     alpha: float = 0.9  #: weight of the reconstruction error in the score
     latent_dim: int = 200  #: size of z
-    lr: float = 1e-5  #: step size of Adam, shared by all players
+    lr: float = 1e-4  #: step size of Adam, shared by all players
     batch_size: int = 100  #: samples a training step draws
-    epochs: int = 100  #: passes over the training set
+    epochs: int = 60  #: passes over the training set
     ema: float = 0.999  #: decay of the weight average used for scoring
 
     PRESETS = {
-        "mnist": dict(),
-        "kddcup99": dict(latent_dim=32, batch_size=50, epochs=50, ema=0.9999, variant="sigma_rec", scaling="minmax"),
+        "mnist": dict(latent_dim=200, lr=1e-5, batch_size=100, epochs=100, ema=0.999),
+        "kddcup99": dict(
+            latent_dim=32,
+            lr=1e-5,
+            batch_size=50,
+            epochs=50,
+            ema=0.9999,
+            variant="sigma_rec",
+            scaling="minmax",
+        ),
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:

@@ -48,8 +48,8 @@ class GANomaly(Detector):
     epochs: int = 15  #: passes over the training set
 
     PRESETS = {
-        "mnist": dict(image_size=32),
-        "cifar10": dict(),
+        "mnist": dict(image_size=32, latent_dim=100, lr=2e-4, batch_size=64, epochs=15),
+        "cifar10": dict(latent_dim=100, lr=2e-4, batch_size=64, epochs=15),
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
