@@ -1,0 +1,64 @@
+"""What every source returns: samples, what is known of them, and how to read more of the same kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+
+Progress = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An input that could not be read; nothing is dropped without one."""
+
+    path: str
+    reason: str
+
+
+@dataclass
+class Samples:
+    """Samples of one kind."""
+
+    x: np.ndarray  #: images uint8 (n, H, W) or (n, H, W, 3), perhaps a memmap, or a table float64 (n, d)
+    y: np.ndarray | None = None  #: the class of each sample, (n,), where the source knows it
+    names: list[str] | None = None  #: file name or row of each sample
+    columns: list[str] | None = None  #: names of a table's d columns, after encoding
+    unreadable: list[Unreadable] = field(default_factory=list)
+    source: dict[str, Any] = field(default_factory=dict)  #: JSON: how to read new data the same way
+
+    def subset(self, index: np.ndarray) -> Samples:
+        """The samples at ``index``, a mask ``(n,)`` or row numbers."""
+        rows = np.flatnonzero(index) if index.dtype == bool else index
+        return Samples(
+            x=self.x[rows],
+            y=None if self.y is None else self.y[rows],
+            names=None if self.names is None else [self.names[i] for i in rows],
+            columns=self.columns,
+            unreadable=self.unreadable,
+            source=self.source,
+        )
+
+
+def choose_normal(
+    samples: Samples, *, normal: Sequence[str] | None = None, anomaly: Sequence[str] | None = None
+) -> np.ndarray:
+    """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
+
+    Raises InputError when the source knows no classes or a named class does not occur.
+    """
+    if samples.y is None:
+        raise InputError("--normal and --anomaly need classes: subfolders of images, or --label COLUMN for a table")
+    classes = samples.y.astype(str)
+    known = sorted(set(classes))
+    for name in [*(normal or ()), *(anomaly or ())]:
+        if name not in known:
+            some = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+            raise InputError(f"no class {name!r} in the data; it has {some}")
+    mask = np.isin(classes, list(normal)) if normal else np.ones(len(classes), bool)
+    return mask & ~np.isin(classes, list(anomaly or ()))

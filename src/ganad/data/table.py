@@ -1,0 +1,237 @@
+"""Tables, CSV and Parquet: numeric, boolean and categorical columns, read again by name and by the same recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+
+from ..errors import InputError
+from .samples import Samples
+
+MAX_CATEGORIES = 100
+#: A text column of which more than this share are numbers is a numeric one with a slip in it.
+_MOSTLY_NUMBERS = 0.9
+_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+
+
+def load_table(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    drop: Sequence[str] = (),
+    impute: bool = False,
+    source: dict[str, Any] | None = None,
+) -> Samples:
+    """A table as float64 ``(n, d)``: numbers as they are, booleans as 0/1, text as one column per value.
+
+    label: a column to take out as classes. drop: columns to leave out. impute: fill missing cells with the median or
+    the most frequent value of the training table, instead of refusing them. source: the recipe of a training table,
+    by which columns are matched by name, in any order; columns that it does not know are ignored.
+
+    Raises InputError naming column, row and cell for what cannot be used.
+    """
+    return _encode(_read(Path(path)), Path(path), label, drop, impute, source, first_row=0)
+
+
+def iter_table(
+    path: str | Path, source: dict[str, Any], *, label: str | None = None, rows: int = 65_536
+) -> Iterator[Samples]:
+    """The same by a training table's recipe, in parts of ``rows`` rows: for tables larger than memory."""
+    path = Path(path)
+    first = 0
+    for batch in _batches(path, rows):
+        part = pyarrow.Table.from_batches([batch])
+        if part.num_rows:
+            yield _encode(part, path, label, (), False, source, first_row=first)
+            first += part.num_rows
+    if first == 0:
+        raise InputError(f"{path}: no rows in this table")
+
+
+def _read(path: Path) -> pyarrow.Table:
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pyarrow.parquet.read_table(path)
+        return pyarrow.csv.read_csv(path, convert_options=_csv_options())
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
+
+
+def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
+    try:
+        if path.suffix.lower() == ".parquet":
+            with pyarrow.parquet.ParquetFile(path) as file:
+                yield from file.iter_batches(rows)
+        else:
+            # every column as text, or a type guessed from the first block would fail a later one without its row
+            names = pyarrow.csv.open_csv(path).schema.names
+            options = _csv_options({name: pyarrow.string() for name in names})
+            reader = pyarrow.csv.open_csv(path, convert_options=options)
+            for block in reader:
+                for start in range(0, block.num_rows, rows):
+                    yield block.slice(start, rows)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
+
+
+def _csv_options(types: dict[str, Any] | None = None) -> pyarrow.csv.ConvertOptions:
+    return pyarrow.csv.ConvertOptions(null_values=_MISSING, strings_can_be_null=True, column_types=types)
+
+
+def _encode(
+    table: pyarrow.Table,
+    path: Path,
+    label: str | None,
+    drop: Sequence[str],
+    impute: bool,
+    source: dict[str, Any] | None,
+    *,
+    first_row: int,
+) -> Samples:
+    names = table.column_names
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
+    if table.num_rows == 0:
+        raise InputError(f"{path}: no rows in this table")
+    for name in [*drop, *([label] if label else [])]:
+        if name not in names:
+            raise InputError(f"{path}: no column {name!r}; it has {', '.join(names[:30])}")
+    if source is None:
+        kept = [n for n in names if n not in drop and n != label]
+        if not kept:
+            raise InputError(f"{path}: no column is left to learn from")
+        recipes = [_recipe(n, table[n], path, impute, first_row) for n in kept]
+        source = {"kind": "table", "columns": recipes, "label": label}
+    else:
+        label = label or (source.get("label") if source.get("label") in names else None)
+        missing = [r["name"] for r in source["columns"] if r["name"] not in names]
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            raise InputError(f"{path}: column {missing[0]!r}{more} is missing, which the model was trained on")
+    parts, columns = [], []
+    for recipe in source["columns"]:
+        values = _values(table[recipe["name"]], recipe, path, first_row)
+        parts.append(values)
+        columns += [f"{recipe['name']}={c}" for c in recipe["categories"]] if _is_text(recipe) else [recipe["name"]]
+    y = np.array(table[label].to_pylist()).astype(str) if label else None
+    rows = [str(first_row + i) for i in range(table.num_rows)]
+    return Samples(np.hstack(parts), y, rows, columns, source=source)
+
+
+def _is_text(recipe: dict[str, Any]) -> bool:
+    return recipe["kind"] == "categorical"
+
+
+def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, first_row: int) -> dict[str, Any]:
+    """How a training column is to be read, and what fills its gaps."""
+    kind, types = column.type, pyarrow.types
+    recipe: dict[str, Any] = {"name": name, "fill": None}
+    present = column.drop_null()
+    if len(present) == 0:
+        raise InputError(f"{path}: column {name!r} is empty; leave it out with --drop {name}")
+    if types.is_boolean(kind):
+        recipe["kind"] = "boolean"
+    elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        recipe["kind"] = "numeric"
+    elif types.is_temporal(kind):
+        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or --drop {name}")
+    elif types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
+        text = present.cast(pyarrow.string())
+        numbers = [_is_number(cell) for cell in text.to_pylist()]
+        if sum(numbers) > _MOSTLY_NUMBERS * len(numbers):
+            odd = pyarrow.compute.fill_null(column.cast(pyarrow.string()), "0").to_pylist()
+            row = next(i for i, cell in enumerate(odd) if not _is_number(cell))
+            raise InputError(
+                f"{path}: column {name!r} is numeric, but row {first_row + row} holds {odd[row]!r}; repair that cell"
+            )
+        categories = sorted(pyarrow.compute.unique(text).to_pylist())
+        if len(categories) > MAX_CATEGORIES:
+            raise InputError(
+                f"{path}: column {name!r} has {len(categories):,} different texts, more than {MAX_CATEGORIES}; "
+                f"leave it out with --drop {name}"
+            )
+        recipe |= {"kind": "categorical", "categories": categories}
+    else:
+        raise InputError(f"{path}: column {name!r} has type {kind}, which is no number, truth value or text")
+    if impute:
+        if _is_text(recipe):
+            counts = pyarrow.compute.value_counts(present.cast(pyarrow.string()))
+            recipe["fill"] = max(counts.to_pylist(), key=lambda c: (c["counts"], c["values"]))["values"]
+        else:
+            numeric = np.asarray(present.cast(pyarrow.float64()))
+            finite = numeric[~np.isnan(numeric)]
+            recipe["fill"] = float(np.median(finite)) if len(finite) else 0.0
+    return recipe
+
+
+def _values(column: pyarrow.ChunkedArray, recipe: dict[str, Any], path: Path, first_row: int) -> np.ndarray:
+    """A column as float64 ``(n, 1)``, or one-hot ``(n, number of categories)``."""
+    name, fill = recipe["name"], recipe.get("fill")
+    if _is_text(recipe):
+        text = column.cast(pyarrow.string())
+        _refuse_missing(text.null_count, name, fill, path)
+        cells = text.fill_null(fill).to_pylist() if text.null_count else text.to_pylist()
+        codes = {category: i for i, category in enumerate(recipe["categories"])}
+        for row, cell in enumerate(cells):
+            if cell not in codes:
+                raise InputError(
+                    f"{path}: column {name!r}, row {first_row + row}: {cell!r} did not occur in training, which had "
+                    f"{', '.join(recipe['categories'][:10])}"
+                )
+        return np.eye(len(codes))[[codes[cell] for cell in cells]]
+    numbers = _numbers(column, name, path, first_row)
+    gaps = int(np.isnan(numbers).sum())
+    _refuse_missing(gaps, name, fill, path)
+    if gaps:
+        assert fill is not None
+        numbers = np.where(np.isnan(numbers), fill, numbers)
+    if np.isinf(numbers).any():
+        row = first_row + int(np.flatnonzero(np.isinf(numbers))[0])
+        raise InputError(f"{path}: column {name!r}, row {row}: infinite; repair that cell")
+    return numbers[:, None]
+
+
+def _numbers(column: pyarrow.ChunkedArray, name: str, path: Path, first_row: int) -> np.ndarray:
+    """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
+    types = pyarrow.types
+    if types.is_string(column.type) or types.is_large_string(column.type):
+        cells = column.to_pylist()
+        truth = {"true": "1", "false": "0"}
+        cells = [c if c is None else truth.get(c.strip().lower(), c) for c in cells]
+        for row, cell in enumerate(cells):
+            if cell is not None and not _is_number(cell):
+                raise InputError(f"{path}: column {name!r} is numeric, but row {first_row + row} holds {cell!r}")
+        return np.array([np.nan if c is None else float(c) for c in cells])
+    try:
+        if types.is_boolean(column.type):
+            column = column.cast(pyarrow.int8())
+        return column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False).astype(np.float64)
+    except (pyarrow.ArrowException, TypeError) as error:
+        raise InputError(f"{path}: column {name!r} is {column.type}, but was numeric in training") from error
+
+
+def _refuse_missing(count: int, name: str, fill: Any, path: Path) -> None:
+    if count and fill is None:
+        raise InputError(
+            f"{path}: column {name!r} has {count:,} missing value{'s' * (count > 1)}; fill them, or train with --impute"
+        )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,160 @@
+"""Folders of images: everything is decoded rightly or listed with its reason, and decoded only once."""
+
+import io
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganad import InputError
+from ganad.data import folder, load
+
+from .images import DAMAGED, encoded, picture, write_damaged
+
+
+def test_a_thousand_images_of_which_two_hundred_are_damaged_in_twenty_ways(tmp_path):
+    for i in range(800):
+        (tmp_path / f"good-{i}.{('png', 'jpg')[i % 2]}").write_bytes(encoded(("PNG", "JPEG")[i % 2], i % 9))
+    for name in DAMAGED:
+        for i in range(10):
+            write_damaged(tmp_path, name, str(i))
+    (tmp_path / "notes.txt").write_text("left alone")
+    samples = load(tmp_path)
+    assert samples.x.shape == (800, 24, 24)
+    assert len(samples.names) == 800
+    assert len(samples.unreadable) == 200
+    assert set(samples.names) | {bad.path for bad in samples.unreadable} == set(os.listdir(tmp_path)) - {"notes.txt"}
+    assert all(bad.reason and "\n" not in bad.reason for bad in samples.unreadable)
+    reasons = {bad.path: bad.reason for bad in samples.unreadable}
+    assert reasons["zero-0.png"] == "empty file"
+    assert "more than the 64,000,000 pixels allowed" in reasons["bomb-3.png"]
+    assert reasons["dangling-1.png"] == "a link to nothing"
+    assert reasons["folder-2.png"] == "a folder, not an image"
+    assert "not an image" in reasons["text-4.png"]
+
+
+def test_pixels_are_those_of_the_file_they_are_named_after(tmp_path):
+    for i in range(20):
+        (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i))
+    (tmp_path / "10.png").write_bytes(b"")
+    samples = load(tmp_path)
+    for name, x in zip(samples.names, samples.x):
+        assert np.array_equal(x, picture(int(name.removesuffix(".png")))), name
+
+
+def test_second_run_decodes_nothing_and_a_change_is_noticed(tmp_path, monkeypatch):
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i))
+    first = np.array(load(tmp_path).x)
+    decoded = []
+    original = folder.decode
+    monkeypatch.setattr(folder, "decode", lambda file, *rest: (decoded.append(file.name), original(file, *rest))[1])
+    assert np.array_equal(load(tmp_path).x, first)
+    assert decoded == []
+    (tmp_path / "3.png").write_bytes(encoded("PNG", 77))
+    assert np.array_equal(load(tmp_path).x[3], picture(77))
+    decoded.clear()
+    (tmp_path / "3.png").unlink()
+    assert len(load(tmp_path).x) == 4
+    assert decoded
+
+
+def test_an_interrupted_decode_is_not_taken_for_a_complete_one(tmp_path, monkeypatch):
+    for i in range(5):
+        (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i))
+    original = folder.decode
+
+    def interrupted(file, *rest):
+        if file.name == "3.png":
+            raise KeyboardInterrupt
+        return original(file, *rest)
+
+    monkeypatch.setattr(folder, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path)
+    monkeypatch.setattr(folder, "decode", original)
+    assert len(load(tmp_path).x) == 5
+
+
+def one(tmp_path, image, name="x.png", **options):
+    """The single image as ganad reads it."""
+    path = tmp_path / name
+    image.save(path, **options)
+    return load(path).x[0]
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_saturated(tmp_path):
+    deep = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    got = one(tmp_path, Image.fromarray(deep))
+    assert np.abs(got.astype(int) - deep / 257).max() <= 1
+
+
+def test_float_tiff_between_zero_and_one_is_scaled(tmp_path):
+    x = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    assert np.abs(one(tmp_path, Image.fromarray(x), "x.tif") - x * 255).max() <= 0.51
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    hidden = np.zeros((16, 16, 4), np.uint8)
+    hidden[:, :8, 3] = 255  # left half opaque black, right half transparent black
+    got = one(tmp_path, Image.fromarray(hidden))
+    assert (got[:, :8] == 0).all()
+    assert (got[:, 8:] == 255).all()
+
+
+def test_palette_cmyk_and_animated_images_are_read(tmp_path):
+    colours = np.zeros((16, 16, 3), np.uint8)
+    colours[:8, :, 0] = 200
+    assert np.array_equal(one(tmp_path, Image.fromarray(colours).quantize(4)), colours)
+    cmyk = one(tmp_path, Image.fromarray(colours).convert("CMYK"), "x.tif")
+    assert np.abs(cmyk.astype(int) - colours).max() < 5
+    frames = [Image.fromarray(np.full((16, 16), v, np.uint8)) for v in (10, 200)]
+    got = one(tmp_path, frames[0], "x.webp", save_all=True, append_images=frames[1:], lossless=True)
+    assert (got == 10).all()
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    x = np.zeros((16, 32), np.uint8)
+    x[:, :4] = 255  # a bar at the left, which turning by 90 degrees clockwise brings to the top
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    got = one(tmp_path, Image.fromarray(x), "x.jpg", exif=exif, quality=100)
+    assert got.shape == (32, 16)
+    assert got[:3].mean() > 250
+    assert got[8:].mean() < 5
+
+
+def test_large_jpegs_shrink_to_the_same_picture_as_pngs(tmp_path):
+    y, x = np.mgrid[:600, :800] / 100
+    smooth = (127 + 100 * np.sin(x) * np.cos(y)).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=98)
+    Image.fromarray(smooth).save(tmp_path / "b.png")
+    samples = load(tmp_path)
+    assert samples.x.shape == (2, 96, 128)  # no side above 128, proportions kept
+    assert np.abs(samples.x[0].astype(int) - samples.x[1]).max() < 12
+    assert load(tmp_path, size=32).x.shape == (2, 32, 32)
+
+
+def test_subfolders_are_classes_and_new_data_is_read_like_the_training_data(tmp_path):
+    for name in ("good", "bad"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            (tmp_path / name / f"{i}.png").write_bytes(encoded("PNG", i))
+    samples = load(tmp_path, size=16)
+    assert samples.y.tolist() == ["bad"] * 3 + ["good"] * 3
+    assert samples.names[0] == "bad/0.png"
+    colour = io.BytesIO()
+    Image.fromarray(np.zeros((50, 70, 3), np.uint8)).save(colour, "PNG")
+    (tmp_path / "new.png").write_bytes(colour.getvalue())
+    assert load(tmp_path / "new.png", source=samples.source).x.shape == (1, 16, 16)
+
+
+def test_folders_without_usable_images_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no images in this folder"):
+        load(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"none of the 1 images can be read; the first: empty file"):
+        load(tmp_path)
+    with pytest.raises(InputError, match="no such file or folder"):
+        load(tmp_path / "nowhere")

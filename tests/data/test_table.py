@@ -1,0 +1,124 @@
+"""Tables: columns by name, cells that do not fit named with their row, one recipe for training and scoring."""
+
+import json
+
+import numpy as np
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganad import InputError
+from ganad.data import choose_normal, iter_table, load
+
+GOOD = "width,ok,colour,kind\n1.5,true,red,a\n2.5,false,blue,b\n-3,true,red,a\n"
+
+
+def csv(tmp_path, text, name="t.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_numbers_truth_values_and_text(tmp_path):
+    samples = load(csv(tmp_path, GOOD), label="kind")
+    assert samples.columns == ["width", "ok", "colour=blue", "colour=red"]
+    assert samples.x.tolist() == [[1.5, 1, 0, 1], [2.5, 0, 1, 0], [-3, 1, 0, 1]]
+    assert samples.y.tolist() == ["a", "b", "a"]
+    assert choose_normal(samples, normal=("a",)).tolist() == [True, False, True]
+    with pytest.raises(InputError, match="no class 'z' in the data; it has a, b"):
+        choose_normal(samples, anomaly=("z",))
+
+
+def test_new_tables_are_matched_by_name_in_any_order(tmp_path):
+    samples = load(csv(tmp_path, GOOD), label="kind")
+    source = json.loads(json.dumps(samples.source))
+    other = csv(tmp_path, "extra,colour,ok,width\n9,red,true,1.5\n9,blue,false,2.5\n", "new.csv")
+    assert np.array_equal(load(other, source=source).x, samples.x[:2])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("width,ok,colour\n1,true,green\n", "column 'colour', row 0: 'green' did not occur in training"),
+        ("ok,colour\ntrue,red\n", "column 'width' is missing"),
+        ("width,ok,colour\n1,true,red\nwide,true,red\n", "column 'width' is numeric, but row 1 holds 'wide'"),
+        ("width,ok,colour\n,true,red\n", "column 'width' has 1 missing value"),
+        ("width,ok,colour\ninf,true,red\n", "column 'width', row 0: infinite"),
+        ("width,ok,colour\n", "no rows in this table"),
+        ("width,width,ok,colour\n1,1,true,red\n", "column 'width' occurs more than once"),
+        ("", "cannot be read as a table"),
+        ("width,ok,colour\n1,true\n", "cannot be read as a table"),
+    ],
+)
+def test_what_does_not_fit_the_model_is_named(tmp_path, text, words):
+    source = load(csv(tmp_path, GOOD), drop=["kind"]).source
+    with pytest.raises(InputError, match=words) as caught:
+        load(csv(tmp_path, text, "new.csv"), source=source)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n" + "1,2\n" * 30 + "x1,2\n", "column 'a' is numeric, but row 30 holds 'x1'"),
+        ("a,b\n" + "".join(f"t{i},2\n" for i in range(200)), "column 'a' has 200 different texts, more than 100"),
+        ("a,b\n2024-01-01,2\n2024-01-02,3\n", "column 'a' holds dates or times"),
+        ("a,b\n,2\n,3\n", "column 'a' is empty"),
+        ("a,b\n1,2\n,3\nNaN,4\n", "column 'a' has 2 missing values; fill them, or train with --impute"),
+    ],
+)
+def test_training_tables_that_cannot_be_used_are_refused(tmp_path, text, words):
+    with pytest.raises(InputError, match=words):
+        load(csv(tmp_path, text))
+
+
+def test_unknown_columns_are_named_with_those_there_are(tmp_path):
+    path = csv(tmp_path, GOOD)
+    with pytest.raises(InputError, match="no column 'colr'; it has width, ok, colour, kind"):
+        load(path, label="colr")
+
+
+def test_imputing_uses_what_the_training_table_said(tmp_path):
+    text = "a,b\n1,red\n3,red\n,blue\n5,\n"
+    samples = load(csv(tmp_path, text), impute=True)
+    assert samples.x.tolist() == [[1, 0, 1], [3, 0, 1], [3, 1, 0], [5, 0, 1]]
+    gaps = load(csv(tmp_path, "a,b\n,\n100,red\n", "new.csv"), source=json.loads(json.dumps(samples.source)))
+    assert gaps.x.tolist() == [[3, 0, 1], [100, 0, 1]]
+
+
+def test_tables_larger_than_memory_come_in_parts_that_add_up(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pyarrow.table({"a": rng.normal(size=1000), "b": rng.integers(0, 5, 1000), "c": rng.random(1000) > 0.5})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    pyarrow.csv.write_csv(table, tmp_path / "t.csv")
+    whole = load(tmp_path / "t.parquet")
+    for name in ("t.parquet", "t.csv"):
+        parts = list(iter_table(tmp_path / name, whole.source, rows=128))
+        assert len(parts) >= 8
+        assert np.array_equal(np.concatenate([p.x for p in parts]), whole.x)
+        assert [n for p in parts for n in p.names] == whole.names
+    bad = csv(tmp_path, "a,b,c\n" + "1,2,true\n" * 300 + "1,x,true\n", "bad.csv")
+    with pytest.raises(InputError, match="column 'b' is numeric, but row 300 holds 'x'"):
+        list(iter_table(bad, whole.source, rows=128))
+
+
+names = st.text(st.characters(codec="utf-8", categories=("L", "N", "S")), min_size=1, max_size=8)
+floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_csv_and_parquet_give_the_same_numbers(tmp_path_factory, data):
+    columns = data.draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    n = data.draw(st.integers(1, 8))
+    table = pyarrow.table({c: data.draw(st.lists(floats, min_size=n, max_size=n)) for c in columns})
+    folder = tmp_path_factory.mktemp("t")
+    pyarrow.parquet.write_table(table, folder / "t.parquet")
+    pyarrow.csv.write_csv(table, folder / "t.csv")
+    parquet = load(folder / "t.parquet")
+    assert parquet.columns == columns
+    assert np.array_equal(parquet.x, np.column_stack([table[c].to_numpy() for c in columns]))
+    assert np.allclose(load(folder / "t.csv", source=parquet.source).x, parquet.x, rtol=1e-12)
