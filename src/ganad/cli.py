@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,7 +81,7 @@ def fit(
     Every setting of the method is an option too: --epochs 20 --latent-dim 64. They are listed by: ganad methods NAME
     """
     detector = make_detector(method, preset, context.obj or {})
-    samples = load(data, data_dir, label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
+    samples = load(data, data_dir, split="train", label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
     samples = only_normal(samples, normal, anomaly)
     if not output.parent.is_dir():
         raise InputError(f"{output.parent}: no such folder for the model; make it first")
@@ -115,15 +115,20 @@ def score(
 ) -> None:
     """Score every sample: a row each with name, score and verdict."""
     from . import load as load_model
+    from .data import Samples
 
     detector = load_model(model)
-    source = getattr(detector, "source_", None)
-    samples = load(data, data_dir, label=label, split=split or "test", source=source)
-    scores = detector.anomaly_score(samples.x)
-    labels = labels_of(samples, normal, anomaly)
-    verdicts = ["anomaly" if s > detector.threshold else "normal" for s in scores]
-    write_scores(output, samples, scores, verdicts, labels)
-    flagged = verdicts.count("anomaly")
+    parts = []
+    with ScoreFile(output) as file:
+        for samples in read_like_training(detector, data, data_dir, label, split):
+            scores = detector.anomaly_score(samples.x)
+            labels = labels_of(samples, normal, anomaly)
+            file.add(samples, scores, detector.threshold, labels)
+            if report is None:  # only the page needs the samples themselves again
+                samples = Samples(samples.x[:0], unreadable=samples.unreadable)
+            parts.append((samples, scores, labels))
+    samples, scores, labels = joined(parts)
+    flagged = int((scores > detector.threshold).sum())
     typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold:.6g}")
     if labels is not None:
         from sklearn.metrics import average_precision_score, roc_auc_score
@@ -294,36 +299,87 @@ def only_normal(samples: Samples, normal: str | None, anomaly: str | None) -> Sa
     return samples.subset(choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None))
 
 
+def read_like_training(
+    detector: Detector, data: str, data_dir: Path | None, label: str | None, split: str | None
+) -> Iterator[Samples]:
+    """The samples of ``data`` as the model was trained on them; a table file comes in parts, whatever its size."""
+    from .data import TABLES, iter_table
+
+    source = getattr(detector, "source_", None)
+    path = Path(data)
+    if source and source["kind"] == "table" and path.is_file() and path.suffix.lower() in TABLES:
+        yield from iter_table(path, source, label=label)
+    else:
+        yield load(data, data_dir, label=label, split=split or "test", source=source)
+
+
+def joined(parts: list[tuple[Samples, np.ndarray, np.ndarray | None]]) -> tuple[Samples, np.ndarray, np.ndarray | None]:
+    """All parts as one; labels only if they name both normal samples and anomalies."""
+    import numpy as np
+
+    from .data import Samples
+
+    first = parts[0][0]
+    scores = np.concatenate([scores for _, scores, _ in parts])
+    names = [name for samples, _, _ in parts for name in samples.names or ()]
+    x = first.x if len(parts) == 1 else np.concatenate([samples.x for samples, _, _ in parts])
+    known = [labels for _, _, labels in parts if labels is not None]
+    labels = np.concatenate(known) if len(known) == len(parts) else None
+    if labels is not None and len(set(labels.tolist())) < 2:
+        labels = None
+    return Samples(x, None, names, first.columns, first.unreadable, first.source), scores, labels
+
+
 def labels_of(samples: Samples, normal: str | None, anomaly: str | None) -> np.ndarray | None:
     """1 for anomalies, 0 for normal samples, where the classes say which is which."""
-    from .data import choose_normal
+    import numpy as np
 
     if samples.y is None or (normal is None and anomaly is None):
         return None
-    is_normal = choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None)
-    labels = (~is_normal).astype(int)
-    return labels if 0 < labels.sum() < len(labels) else None
+    # a part of a table need not hold every class, so an unknown one is no error here
+    classes, chosen = samples.y.astype(str), _split(anomaly) or _split(normal)
+    return (np.isin(classes, chosen) == (anomaly is not None)).astype(int)
 
 
-def write_scores(
-    path: Path, samples: Samples, scores: np.ndarray, verdicts: list[str], labels: np.ndarray | None
-) -> None:
-    """A row a sample: name, score, verdict, and the label where it is known."""
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
+class ScoreFile:
+    """scores.csv or scores.parquet, written part by part and put in place when it is complete."""
 
-    names = samples.names or [str(i) for i in range(len(scores))]
-    columns: dict[str, Any] = {"name": names, "score": scores, "verdict": verdicts}
-    if labels is not None:
-        columns["label"] = labels
-    table = pyarrow.table(columns)
-    if path.suffix == ".parquet":
-        pyarrow.parquet.write_table(table, path)
-    elif path.suffix == ".csv":
-        pyarrow.csv.write_csv(table, path)
-    else:
-        raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
+    def __init__(self, path: Path):
+        if path.suffix not in (".csv", ".parquet"):
+            raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
+        if not path.parent.is_dir():
+            raise InputError(f"{path.parent}: no such folder for the scores; make it first")
+        self.path, self.temporary = path, path.with_name(f".{path.name}.tmp")
+        self.writer: Any = None
+
+    def __enter__(self) -> ScoreFile:
+        return self
+
+    def add(self, samples: Samples, scores: np.ndarray, threshold: float, labels: np.ndarray | None) -> None:
+        """A row a sample: name, score, verdict, and the label where it is known."""
+        import numpy as np
+        import pyarrow
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        names = samples.names or [str(i) for i in range(len(scores))]
+        verdicts = np.where(scores > threshold, "anomaly", "normal")
+        columns: dict[str, Any] = {"name": names, "score": scores, "verdict": verdicts}
+        if labels is not None:
+            columns["label"] = labels
+        table = pyarrow.table(columns)
+        if self.writer is None:
+            kind = pyarrow.parquet.ParquetWriter if self.path.suffix == ".parquet" else pyarrow.csv.CSVWriter
+            self.writer = kind(self.temporary, table.schema)
+        self.writer.write_table(table)
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+        if kind is None:
+            self.temporary.replace(self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
 
 
 def write_report(

@@ -1,0 +1,175 @@
+"""The command line as a person uses it: real processes, real files, exit codes."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from sklearn.datasets import load_breast_cancer, load_digits
+
+import ganad
+
+FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
+
+
+def run(*arguments: object, code: int = 0, cwd: Path | None = None) -> tuple[str, str]:
+    """Run ``ganad``; returns stdout and stderr after checking the exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ganad.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
+    )
+    assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done.stdout, done.stderr
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def digits_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("m") / "digits.safetensors"
+    run("fit", "digits", "--anomaly", "9", *FAST, "-o", path)
+    return path
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_help_is_instant_because_torch_is_not_imported():
+    for arguments in (["--help"], ["fit", "--help"], ["score", "--help"]):
+        code = f"import sys; sys.argv = ['ganad', *{arguments!r}]\nfrom ganad.cli import main\n"
+        code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules, 'torch was imported'"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "Usage" in done.stdout
+
+
+def test_fit_and_score_a_data_set_by_name(digits_model, tmp_path):
+    out, _ = run("score", digits_model, "digits", "--anomaly", "9", "-o", tmp_path / "s.csv")
+    assert "1,797 samples" in out
+    assert "AUROC" in out
+    table = rows(tmp_path / "s.csv")
+    assert len(table) == 1797
+    assert set(table[0]) == {"name", "score", "verdict", "label"}
+    model = ganad.load(digits_model, device="cpu")
+    x = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
+    assert np.allclose([float(r["score"]) for r in table], model.anomaly_score(x), rtol=1e-6)
+    assert [r["verdict"] == "anomaly" for r in table] == (model.anomaly_score(x) > model.threshold).tolist()
+    assert not list(digits_model.parent.glob("*.ckpt"))
+
+
+def write_images(folder: Path, count: int, start: int = 0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, image in enumerate(load_digits().images[start : start + count]):
+        Image.fromarray((image * 255 / 16).astype(np.uint8)).save(folder / f"{i}.png")
+
+
+def test_a_folder_of_images_with_broken_ones_among_them(tmp_path):
+    write_images(tmp_path / "train", 60)
+    write_images(tmp_path / "new", 20, start=100)
+    (tmp_path / "new" / "empty.png").write_bytes(b"")
+    (tmp_path / "new" / "note.png").write_text("not an image")
+    out, _ = run("fit", tmp_path / "train", *FAST, "-o", tmp_path / "m.safetensors")
+    assert "60 normal samples" in out
+    arguments = ["score", tmp_path / "m.safetensors", tmp_path / "new", "-o", tmp_path / "s.csv"]
+    _, err = run(*arguments, code=3)
+    assert "2 inputs could not be read" in err
+    assert "empty.png: empty file" in err
+    assert len(rows(tmp_path / "s.csv")) == 20
+    run(*arguments, "--skip-bad", code=0)
+
+
+def test_a_table_scored_in_another_column_order_and_as_parquet(tmp_path):
+    data = load_breast_cancer(as_frame=False)
+    names = [n.replace(" ", "_") for n in data.feature_names]
+    table = pyarrow.table(dict(zip(names, data.data.T)) | {"kind": data.target.astype(str)})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    model = tmp_path / "m.safetensors"
+    run("fit", tmp_path / "t.parquet", "--label", "kind", "--normal", "1", *FAST, "-o", model)
+    turned = table.select(["kind", *names[::-1]])
+    pyarrow.csv.write_csv(turned, tmp_path / "t.csv")
+    for source, output in (("t.parquet", "a.parquet"), ("t.csv", "b.parquet")):
+        out, _ = run("score", model, tmp_path / source, "--label", "kind", "--normal", "1", "-o", tmp_path / output)
+        assert "AUROC" in out
+    a, b = (pyarrow.parquet.read_table(tmp_path / n) for n in ("a.parquet", "b.parquet"))
+    assert a.column_names == ["name", "score", "verdict", "label"]
+    assert np.allclose(a["score"], b["score"], rtol=1e-6)
+    pyarrow.csv.write_csv(table.drop_columns([names[3]]), tmp_path / "short.csv")
+    _, err = run("score", model, tmp_path / "short.csv", "-o", tmp_path / "c.csv", code=2)
+    assert err.strip().endswith(f"column '{names[3]}' is missing, which the model was trained on")
+    assert not (tmp_path / "c.csv").exists()
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "nowhere", "-o", "m.safetensors"], "no such file or folder"),
+        (["fit", "digits", "--method", "gannomaly", "-o", "m.safetensors"], "did you mean ganomaly"),
+        (["fit", "digits", "--epoch", "3", "-o", "m.safetensors"], "did you mean --epochs"),
+        (["fit", "digits", "--epochs", "few", "-o", "m.safetensors"], "must be a whole number"),
+        (["fit", "digits", "--contamination", "2", "-o", "m.safetensors"], "must lie between 0 and 0.5"),
+        (["fit", "digits", "--preset", "imagenet", "-o", "m.safetensors"], "has no preset 'imagenet'"),
+        (["fit", "digits", "--anomaly", "10", "-o", "m.safetensors"], "no class '10' in the data"),
+        (["fit", "digits", "-o", "missing/m.safetensors"], "no such folder for the model"),
+        (["fit", "digits", "--resume", "-o", "m.safetensors"], "no checkpoint to resume from"),
+        (["score", "missing.safetensors", "digits", "-o", "s.csv"], "no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(tmp_path, arguments, words):
+    _, err = run(*arguments, code=2, cwd=tmp_path)
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert not [p for p in tmp_path.iterdir() if p.name != "cache"]
+
+
+def test_scores_need_a_known_ending(digits_model, tmp_path):
+    _, err = run("score", digits_model, "digits", "-o", tmp_path / "s.txt", code=2)
+    assert "written as .csv or .parquet" in err
+
+
+def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tmp_path):
+    settings = ["--method", "autoencoder", "--epochs", "40", "--batch-size", "50", "--random-state", "0", "--threads", "1"]
+    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
+    command = [sys.executable, "-m", "ganad.cli", "fit", "digits", *settings, "-o", str(broken)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "broken.safetensors.ckpt" / "current.safetensors").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "checkpoint kept in" in err
+    assert not broken.exists()
+    run("fit", "digits", *settings, "--resume", "-o", broken)
+    run("fit", "digits", *settings, "-o", whole)
+    one, two = (ganad.load(p, device="cpu").nets_.state_dict() for p in (whole, broken))
+    assert all((one[k] == two[k]).all() for k in one)
+    left = sorted(p.name for p in tmp_path.iterdir() if p.name != "cache")
+    assert left == ["broken.safetensors", "whole.safetensors"]
+
+
+def test_listings():
+    out, _ = run("methods")
+    assert "fence-gan" in out
+    out, _ = run("methods", "fence-gan")
+    assert "--latent-dim" in out
+    assert "size of z [a whole number, default 200]" in out
+    assert "preset mnist" in out
+    assert "mnist" in run("datasets")[0]
+    out, _ = run("doctor")
+    assert "torch" in out
+    assert "precision" in out
+    assert run("--version")[0].strip() == ganad.__version__
