@@ -128,7 +128,7 @@ def trial(name: str, method: str, held_out: str, seed: int, data_dir: str) -> di
         | {
             "fit_s": round(fitted - start, 1),
             "score_s": round(time.perf_counter() - fitted, 1),
-            "flagged_of_normal": float((scores[y == 0] > detector.threshold).mean()),
+            "flagged_of_normal": float((scores[y == 0] > detector.threshold_).mean()),
             "settings": {k: v for k, v in detector.get_params().items() if v != cls().get_params()[k]},
             "versions": ganad.persist.versions(),
         }

@@ -66,8 +66,20 @@ def test_fit_and_score_a_data_set_by_name(digits_model, tmp_path):
     model = ganad.load(digits_model, device="cpu")
     x = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
     assert np.allclose([float(r["score"]) for r in table], model.anomaly_score(x), rtol=1e-6)
-    assert [r["verdict"] == "anomaly" for r in table] == (model.anomaly_score(x) > model.threshold).tolist()
+    assert [r["verdict"] == "anomaly" for r in table] == (model.anomaly_score(x) > model.threshold_).tolist()
     assert not list(digits_model.parent.glob("*.ckpt"))
+
+
+def test_a_false_alarm_rate_is_kept_and_p_values_are_written(tmp_path):
+    model = tmp_path / "m.safetensors"
+    out, _ = run("fit", "digits", *FAST, "--false-alarm-rate", "0.05", "-o", model)
+    assert "at most 5 % false alarms, calibrated on 359 held-out samples" in out
+    run("score", model, "digits", "-o", tmp_path / "s.csv")
+    table = rows(tmp_path / "s.csv")
+    assert set(table[0]) == {"name", "score", "p_value", "verdict"}
+    assert all((float(r["p_value"]) <= 0.05) == (r["verdict"] == "anomaly") for r in table)
+    _, err = run("fit", "digits", *FAST, "--false-alarm-rate", "0.0001", "-o", model, code=2)
+    assert "give at least 9999 samples to calibrate on" in err
 
 
 def write_images(folder: Path, count: int, start: int = 0) -> None:
@@ -141,7 +153,7 @@ def test_scores_need_a_known_ending(digits_model, tmp_path):
 
 
 def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tmp_path):
-    settings = ["--method", "autoencoder", "--epochs", "40", "--batch-size", "50", "--random-state", "0", "--threads", "1"]
+    settings = ["--method", "autoencoder", "--epochs", "40", "--batch-size", "50", "--random-state", "0"]
     whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
     command = [sys.executable, "-m", "ganad.cli", "fit", "digits", *settings, "-o", str(broken)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

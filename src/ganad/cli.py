@@ -68,6 +68,9 @@ def fit(
     preset: Annotated[str | None, typer.Option(help="Published settings, such as mnist.")] = None,
     normal: Classes = None,
     anomaly: Anomalies = None,
+    false_alarm_rate: Annotated[
+        float | None, typer.Option(help="Hold a fifth of the samples out and set the threshold to keep this rate.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model.")] = False,
     label: Label = None,
     drop: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")] = None,
@@ -88,13 +91,19 @@ def fit(
     checkpoint = output.with_name(output.name + ".ckpt")
     if resume and not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
-    detector.fit(samples.x, checkpoint=checkpoint, resume=resume)
+    train, held_out = hold_out(samples, false_alarm_rate)
+    detector.fit(train.x, checkpoint=checkpoint, resume=resume)
+    if held_out is not None:
+        detector.calibrate(held_out.x, alpha=false_alarm_rate)
     detector.remember_source(samples.source, samples.columns)
     detector.save(output)
     remove_checkpoint(checkpoint)
     seconds = sum(_seconds(detector).values())
-    typer.echo(f"{type(detector).__name__}: {len(samples.x):,} normal samples, {seconds:.1f} s of training")
-    typer.echo(f"threshold {detector.threshold:.6g} (contamination {detector.contamination:g})")
+    typer.echo(f"{type(detector).__name__}: {len(train.x):,} normal samples, {seconds:.1f} s of training")
+    rule = f"contamination {detector.contamination:g}"
+    if held_out is not None and false_alarm_rate is not None:
+        rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out.x):,} held-out samples"
+    typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
     typer.echo(f"model     {output}")
     _end(samples)
 
@@ -123,13 +132,13 @@ def score(
         for samples in read_like_training(detector, data, data_dir, label, split):
             scores = detector.anomaly_score(samples.x)
             labels = labels_of(samples, normal, anomaly)
-            file.add(samples, scores, detector.threshold, labels)
+            file.add(samples, scores, detector, labels)
             if report is None:  # only the page needs the samples themselves again
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
             parts.append((samples, scores, labels))
     samples, scores, labels = joined(parts)
-    flagged = int((scores > detector.threshold).sum())
-    typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold:.6g}")
+    flagged = int((scores > detector.threshold_).sum())
+    typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold_:.6g}")
     if labels is not None:
         from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -299,6 +308,24 @@ def only_normal(samples: Samples, normal: str | None, anomaly: str | None) -> Sa
     return samples.subset(choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None))
 
 
+def hold_out(samples: Samples, false_alarm_rate: float | None) -> tuple[Samples, Samples | None]:
+    """Samples to train on and, when a false-alarm rate is asked for, a random fifth to calibrate on."""
+    import numpy as np
+
+    if false_alarm_rate is None:
+        return samples, None
+    if not 0 < false_alarm_rate < 1:
+        raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1")
+    count, needed = len(samples.x) // 5, int(np.ceil(1 / false_alarm_rate - 1 - 1e-9))
+    if count < needed:
+        raise InputError(
+            f"--false-alarm-rate {false_alarm_rate:g}: give at least {needed} samples to calibrate on, that is "
+            f"{5 * needed:,} in all ({len(samples.x):,} are here), or allow more false alarms"
+        )
+    order = np.random.default_rng(0).permutation(len(samples.x))
+    return samples.subset(np.sort(order[count:])), samples.subset(np.sort(order[:count]))
+
+
 def read_like_training(
     detector: Detector, data: str, data_dir: Path | None, label: str | None, split: str | None
 ) -> Iterator[Samples]:
@@ -355,16 +382,20 @@ class ScoreFile:
     def __enter__(self) -> ScoreFile:
         return self
 
-    def add(self, samples: Samples, scores: np.ndarray, threshold: float, labels: np.ndarray | None) -> None:
-        """A row a sample: name, score, verdict, and the label where it is known."""
+    def add(self, samples: Samples, scores: np.ndarray, detector: Detector, labels: np.ndarray | None) -> None:
+        """A row a sample: name, score, p-value of a calibrated model, verdict, and the label where it is known."""
         import numpy as np
         import pyarrow
         import pyarrow.csv
         import pyarrow.parquet
 
+        from . import calibrate
+
         names = samples.names or [str(i) for i in range(len(scores))]
-        verdicts = np.where(scores > threshold, "anomaly", "normal")
-        columns: dict[str, Any] = {"name": names, "score": scores, "verdict": verdicts}
+        columns: dict[str, Any] = {"name": names, "score": scores}
+        if hasattr(detector, "calibration_"):
+            columns["p_value"] = calibrate.p_values(scores, detector.calibration_)
+        columns["verdict"] = np.where(scores > detector.threshold_, "anomaly", "normal")
         if labels is not None:
             columns["label"] = labels
         table = pyarrow.table(columns)
@@ -399,7 +430,7 @@ def write_report(
         path,
         scores=scores,
         names=samples.names or [str(i) for i in range(len(scores))],
-        threshold=detector.threshold,
+        threshold=detector.threshold_,
         labels=labels,
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,

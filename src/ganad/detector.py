@@ -19,13 +19,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
-from . import devices, persist
+from . import calibrate, devices, persist
 from .arrays import chunks
 from .checkpoint import Checkpoint, fingerprint
 from .errors import InputError
 from .progress import Bar
 from .scaling import Scaling
 from .training import Players, Run, Step, Stream, TrainingSet, _hash
+
+_UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal samples that were not trained on"
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
@@ -41,6 +43,7 @@ class Fitted:
     scaling_: Scaling  #: of the input
     history_: list[dict[str, Any]]  #: mean of every loss term, one row an epoch
     offset_: float  #: score_samples below it are anomalies
+    calibration_: np.ndarray  #: sorted scores of held-out normal samples, after calibrate
     device_: torch.device  #: where the networks are
     dtype_: torch.dtype  #: of matrix products in training
     source_: dict[str, Any]  #: how the data were read, where a data source says so
@@ -239,6 +242,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """
         self.check_settings()
         X = self._validated(X, reset=True)
+        self.__dict__.pop("calibration_", None)  # it belonged to the weights before
         self.device_ = devices.choose_device(self.device)
         is_image = X.ndim > 2
         self.dtype_ = devices.choose_dtype(self.precision, self.device_, is_image=is_image)
@@ -295,10 +299,40 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     @property
-    def threshold(self) -> float:
+    def threshold_(self) -> float:
         """The anomaly score above which ``predict`` says anomaly."""
         check_is_fitted(self, "offset_")
         return -self.offset_
+
+    def calibrate(self, X: Any, *, alpha: float | None = None) -> Self:
+        """Remember the scores of held-out normal samples ``X``, which were not trained on.
+
+        With ``alpha``, ``predict`` from now on raises false alarms for at most that share of normal samples.
+        See ``ganad.calibrate`` for what is promised and when.
+        """
+        self.calibration_ = np.sort(self.anomaly_score(X))
+        if alpha is not None:
+            self.offset_ = -calibrate.threshold(self.calibration_, alpha)
+        return self
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Conformal p-values ``(n,)``: how often a normal sample scores as high; needs ``calibrate`` first."""
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.p_values(self.anomaly_score(X), self.calibration_)
+
+    def threshold(self, alpha: float) -> float:
+        """The score that at most a share ``alpha`` of normal samples exceeds; needs ``calibrate`` first."""
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.threshold(self.calibration_, alpha)
+
+    def select(self, X: Any, *, fdr: float = 0.1) -> np.ndarray:
+        """Mask ``(n,)`` of the anomalies in the batch ``X``, on average at most a share ``fdr`` of them false.
+
+        Unlike a score, this depends on the whole batch: that is what a false discovery rate means. Needs
+        ``calibrate`` first.
+        """
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.select(self.p_values(X), fdr, len(self.calibration_))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """The networks' version of each sample, in the units and shape of ``X``, float32.

@@ -1,0 +1,73 @@
+"""Thresholds that keep a promise: conformal p-values, false-alarm rates and false discovery rates.
+
+The promise needs one thing: the calibration samples are normal, were not trained on, and are exchangeable with the
+normal samples to come (same source, same conditions). It then holds for any detector and any distribution.
+V. Vovk et al., "Algorithmic Learning in a Random World", 2005; S. Bates et al., "Testing for outliers with conformal
+p-values", Annals of Statistics 2023.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from .errors import InputError
+
+
+class SmallCalibrationSet(UserWarning):
+    """Too few calibration samples for the level asked for: nothing, or next to nothing, can be flagged."""
+
+
+def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+    """Conformal p-values ``(n,)``: (1 + number of calibration scores >= score) / (m + 1).
+
+    scores: ``(n,)``; calibration: ``(m,)`` scores of held-out normal samples; higher is more anomalous in both. For a
+    normal sample, P(p <= a) <= a for every a, over the draw of calibration set and sample.
+    """
+    ranks = np.searchsorted(np.sort(calibration), scores, side="left")
+    return (1 + len(calibration) - ranks) / (len(calibration) + 1)
+
+
+def threshold(calibration: np.ndarray, alpha: float) -> float:
+    """The score above which at most a share ``alpha`` of normal samples lies.
+
+    The false-alarm rate is floor(alpha (m + 1)) / (m + 1) exactly if no two scores are equal, and never more. With
+    fewer than 1 / alpha - 1 calibration samples the threshold is infinite, and a SmallCalibrationSet warning says so.
+    Raises InputError unless 0 < alpha < 1.
+    """
+    if not 0 < alpha < 1:
+        raise InputError(f"alpha={alpha} must lie between 0 and 1; it is the share of false alarms that is allowed")
+    # the tolerance keeps 0.05 * 20 from being 0.9999... of one sample
+    allowed = int(np.floor(alpha * (len(calibration) + 1) + 1e-9))
+    if allowed == 0:
+        needed = int(np.ceil(1 / alpha - 1 - 1e-9))
+        warnings.warn(
+            f"{len(calibration)} calibration samples cannot bound false alarms at {alpha:g}: nothing will be flagged; "
+            f"give at least {needed}",
+            SmallCalibrationSet,
+            stacklevel=3,
+        )
+        return float("inf")
+    return float(np.sort(calibration)[-allowed])
+
+
+def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
+    """Mask ``(n,)`` of samples flagged by Benjamini-Hochberg: on average at most a share ``fdr`` of them is normal.
+
+    p: conformal p-values of one batch with one calibration set, which are positively dependent as the procedure
+    needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns where even a single clear anomaly in
+    the batch could not be flagged, because no p-value can be below 1 / (n_calibration + 1).
+    """
+    if not 0 < fdr < 1:
+        raise InputError(f"fdr={fdr} must lie between 0 and 1; it is the share of false discoveries that is allowed")
+    if len(p) / (n_calibration + 1) > fdr:
+        least = int(np.ceil(len(p) / ((n_calibration + 1) * fdr)))
+        warnings.warn(
+            f"{n_calibration} calibration samples are few for {len(p)} tests at fdr {fdr:g}: fewer than {least} "
+            f"anomalies in this batch cannot be found; give {int(np.ceil(len(p) / fdr))} or test fewer at a time",
+            SmallCalibrationSet,
+            stacklevel=3,
+        )
+    return false_discovery_control(p) <= fdr

@@ -1,0 +1,82 @@
+"""Promises kept in simulation: false alarms and false discoveries stay where they were promised to be."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+
+import ganad
+from ganad import AutoEncoder, FenceGAN, GANomaly, InputError, calibrate
+from ganad.calibrate import SmallCalibrationSet
+
+from .samples import normal, small
+
+rng = np.random.default_rng(0)
+
+
+def test_p_values_by_their_definition():
+    scores, calibration = rng.integers(0, 9, 40).astype(float), rng.integers(0, 9, 25).astype(float)
+    expected = [(1 + (calibration >= s).sum()) / 26 for s in scores]
+    assert np.allclose(calibrate.p_values(scores, calibration), expected)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.5])
+def test_above_the_threshold_means_a_p_value_of_at_most_alpha(alpha):
+    calibration = rng.normal(size=199)
+    scores = np.concatenate([rng.normal(size=500), calibration])
+    flagged = scores > calibrate.threshold(calibration, alpha)
+    assert np.array_equal(flagged, calibrate.p_values(scores, calibration) <= alpha + 1e-12)
+
+
+@pytest.mark.parametrize("detector", [AutoEncoder, GANomaly, FenceGAN])
+def test_false_alarms_and_discoveries_over_three_hundred_repeats(detector):
+    """Real scores of a fitted detector: normal rows it never saw, and shifted ones."""
+    model = small(detector, epochs=5).fit(normal("table"))
+    draw = np.random.default_rng(1)
+    fresh = draw.normal(size=(20_000, 6)).astype(np.float32)
+    fresh[:, 3:] = fresh[:, :3] + 0.1 * fresh[:, 3:]
+    pool, odd = model.anomaly_score(fresh), model.anomaly_score(fresh[:5000] + 3 * np.sign(fresh[:5000]))
+    n, m, k, alpha, fdr = 300, 180, 20, 0.05, 0.1
+    alarms, false_share = [], []
+    for _ in range(300):
+        rows = draw.choice(len(pool), n + m, replace=False)
+        calibration, tests = pool[rows[:n]], np.concatenate([pool[rows[n:]], draw.choice(odd, k)])
+        p = calibrate.p_values(tests, calibration)
+        alarms.append((p[:m] <= alpha).mean())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SmallCalibrationSet)
+            chosen = calibrate.select(p, fdr, n)
+        false_share.append(chosen[:m].sum() / max(1, chosen.sum()))
+    promised = np.floor(alpha * (n + 1)) / (n + 1)
+    assert abs(np.mean(alarms) - promised) <= 3 * np.std(alarms) / np.sqrt(300)
+    assert np.mean(false_share) <= fdr + 2 * np.std(false_share) / np.sqrt(300)
+
+
+def test_too_few_calibration_samples_are_said_to_be_too_few():
+    with pytest.warns(SmallCalibrationSet, match="give at least 99"):
+        assert calibrate.threshold(rng.normal(size=50), 0.01) == np.inf
+    assert np.isfinite(calibrate.threshold(rng.normal(size=99), 0.01))
+    with pytest.warns(SmallCalibrationSet, match="cannot be found"):
+        calibrate.select(np.full(1000, 1 / 51), 0.1, 50)
+    with pytest.raises(InputError, match="alpha=0 must lie"):
+        calibrate.threshold(rng.normal(size=9), 0)
+    with pytest.raises(InputError, match="fdr=1.5 must lie"):
+        calibrate.select(np.ones(3), 1.5, 9)
+
+
+def test_a_calibrated_detector_keeps_its_promise_through_a_file(tmp_path):
+    model = small(AutoEncoder).fit(normal("table")[:200])
+    with pytest.raises(NotFittedError, match="not calibrated"):
+        model.p_values(normal("table"))
+    held_out = normal("table")[200:]
+    assert model.calibrate(held_out, alpha=0.05) is model
+    assert (model.predict(held_out) == -1).mean() <= 0.05  # by how the threshold is chosen
+    assert model.threshold(0.05) == model.threshold_
+    model.save(tmp_path / "m.safetensors")
+    again = ganad.load(tmp_path / "m.safetensors", device="cpu")
+    assert np.array_equal(again.p_values(held_out), model.p_values(held_out))
+    assert np.array_equal(again.select(held_out[:50], fdr=0.5), model.select(held_out[:50], fdr=0.5))
+    assert not hasattr(again.fit(normal("table")), "calibration_")
+
+
