@@ -34,10 +34,10 @@ from sklearn.neighbors import NearestNeighbors
 RESULTS = Path(__file__).parent / "results" / "quality.jsonl"
 METHODS = {
     "digits": {
-        "FenceGAN": dict(epochs=60, batch_size=50),
-        "GANomaly": dict(epochs=60, latent_dim=32),
-        "EGBAD": dict(epochs=60, latent_dim=32),
-        "AutoEncoder": dict(epochs=60, latent_dim=32),
+        "FenceGAN": dict(epochs=30, batch_size=50),
+        "GANomaly": dict(epochs=30, latent_dim=32),
+        "EGBAD": dict(epochs=30, latent_dim=32),
+        "AutoEncoder": dict(epochs=30, latent_dim=32),
     },
     "mnist": {
         "FenceGAN": dict(epochs=6, pretrain_epochs=2),
