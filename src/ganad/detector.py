@@ -43,6 +43,7 @@ class Fitted:
     scaling_: Scaling  #: of the input
     history_: list[dict[str, Any]]  #: mean of every loss term, one row an epoch
     offset_: float  #: score_samples below it are anomalies
+    mean_: np.ndarray  #: mean training sample as the networks see it
     calibration_: np.ndarray  #: sorted scores of held-out normal samples, after calibrate
     device_: torch.device  #: where the networks are
     dtype_: torch.dtype  #: of matrix products in training
@@ -274,6 +275,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         if len(X) > self.OFFSET_SAMPLES:
             rows = np.sort(np.random.default_rng(seed).choice(len(X), self.OFFSET_SAMPLES, replace=False))
         scores = self._score(X[rows])
+        self.mean_ = self._mean(X[rows])
         self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
         return self
 
@@ -334,14 +336,23 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.select(self.p_values(X), fdr, len(self.calibration_))
 
+    def explain(self, X: Any) -> np.ndarray:
+        """What each pixel ``(n, H, W)`` or column ``(n, d)`` adds to the scores; see ``ganad.explain``."""
+        from .explain import explain
+
+        return explain(self, X)
+
     def reconstruct(self, X: Any) -> np.ndarray:
         """The networks' version of each sample, in the units and shape of ``X``, float32.
 
         Raises AttributeError where the method has none.
         """
+        return self.map_samples(lambda x: self._as_input(self.reconstruct_batch(x)), X).astype(np.float32)
+
+    def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
+        """``fn`` of every sample as the networks see it, in the fixed chunks and the eval mode of scoring."""
         check_is_fitted(self, "nets_")
-        X = self._validated(X, reset=False)
-        return self._map_chunks(lambda x: self._as_input(self.reconstruct_batch(x)), X).astype(np.float32)
+        return self._map_chunks(fn, self._validated(X, reset=False))
 
     def sample(self, n: int = 1, random_state: int | None = None) -> np.ndarray:
         """``n`` generated samples in the units and shape of the training data, float32.
@@ -450,6 +461,11 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """The networks on the device, image networks with channels last in memory."""
         nets = nets.to(self.device_)
         return nets.to(memory_format=torch.channels_last) if len(self.shape_) == 3 else nets  # type: ignore[call-overload]
+
+    def _mean(self, X: np.ndarray) -> np.ndarray:
+        """Mean of the samples as the networks see them, ``shape_``; where explanations start."""
+        parts = [self._as_network(torch.from_numpy(np.array(c, np.float32)).to(self.device_)) for c in chunks(X)]
+        return (sum(p.sum(0) for p in parts) / len(X)).cpu().numpy()  # type: ignore[union-attr]
 
     def _split(self, X: np.ndarray, seed: int) -> tuple[TrainingSet, TrainingSet | None]:
         """The training set and, when ``patience`` asks for it, held-out normal samples."""

@@ -1,0 +1,49 @@
+"""A planted defect is where the map peaks; a planted odd column ranks first."""
+
+import numpy as np
+import pytest
+
+from ganad import AutoEncoder, FenceGAN, GANomaly
+
+from .samples import normal, trained
+
+
+@pytest.mark.parametrize("detector", [AutoEncoder, GANomaly])
+def test_a_planted_defect_is_where_the_map_peaks(detector):
+    x = normal("images")
+    model = trained(detector).fit(x)
+    rng = np.random.default_rng(0)
+    damaged, places = x[:50].copy(), rng.integers(0, 7, (50, 2))
+    for image, (row, column) in zip(damaged, places):
+        image[row : row + 2, column : column + 2] = 255 - image[row : row + 2, column : column + 2]
+    maps = model.explain(damaged)
+    assert maps.shape == damaged.shape
+    peaks = np.array([np.unravel_index(m.argmax(), m.shape) for m in maps])
+    hits = ((peaks >= places) & (peaks <= places + 1)).all(1)
+    assert hits.mean() > 0.7  # a peak at random would hit 1 in 16
+
+
+@pytest.mark.parametrize(("detector", "settings"), [(AutoEncoder, dict(hidden=(16, 2, 16))), (FenceGAN, {})])
+def test_a_planted_odd_column_ranks_first(detector, settings):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 2)) @ rng.normal(size=(2, 6)) + 0.1 * rng.normal(size=(1000, 6))
+    model = trained(detector, epochs=30, **settings).fit(x)
+    odd, columns = x[:60].copy(), rng.integers(0, 6, 60)
+    odd[np.arange(60), columns] += 8 * rng.choice([-1, 1], 60)
+    parts = model.explain(odd)
+    assert parts.shape == odd.shape
+    assert (parts.argmax(1) == columns).mean() > 0.8
+
+
+def test_integrated_gradients_add_up_to_the_change_of_the_score():
+    x = normal("table")
+    model = trained(FenceGAN, epochs=5).fit(x)
+    parts = model.explain(x[:20])
+    change = model.anomaly_score(x[:20]) - model.anomaly_score(x.mean(0, keepdims=True))
+    assert np.allclose(parts.sum(1), change, atol=0.05 * np.abs(change).max())
+
+
+def test_explanations_do_not_depend_on_the_other_samples():
+    model = trained(AutoEncoder, epochs=2).fit(normal("images"))
+    maps = model.explain(normal("images"))
+    assert np.array_equal(model.explain(normal("images")[5:6])[0], maps[5])
