@@ -150,6 +150,20 @@ def score(
     _end(samples, skip_bad)
 
 
+@app.command(no_args_is_help=True)
+@reports_errors
+def export(
+    model: Annotated[Path, typer.Argument(help="A model file that ganad fit wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
+) -> None:
+    """Write a model as ONNX, with scaling and threshold inside the graph (extra onnx)."""
+    from . import load as load_model
+    from .export import export_onnx
+
+    export_onnx(load_model(model, device="cpu"), output)
+    typer.echo(f"onnx      {output}")
+
+
 @app.command()
 @reports_errors
 def methods(name: Annotated[str | None, typer.Argument(help="A method, for its settings.")] = None) -> None:
@@ -207,7 +221,7 @@ def doctor() -> None:
 
 
 #: Optional parts and the modules that they need.
-EXTRAS = {"fast": ["numba"]}
+EXTRAS = {"fast": ["numba"], "onnx": ["onnx", "onnxscript", "onnxruntime"]}
 
 
 @app.command()

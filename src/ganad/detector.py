@@ -85,6 +85,8 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
     OFFSET_SAMPLES: ClassVar[int] = 10_000
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
+    #: Why a score is more than one forward pass, for methods of which that is true; they cannot be exported.
+    NO_FORWARD_PASS: ClassVar[str] = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
@@ -436,7 +438,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             )
         return X
 
-    def _as_network(self, x: Tensor) -> Tensor:
+    def to_network(self, x: Tensor) -> Tensor:
         """A raw batch as the networks take it: scaled, channels first, resized."""
         x = self.scaling_.apply(x)
         if len(self.sample_shape_) == 1:
@@ -448,7 +450,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         return x.contiguous(memory_format=torch.channels_last)
 
     def _as_input(self, x: Tensor) -> Tensor:
-        """The reverse of ``_as_network``."""
+        """The reverse of ``to_network``."""
         x = x.float()
         if len(self.sample_shape_) > 1:
             if x.shape[2:] != self.sample_shape_[:2]:
@@ -464,19 +466,19 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
 
     def _mean(self, X: np.ndarray) -> np.ndarray:
         """Mean of the samples as the networks see them, ``shape_``; where explanations start."""
-        parts = [self._as_network(torch.from_numpy(np.array(c, np.float32)).to(self.device_)) for c in chunks(X)]
+        parts = [self.to_network(torch.from_numpy(np.array(c, np.float32)).to(self.device_)) for c in chunks(X)]
         return (sum(p.sum(0) for p in parts) / len(X)).cpu().numpy()  # type: ignore[union-attr]
 
     def _split(self, X: np.ndarray, seed: int) -> tuple[TrainingSet, TrainingSet | None]:
         """The training set and, when ``patience`` asks for it, held-out normal samples."""
         if self.patience is None:
-            return TrainingSet(X, self.device_, self._as_network), None
+            return TrainingSet(X, self.device_, self.to_network), None
         n = max(1, round(self.validation_fraction * len(X)))
         if len(X) - n < 2:
             raise InputError(f"{len(X)} samples are too few to hold {n} out; set patience=None")
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(seed))
-        train = TrainingSet(X, self.device_, self._as_network, rows=order[n:])
-        held_out = TrainingSet(X[np.sort(order[:n].numpy())], self.device_, self._as_network)
+        train = TrainingSet(X, self.device_, self.to_network, rows=order[n:])
+        held_out = TrainingSet(X[np.sort(order[:n].numpy())], self.device_, self.to_network)
         return train, held_out
 
     def _validation_loss(self) -> float:
@@ -516,7 +518,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
                 index = np.minimum(np.arange(self._chunk), len(rows) - 1)
                 rows = rows[index] if len(rows) < self._chunk else rows
                 rows = np.array(rows, dtype=np.uint8 if rows.dtype == np.uint8 else np.float32)
-                x = self._as_network(torch.from_numpy(rows).to(self.device_))
+                x = self.to_network(torch.from_numpy(rows).to(self.device_))
                 with devices.isolated_rng(0, self.device_):
                     parts.append(fn(x).detach().float().cpu().numpy())
         return np.concatenate(parts)[: len(X)]

@@ -1,0 +1,72 @@
+"""A fitted detector as one ONNX file: scaling, score and threshold inside the graph, no ganad needed to run it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from . import persist
+from .detector import Detector, frozen
+from .errors import InputError, MissingExtra
+
+
+class _Scorer(nn.Module):
+    """What the file computes: the user's numbers in, score and verdict out."""
+
+    def __init__(self, detector: Detector):
+        super().__init__()
+        self.detector, self.nets = detector, detector.nets_
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        score = self.detector.score_batch(self.detector.to_network(x)).float()
+        return score, score > self.detector.threshold_
+
+
+def export_onnx(detector: Detector, path: str | Path) -> None:
+    """Write ``detector`` to an ONNX file.
+
+    Input ``x``: float32, ``(n, d)`` for tables or ``(n, H, W[, C])`` for images in the units of the training data
+    (0 to 255 for 8-bit images), any n. Outputs ``score`` ``(n,)`` float32 and ``is_anomaly`` ``(n,)`` bool. The
+    metadata entry ``ganad`` holds class, settings and threshold as JSON.
+
+    Raises InputError for a method whose score is no forward pass, MissingExtra without the extra ``onnx``.
+    """
+    check_is_fitted(detector, "nets_")
+    if detector.NO_FORWARD_PASS:
+        raise InputError(f"{type(detector).__name__} cannot be exported: {detector.NO_FORWARD_PASS}")
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra("export needs the extra onnx: pip install 'ganad[onnx]'") from error
+    example = torch.from_numpy(np.zeros((2, *detector.sample_shape_), np.float32)).to(detector.device_)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells everyone that torchvision is not installed
+    with frozen(detector.nets_), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            _Scorer(detector).eval(),
+            (example,),
+            dynamo=True,
+            opset_version=20,
+            input_names=["x"],
+            output_names=["score", "is_anomaly"],
+            dynamic_shapes=({0: torch.export.Dim("n", min=1, max=2**20)},),
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    described = {"class": type(detector).__name__, "threshold": detector.threshold_, "versions": persist.versions()}
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "ganad", json.dumps(described)
+    onnx.checker.check_model(model)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(model.SerializeToString())
+    temporary.replace(path)

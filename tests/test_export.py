@@ -1,0 +1,61 @@
+"""ONNX files score as the detector does, preprocessing and threshold included, in a real ONNX runtime."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from ganad import DETECTORS, AutoEncoder, InputError
+from ganad.export import export_onnx
+
+from .samples import KINDS, small
+
+FORWARD = [detector for detector in DETECTORS if not detector.NO_FORWARD_PASS]
+
+
+def real(kind: str) -> np.ndarray:
+    """1,000 real inputs and more: digits as bytes, or the breast cancer table repeated with noise."""
+    if kind == "images":
+        return np.rint(load_digits().images * 255 / 16).astype(np.uint8)
+    x = load_breast_cancer().data
+    return np.concatenate([x, x * np.random.default_rng(0).normal(1, 0.01, x.shape)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("detector", FORWARD, ids=lambda d: d.__name__)
+def test_scores_and_decisions_are_those_of_the_detector(detector, kind, tmp_path):
+    x = real(kind)
+    model = small(detector, contamination=0.1).fit(x)
+    export_onnx(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    x = x[:1000]
+    score, is_anomaly = session.run(None, {"x": x.astype(np.float32)})
+    expected = model.anomaly_score(x)
+    scale = expected.std() + np.abs(expected)  # a logit near zero has no relative error to speak of
+    assert (np.abs(score - expected) / scale).max() <= 1e-5
+    clear = np.abs(expected - model.threshold_) > 1e-5 * abs(model.threshold_)
+    assert np.array_equal(is_anomaly[clear], (model.predict(x) == -1)[clear])
+    assert np.allclose(session.run(["score"], {"x": x[:1].astype(np.float32)})[0], score[:1], rtol=1e-4, atol=1e-5)
+    described = json.loads(session.get_modelmeta().custom_metadata_map["ganad"])
+    assert described["class"] == detector.__name__
+    assert described["threshold"] == model.threshold_
+
+
+def test_resizing_happens_inside_the_graph(tmp_path):
+    x = real("images")
+    model = small(AutoEncoder, image_size=16).fit(x)
+    export_onnx(model, tmp_path / "m.onnx")
+    score = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(["score"], {"x": x[:50].astype(np.float32)})[0]
+    assert np.allclose(score, model.anomaly_score(x[:50]), rtol=1e-4)
+
+
+def test_a_method_that_searches_says_why_it_cannot_be_exported(tmp_path):
+    class Searching(AutoEncoder):
+        NO_FORWARD_PASS = "it searches for the code of every sample"
+
+    model = small(Searching).fit(real("table"))
+    with pytest.raises(InputError, match="it searches for the code"):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
