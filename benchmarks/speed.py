@@ -38,8 +38,7 @@ def captured(cls: type[Detector], precision: str) -> tuple[Detector, list[Run], 
     x = np.random.default_rng(0).integers(0, 256, (1024, 28, 28)).astype(np.uint8)
     preset = cls.PRESETS.get("mnist", {})
     detector = Captured(**preset | dict(precision=precision, threads=1, verbose=0, random_state=0, device="cpu"))
-    detector.set_params(batch_size=max(100, detector.batch_size))
-    detector.OFFSET_SAMPLES = 2
+    detector.set_params(batch_size=max(100, detector.batch_size), threshold_samples=2)
     detector.fit(x)
     return detector, runs, x
 

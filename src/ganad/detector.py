@@ -29,6 +29,9 @@ from .training import Players, Run, Step, Stream, TrainingSet, _hash
 
 _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal samples that were not trained on"
 
+#: Fitted attributes that describe the input.
+_INPUT = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_")
+
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
 
@@ -70,6 +73,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
     patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
     validation_fraction: float = 0.1  #: share of the (normal) training data held out when patience is set
     contamination: float = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
+    threshold_samples: int = 10_000  #: training samples, at most, whose scores set the threshold
     scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
     image_size: int | None = None  #: resize images to this side before the networks see them
     score_batch_size: int | None = None  #: samples scored at a time; None: 64 images or 512 rows
@@ -81,8 +85,6 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
 
     #: Published settings by data set, as constructor arguments.
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
-    #: The threshold is a quantile of the scores of at most this many training samples.
-    OFFSET_SAMPLES: ClassVar[int] = 10_000
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
     #: Why a score is more than one forward pass, for methods of which that is true; they cannot be exported.
@@ -245,7 +247,8 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """
         self.check_settings()
         X = self._validated(X, reset=True)
-        self.__dict__.pop("calibration_", None)  # it belonged to the weights before
+        for name in [k for k in vars(self) if k.endswith("_") and k not in _INPUT]:
+            delattr(self, name)  # whatever the fit before left behind
         self.device_ = devices.choose_device(self.device)
         is_image = X.ndim > 2
         self.dtype_ = devices.choose_dtype(self.precision, self.device_, is_image=is_image)
@@ -274,8 +277,8 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
                 del self._fit
             self.nets_.eval()
         rows = np.arange(len(X))
-        if len(X) > self.OFFSET_SAMPLES:
-            rows = np.sort(np.random.default_rng(seed).choice(len(X), self.OFFSET_SAMPLES, replace=False))
+        if len(X) > self.threshold_samples:
+            rows = np.sort(np.random.default_rng(seed).choice(len(X), self.threshold_samples, replace=False))
         scores = self._score(X[rows])
         self.mean_ = self._mean(X[rows])
         self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
@@ -563,7 +566,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 #: Fields for which zero makes no sense.
-_POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size", "threads", "clip_norm"}
+_POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size", "threads", "clip_norm", "threshold_samples"}
 
 
 def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:

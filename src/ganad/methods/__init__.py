@@ -1,10 +1,14 @@
 """Every detector, one file a paper. Adding one is a file here and a line below."""
 
 from ..detector import Detector
+from .adgan import ADGAN
+from .anogan import AnoGAN
 from .autoencoder import AutoEncoder
 from .egbad import EGBAD
+from .f_anogan import FAnoGAN
 from .fence_gan import FenceGAN
 from .ganomaly import GANomaly
+from .rgan import RGAN
 
 #: The only registry: every detector class imported above.
 DETECTORS: tuple[type[Detector], ...] = tuple(

@@ -31,6 +31,7 @@ from torch.nn.functional import softplus
 from ..detector import Batches, Detector, Updates
 from ..losses import bce, per_sample
 from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, mlp, normal_init, pyramid, xavier_uniform
+from ..nets.conv import Size
 
 
 class EGBAD(Detector):
@@ -106,10 +107,31 @@ def _flat_norm(features: int) -> nn.Module:
     return nn.BatchNorm1d(features, eps=1e-3, momentum=0.01)
 
 
+def _sizes(shape: tuple[int, ...]) -> list[Size]:
+    """Halvings down to 8 x 8 or less, at least one."""
+    size = (shape[1], shape[2])
+    return pyramid(size, until=8) if max(size) > 8 else pyramid(size, levels=1)
+
+
+def mnist_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Two dense layers and a deconvolution for every halving."""
+    sizes = _sizes(shape)
+    h, w = sizes[-1]
+    up: list[nn.Module] = []
+    c = 128
+    for target in sizes[-2:0:-1]:
+        up += [SameDeconv2d(c, 64, 4, 2, target), _norm(64), nn.ReLU()]
+        c = 64
+    return nn.Sequential(
+        *[nn.Linear(latent_dim, 1024), _flat_norm(1024), nn.ReLU()],
+        *[nn.Linear(1024, 128 * h * w), _flat_norm(128 * h * w), nn.ReLU(), Reshape(128, (h, w))],
+        *[*up, SameDeconv2d(c, shape[0], 4, 2, sizes[0]), nn.Tanh()],
+    ).apply(normal_init(0.02))
+
+
 def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> dict[str, nn.Module]:
     """The code's MNIST tables, 28 x 28 with two halvings; larger images are halved until 8 x 8."""
-    channels, height, width = shape
-    sizes = pyramid((height, width), until=8) if max(height, width) > 8 else pyramid((height, width), levels=1)
+    channels, sizes = shape[0], _sizes(shape)
     h, w = sizes[-1]
     down: list[nn.Module] = [SameConv2d(channels, 32, 3, 1), _leaky()]
     branch: list[nn.Module] = []
@@ -119,16 +141,6 @@ def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> dict[str, nn.Modu
         down += [SameConv2d(c, wider, 3, 2), _norm(wider), _leaky()]
         branch += [SameConv2d(b, 64, 4, 2), *([_norm(64)] if i else []), _leaky(), nn.Dropout(0.5)]
         c, b = wider, 64
-    up: list[nn.Module] = []
-    c = 128
-    for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), _norm(64), nn.ReLU()]
-        c = 64
-    generator = nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), _flat_norm(1024), nn.ReLU()],
-        *[nn.Linear(1024, 128 * h * w), _flat_norm(128 * h * w), nn.ReLU(), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, channels, 4, 2, sizes[0]), nn.Tanh()],
-    )
     encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(128 * h * w, latent_dim))
     discriminator = JointCritic(
         x_branch=nn.Sequential(*branch, nn.Flatten()),
@@ -136,7 +148,7 @@ def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> dict[str, nn.Modu
         joint=nn.Sequential(nn.Linear(64 * h * w + 512, 1024), _leaky(), nn.Dropout(0.5)),
         head=nn.Linear(1024, 1),
     )
-    players = dict(generator=generator, encoder=encoder, discriminator=discriminator)
+    players = dict(generator=mnist_generator(shape, latent_dim), encoder=encoder, discriminator=discriminator)
     return {name: net.apply(normal_init(0.02)) for name, net in players.items()}
 
 

@@ -2,6 +2,7 @@
 
 from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
+from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, normal_init, xavier_uniform
 from .mlp import mlp
 
@@ -11,6 +12,8 @@ __all__ = [
     "Reshape",
     "SameConv2d",
     "SameDeconv2d",
+    "dcgan_critic",
+    "dcgan_generator",
     "dcgan_init",
     "glorot_normal",
     "mlp",

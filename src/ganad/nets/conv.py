@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 Size = tuple[int, int]
@@ -65,5 +64,4 @@ class Reshape(nn.Module):
         self.channels, self.size = channels, size
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = x.view(-1, self.channels, *self.size)
-        return maps.contiguous(memory_format=torch.channels_last)
+        return x.reshape(-1, self.channels, *self.size)

@@ -1,0 +1,188 @@
+"""ADGAN.
+
+L. Deecke et al., "Image Anomaly Detection with Generative Adversarial Networks", ECML PKDD 2018. No official code.
+
+A Wasserstein GAN learns to draw normal samples. To score one, the search starts at many random codes; from each, a
+few steps of Adam move the code AND a private copy of the generator's weights, so that a generator of limited power is
+not punished for small misfits. The copies are thrown away.
+
+    critic     mean D(G(z)) - mean D(x), weights clipped to [-clip, clip], or a gradient penalty
+    generator  -mean D(G(z))
+    score      mean over n_seeds starts of ||x - G_j(z_j)||^2 after search_steps steps from z_j ~ N(0, I), G_j = G
+
+``variant="critic"`` (-D(x)) and ``variant="prior"`` (-log p(z) of the codes found) are the paper's ablations.
+
+Differs from the paper:
+- How the critic is kept Lipschitz is not said there; the default is the gradient penalty with a critic free of batch
+  norm, the preset "paper" is the clipping of the WGAN that it cites.
+- The starts are drawn once and saved: a score does not change from call to call.
+- Batch norm is in eval mode in the search; its scale and shift are among the weights that move.
+- ``moving="sample"`` shares one moving generator among the starts of a sample, ``moving="none"`` moves codes only: a
+  fraction of the memory traffic, and other methods, so neither is the default.
+- MNIST is resized to 32 x 32, not padded. The networks for tables are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from ..detector import Batches, Detector, Updates
+from ..devices import isolated_rng
+from ..errors import InputError
+from ..losses import gradient_penalty, per_sample
+from ..nets import Critic, dcgan_critic, dcgan_generator, mlp
+from ..training import Players
+
+
+class ADGAN(Detector):
+    """Search, from many starts, over codes and private copies of the generator."""
+
+    variant: Literal["search", "critic", "prior"] = "search"  #: the score
+    n_seeds: int = 64  #: starts of the search
+    search_steps: int = 5  #: steps of Adam from each start
+    search_lr: float = 0.25  #: step size on the code
+    weight_lr: float = 5e-5  #: step size on the generator's weights
+    moving: Literal["seed", "sample", "none"] = "seed"  #: who has a private copy of the generator
+    memory_budget_mb: int = 2048  #: memory for the copies; larger searches are done in parts
+    lipschitz: Literal["penalty", "clip"] = "penalty"  #: how the critic is kept smooth
+    clip: float = 0.01  #: bound of the critic's weights under "clip"
+    w_gp: float = 10.0  #: weight of the gradient penalty
+    n_critic: int = 5  #: critic steps per generator step
+    latent_dim: int = 256  #: size of z
+    width: int = 64  #: channels of the DCGAN at half the image's size
+    lr: float = 1e-4  #: step size
+    betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
+    epochs: int = 50  #: passes over the training set of the critic
+    threshold_samples: int = 100  #: training samples, at most, whose scores set the threshold; each costs a search
+
+    PRESETS = {
+        "paper": dict(image_size=32, lipschitz="clip", lr=5e-5, batch_size=64, epochs=100),
+        "mnist": dict(image_size=32, epochs=100, batch_size=64),
+        "cifar10": dict(epochs=200, batch_size=64),
+        "lsun": dict(image_size=64, epochs=20, batch_size=64),
+    }
+    NO_FORWARD_PASS: ClassVar[str] = "a score is a search over codes and weights"
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        self.starts_ = torch.randn(self.n_seeds, self.latent_dim)
+        if "generator_of_" in self.__dict__:
+            from . import DETECTORS
+
+            owner = next(d for d in DETECTORS if d.__name__ == self.generator_of_["class"])
+            saved: dict[str, Any] = self.generator_of_["settings"]
+            settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+            return dict(generator=owner(**settings).build(shape)["generator"])
+        smooth = self.lipschitz == "clip"
+        if len(shape) == 1:
+            critic = Critic(mlp(shape[0], 256, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1))
+            return dict(generator=mlp(self.latent_dim, 64, 128, shape[0]), critic=critic)
+        return dict(
+            generator=dcgan_generator(shape, self.latent_dim, self.width),
+            critic=dcgan_critic(shape, self.width, batch_norm=smooth),
+        )
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if self.lipschitz == "clip":
+            return torch.optim.RMSprop(params, self.lr)
+        return super().optimizer(player, params)
+
+    def training_step(self, batches: Batches) -> Updates:
+        G, D = self.nets_.generator, self.nets_.critic
+        for _ in range(self.n_critic):
+            x = next(batches)
+            with torch.no_grad():
+                fake = G(self.noise(len(x))).float()
+            terms = dict(real=-D(x).float().mean(), fake=D(fake).float().mean())
+            if self.lipschitz == "penalty":
+                terms["gp"] = self.w_gp * gradient_penalty(D, x, fake)
+            yield "critic", terms
+            if self.lipschitz == "clip":
+                with torch.no_grad():
+                    for p in D.parameters():
+                        p.clamp_(-self.clip, self.clip)
+        yield "generator", dict(adv=-D(G(self.noise(batches.batch_size))).float().mean())
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        if self.variant == "critic":
+            return -self.nets_.critic(x)
+        errors, codes = self.search(x)
+        return errors.mean(1) if self.variant == "search" else codes.square().sum(2).mean(1) / 2
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        """The unmoved generator's drawing of the best code."""
+        errors, codes = self.search(x)
+        return self.nets_.generator(codes[torch.arange(len(x), device=x.device), errors.argmin(1)])
+
+    def search(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Squared errors ``(n, n_seeds)`` and codes ``(n, n_seeds, latent_dim)`` at the end of every search."""
+        copies = self.n_seeds if self.moving == "seed" else 1
+        weights = sum(p.numel() for p in self.nets_.generator.parameters())
+        each = 4 * 5 * (weights * copies + 8 * x[0].numel() * self.n_seeds)  # weights, gradient, two moments, a spare
+        rows = max(1, int(self.memory_budget_mb * 2**20 // each))
+        parts = [self._search(part) for part in x.split(rows)]
+        return torch.cat([e for e, _ in parts]), torch.cat([z for _, z in parts])
+
+    def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        G, seeds = self.nets_.generator, self.n_seeds
+        own = {"seed": len(x) * seeds, "sample": len(x), "none": 0}[self.moving]
+        z = self.starts_.to(x).repeat(len(x), 1).requires_grad_()  # the starts of a sample stand together
+        wanted = x.repeat_interleave(seeds, 0)
+        fixed = dict(G.named_buffers())
+        if own:
+            copies = {k: p.detach().expand(own, *p.shape).clone().requires_grad_() for k, p in G.named_parameters()}
+            draw = vmap(lambda w, codes: functional_call(G, {**w, **fixed}, (codes,)))
+        else:
+            copies = {}
+        # the kernels of Adam work element by element, so the copies of one sample never meet those of another
+        groups: list[dict[str, Any]] = [{"params": [z], "lr": self.search_lr}]
+        if copies:
+            groups.append({"params": list(copies.values()), "lr": self.weight_lr})
+        adam = torch.optim.Adam(groups, betas=(0.5, 0.999), fused=True)
+
+        def errors() -> Tensor:
+            drawn = draw(copies, z.view(own, -1, z.shape[1])).flatten(0, 1) if own else G(z)
+            return per_sample((wanted - drawn).square())
+
+        for _ in range(self.search_steps):
+            adam.zero_grad(set_to_none=True)
+            errors().sum().backward(inputs=[z, *copies.values()])
+            adam.step()
+        with torch.no_grad():
+            return errors().view(len(x), seeds), z.detach().view(len(x), seeds, -1)
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        """Distance to the nearest of the drawings of the starts: how well the generator covers held-out samples."""
+        drawn = self.nets_.generator(self.starts_.to(x)).float().flatten(1)
+        return torch.cdist(x.flatten(1), drawn).square().amin(1)
+
+    def sample_batch(self, n: int) -> Tensor:
+        return self.nets_.generator(self.noise(n))
+
+    @classmethod
+    def from_detector(cls, fitted: Detector, **settings: Any) -> Self:
+        """An ADGAN that searches with the generator of another fitted detector (AnoGAN, f-AnoGAN, EGBAD, ...).
+
+        It flags nothing until ``calibrate(X, alpha=...)`` gives it a threshold, and has no "critic" variant.
+        Raises InputError if it has no network called generator that maps codes of size ``latent_dim`` to samples.
+        """
+        if "generator" not in fitted.nets_ or not hasattr(fitted, "latent_dim"):
+            raise InputError(f"{type(fitted).__name__} has no generator that maps codes to samples")
+        made = cls(**{"latent_dim": fitted.latent_dim, "device": fitted.device, **settings})
+        kept = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_", "scaling_", "mean_", "source_")
+        made.__dict__.update({k: v for k, v in fitted.__dict__.items() if k in kept})
+        made.device_, made.dtype_, made.history_ = fitted.device_, fitted.dtype_, []
+        made.generator_of_ = {"class": type(fitted).__name__, "settings": fitted.get_params(deep=False)}
+        made.offset_ = -float("inf")
+        with isolated_rng(made.random_state or 0, made.device_):
+            made.nets_ = made.place(Players(made.build(made.shape_)))
+        made.nets_.generator.load_state_dict(fitted.nets_.generator.state_dict())
+        made.nets_.eval()
+        return made
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.2)

@@ -1,0 +1,145 @@
+"""AnoGAN.
+
+T. Schlegl et al., "Unsupervised Anomaly Detection with Generative Adversarial Networks to Guide Marker Discovery",
+IPMI 2017, arXiv 1703.05921. No code by the authors; settings and layer tables from LeeDoYup/AnoGAN-tf and from the
+baselines in houssamzenati's EGBAD and ALAD repositories.
+
+A plain GAN learns to draw normal samples. To score a sample, gradient descent looks for the code whose drawing is
+closest to it; what the generator cannot draw is anomalous.
+
+    discriminator  H(1, D(x)) + H(0, D(G(z)))
+    generator      H(1, D(G(z)))
+    search         z minimises A(z) = (1 - w_feature) ||x - G(z)||_1 + w_feature L_D(z), both networks frozen
+    L_D            "features": ||f(x) - f(G(z))||_1, f: D's last hidden layer; "cross-entropy": -log sigma(D(G(z)))
+    score          A at the last step
+
+Differs from the code consulted:
+- The starts of the search are drawn once and saved, so a score does not change from call to call; with several
+  starts the smallest A counts. Adam works element by element, so samples searched together do not touch each other.
+- The step size falls as in the EGBAD repository (0.01, 0.001, 0.0005): at 0.001 throughout, as in others, a code can
+  move by 0.5 at most and the drawing hardly depends on the sample.
+- The weights 0.9 on pixels and 0.1 on features are the paper's; the ALAD repository's default is the reverse.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from ..detector import Batches, Detector, Updates
+from ..losses import bce, per_sample
+from ..nets import Critic, SameConv2d, dcgan_critic, dcgan_generator, mlp, normal_init, pyramid, xavier_uniform
+from .egbad import mnist_generator
+
+
+class AnoGAN(Detector):
+    """A GAN, and at test time a search for the code of every sample."""
+
+    variant: Literal["features", "cross-entropy"] = "features"  #: discriminator's term of the search and the score
+    w_feature: float = 0.1  #: its weight, against 1 - w_feature on the pixels
+    search_steps: int = 500  #: steps of Adam on the code of a sample
+    search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
+    n_starts: int = 1  #: starts of the search; the best one counts
+    latent_dim: int = 100  #: size of z
+    width: int = 64  #: channels of the DCGAN at half the image's size
+    network: Literal["dcgan", "mnist"] = "dcgan"  #: layer table for images: DCGAN, or dense layers and two halvings
+    batch_size: int = 64  #: samples a training step draws
+    epochs: int = 25  #: passes over the training set
+    threshold_samples: int = 1000  #: training samples, at most, whose scores set the threshold; each costs a search
+    ema: float = 0.999  #: decay of the weight average used for the search
+
+    PRESETS = {
+        "mnist": dict(network="mnist", latent_dim=200, lr=1e-5, batch_size=100, epochs=100, ema=0.999),
+        "cifar10": dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999),
+        "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, ema=0.9999, scaling="minmax"),
+        "arrhythmia": dict(latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
+    }
+    NO_FORWARD_PASS: ClassVar[str] = "a score is a search for the code of the sample"
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        self.starts_ = torch.randn(self.n_starts, self.latent_dim)
+        if len(shape) == 1:
+            return kdd_networks(shape[0], self.latent_dim)
+        if self.network == "mnist":
+            return dict(generator=mnist_generator(shape, self.latent_dim), discriminator=mnist_critic(shape))
+        return dict(
+            generator=dcgan_generator(shape, self.latent_dim, self.width), discriminator=dcgan_critic(shape, self.width)
+        )
+
+    def training_step(self, batches: Batches) -> Updates:
+        G, D = self.nets_.generator, self.nets_.discriminator
+        x = next(batches)
+        with torch.no_grad():
+            fake = G(self.noise(len(x)))
+        yield "discriminator", dict(real=bce(D(x), 1.0), fake=bce(D(fake), 0.0))
+        yield "generator", dict(adv=bce(D(G(self.noise(len(x)))), 1.0))
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        return self.search(x)[1]
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        return self.nets_.generator(self.search(x)[0])
+
+    def search(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The best code of each sample ``(n, latent_dim)`` and its score ``(n,)``."""
+        n, starts = len(x), self.starts_.to(x)
+        z = starts.repeat(n, 1).requires_grad_()  # the starts of a sample stand together
+        x = x.repeat_interleave(len(starts), 0)
+        wanted = self.nets_.discriminator.features(x).detach() if self.variant == "features" else x
+        adam = torch.optim.Adam([z], self.search_lr, betas=(0.9, 0.999))
+        for step in range(self.search_steps):
+            done = step / self.search_steps
+            adam.param_groups[0]["lr"] = self.search_lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
+            z.grad = None
+            self.distance(x, wanted, z).sum().backward(inputs=[z])
+            adam.step()
+        scores, best = self.distance(x, wanted, z).detach().view(n, -1).min(1)
+        return z.detach().view(n, len(starts), -1)[torch.arange(n, device=x.device), best], scores
+
+    def distance(self, x: Tensor, wanted: Tensor, z: Tensor) -> Tensor:
+        """A(z) of each sample, ``(n,)``; ``wanted`` are the features of ``x``."""
+        drawn = self.nets_.generator(z)
+        D = self.nets_.discriminator
+        if self.variant == "features":
+            term = per_sample((wanted - D.features(drawn)).abs())
+        else:
+            term = softplus(-D(drawn))
+        return (1 - self.w_feature) * per_sample((x - drawn).abs()) + self.w_feature * term
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        """The discriminator's loss on held-out samples; a search would cost hundreds of times more."""
+        D = self.nets_.discriminator
+        return softplus(-D(x)) + softplus(D(self.sample_batch(len(x))))
+
+    def sample_batch(self, n: int) -> Tensor:
+        return self.nets_.generator(self.noise(n))
+
+
+def mnist_critic(shape: tuple[int, ...]) -> Critic:
+    """EGBAD repository, gan/mnist_utilities.py: two halvings (more for larger images), a dense layer of 1,024."""
+    sizes = pyramid((shape[1], shape[2]), until=8) if max(shape[1:]) > 8 else pyramid((shape[1], shape[2]), levels=1)
+    layers: list[nn.Module] = []
+    c = shape[0]
+    for i, _ in enumerate(sizes[1:]):
+        norm = [nn.BatchNorm2d(64, eps=1e-3, momentum=0.01)] if i else []
+        layers += [SameConv2d(c, 64, 4, 2), *norm, nn.LeakyReLU(0.1)]
+        c = 64
+    h, w = sizes[-1]
+    dense = [nn.Linear(64 * h * w, 1024), nn.BatchNorm1d(1024, eps=1e-3, momentum=0.01), nn.LeakyReLU(0.1)]
+    return Critic(nn.Sequential(*layers, nn.Flatten(), *dense), nn.Linear(1024, 1)).apply(normal_init(0.02))
+
+
+def kdd_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
+    """EGBAD repository, gan/kdd_utilities.py."""
+    features = mlp(d, 256, 128, 128, activation=_leaky, dropout=0.2, last=nn.Sequential(_leaky(), nn.Dropout(0.2)))
+    return dict(
+        generator=mlp(latent_dim, 64, 128, d).apply(xavier_uniform),
+        discriminator=Critic(features, nn.Linear(128, 1)).apply(xavier_uniform),
+    )
+
+
+def _leaky() -> nn.Module:
+    return nn.LeakyReLU(0.1)

@@ -1,0 +1,212 @@
+"""Figures of merit of a score: pure functions of ``y`` and ``score``.
+
+``y`` is ``(n,)`` with 1 for anomalies and 0 for normal samples; ``score`` is ``(n,)``, higher = more anomalous. All of
+them raise InputError for a score that is not finite, for a ``y`` with other values or with one class only, and for
+lengths that differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
+
+from .errors import InputError
+
+Positive = Literal["anomaly", "normal"]
+
+#: Salt of the generator that orders ties, so that its permutations are none of those that made a split.
+_TIES = 0x71E5
+
+
+class Rates(NamedTuple):
+    """What flagging some samples as anomalies gives; the anomaly is the positive class."""
+
+    precision: float  #: anomalies among the flagged; 0 if nothing is flagged
+    recall: float  #: flagged among the anomalies
+    f1: float  #: harmonic mean of the two
+    n_flagged: int
+    tied: int  #: samples whose score equals the lowest flagged one; 1 if no tie was broken
+
+
+class Spread(NamedTuple):
+    """Mean, median and sample standard deviation of runs or classes."""
+
+    mean: float
+    median: float
+    sd: float | None  #: with n - 1 in the denominator; None for a single value
+    n: int
+
+
+def auroc(y: np.ndarray, score: np.ndarray) -> float:
+    """Area under the ROC curve: the chance that an anomaly scores above a normal sample, ties counting half."""
+    y, score = _checked(y, score)
+    return float(roc_auc_score(y, score))
+
+
+def average_precision(y: np.ndarray, score: np.ndarray, positive: Positive = "anomaly") -> float:
+    """Area under the precision-recall curve as a sum of steps (scikit-learn's ``average_precision_score``).
+
+    positive: the class that is to be found; "normal" ranks by ``-score``. The two answers are not comparable.
+    """
+    return float(average_precision_score(*_turned(y, score, positive)))
+
+
+def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "anomaly") -> float:
+    """Area under the precision-recall curve by the trapezoid rule, as the EGBAD and Fence GAN codes have it.
+
+    Joining the points by straight lines is too kind where they lie far apart, so that a constant score gets
+    ``(1 + p) / 2`` at prevalence ``p`` where the average precision is ``p`` (Davis and Goadrich, ICML 2006).
+    """
+    precision, recall, _ = precision_recall_curve(*_turned(y, score, positive))
+    return float(auc(recall, precision))
+
+
+def n_flagged_at(rate: float, n: int) -> int:
+    """``ceil(rate * n)``, the number of samples that a share ``rate`` of ``n`` flags; InputError unless 0 < rate <= 1."""
+    if not 0 < rate <= 1:
+        raise InputError(f"rate={rate} must lie in (0, 1]; it is the share of the samples that is flagged")
+    # without the rounding 0.07 of 100 samples would be 8
+    return int(np.ceil(np.round(rate * n, 9)))
+
+
+def flag_top(score: np.ndarray, rate: float, seed: int = 0) -> np.ndarray:
+    """Mask ``(n,)`` of exactly ``ceil(rate * n)`` samples, the highest scores.
+
+    ``score >= percentile`` flags more than that where scores tie, and on KDD99, whose rows repeat, many do. Ties are
+    broken by a permutation of the positions drawn from ``seed``. Position itself would not do: test sets are often
+    sorted by class, and a constant score would then be perfect or hopeless. The permutation knows neither labels nor
+    scores, and its generator shares no stream with the ones that make splits. It does depend on the order of the
+    samples, so equal samples in another order may exchange flags; ``Rates.tied`` says how many that concerns.
+    """
+    score = _finite(score)
+    place = np.random.RandomState([seed, _TIES]).permutation(len(score))
+    mask = np.zeros(len(score), bool)
+    mask[np.lexsort((place, -score))[: n_flagged_at(rate, len(score))]] = True
+    return mask
+
+
+def rates_at(y: np.ndarray, score: np.ndarray, rate: float, seed: int = 0) -> Rates:
+    """Precision, recall and F1 of flagging exactly ``ceil(rate * n)`` samples; see ``flag_top`` for ties."""
+    y, score = _checked(y, score)
+    mask = flag_top(score, rate, seed)
+    return _rates(y, mask, int((score == score[mask].min()).sum()))
+
+
+def rates_above(y: np.ndarray, score: np.ndarray, threshold: float) -> Rates:
+    """Precision, recall and F1 of flagging the scores above ``threshold``."""
+    y, score = _checked(y, score)
+    mask = score > threshold
+    return _rates(y, mask, int((score == score[mask].min()).sum()) if mask.any() else 0)
+
+
+def f1_from(precision: float, recall: float) -> float:
+    """Harmonic mean of precision and recall; 0 if both are 0.
+
+    The harmonic mean is concave, so an F1 averaged over runs cannot exceed the one of the averages: a table whose F1
+    does, beyond rounding, has a misprint.
+    """
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def balanced_accuracy(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
+    """Mean of the shares of anomalies above ``threshold`` and of normal samples not above it; chance is 0.5."""
+    y, score = _checked(y, score)
+    above = score > threshold
+    return float((above[y == 1].mean() + (~above[y == 0]).mean()) / 2)
+
+
+def prevalence(y: np.ndarray, positive: Positive = "anomaly") -> float:
+    """Share of the positive class, which a random score gets as average precision and, with many samples, as area."""
+    y, _ = _checked(y, np.zeros(len(np.atleast_1d(y))))
+    return float(y.mean() if positive == "anomaly" else 1 - y.mean())
+
+
+def lowest_pr_area(p: float) -> float:
+    """Area under the precision-recall curve of the worst ranking at prevalence ``p``, 0 < p < 1, with many samples.
+
+    ``1 + (1 - p) ln(1 - p) / p``, the integral of ``r p / (r p + 1 - p)`` over the recall ``r`` (Boyd et al., ICML
+    2012). A published area below it belongs to another test set. Raises InputError for another ``p``.
+    """
+    if not 0 < p < 1:
+        raise InputError(f"prevalence {p} must lie strictly between 0 and 1")
+    return float(1 + (1 - p) * np.log1p(-p) / p)
+
+
+def summary(
+    y: np.ndarray, score: np.ndarray, rate: float | None = None, threshold: float | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Everything above in one flat dict, chance levels included.
+
+    rate: adds precision, recall, F1 and counts when exactly that share is flagged; threshold: adds the same, ending in
+    ``_above``, and the balanced accuracy.
+    """
+    y, score = _checked(y, score)
+    out: dict[str, float] = {"n": len(y), "n_anomalies": int(y.sum()), "auroc": auroc(y, score), "chance_auroc": 0.5}
+    for positive, end in (("anomaly", ""), ("normal", "_normal")):
+        p = prevalence(y, positive)  # type: ignore[arg-type]
+        out[f"average_precision{end}"] = average_precision(y, score, positive)  # type: ignore[arg-type]
+        out[f"pr_area_trapezoid{end}"] = pr_area_trapezoid(y, score, positive)  # type: ignore[arg-type]
+        out[f"chance_average_precision{end}"] = p
+        out[f"chance_pr_area_trapezoid{end}"] = p
+        out[f"constant_pr_area_trapezoid{end}"] = (1 + p) / 2
+        out[f"lowest_pr_area{end}"] = lowest_pr_area(p)
+    if rate is not None:
+        at = rates_at(y, score, rate, seed)
+        # with k flagged and m anomalies, precision / recall is m / k whatever the score: a check on tables
+        out |= {"rate": rate, **at._asdict(), "precision_over_recall": float(y.sum() / at.n_flagged)}
+    if threshold is not None:
+        above = rates_above(y, score, threshold)
+        out |= {f"{name}_above": value for name, value in above._asdict().items() if name != "tied"}
+        out |= {"threshold": threshold, "balanced_accuracy": balanced_accuracy(y, score, threshold)}
+    return out
+
+
+def mean_median_sd(values: Sequence[float] | np.ndarray) -> Spread:
+    """Mean, median and sample standard deviation of ``values``, (n,).
+
+    All three, because a published table prints the median of its rows under the heading of the mean. Raises
+    InputError if there is no value or one is not finite.
+    """
+    v = _finite(values, "values")
+    sd = float(v.std(ddof=1)) if len(v) > 1 else None
+    return Spread(float(v.mean()), float(np.median(v)), sd, len(v))
+
+
+def _rates(y: np.ndarray, mask: np.ndarray, tied: int) -> Rates:
+    hits, flagged = int((y[mask] == 1).sum()), int(mask.sum())
+    precision, recall = hits / flagged if flagged else 0.0, hits / int(y.sum())
+    return Rates(precision, recall, f1_from(precision, recall), flagged, tied)
+
+
+def _turned(y: np.ndarray, score: np.ndarray, positive: str) -> tuple[np.ndarray, np.ndarray]:
+    y, score = _checked(y, score)
+    if positive not in ("anomaly", "normal"):
+        raise InputError(f"positive={positive!r} is not one of anomaly, normal")
+    return (y, score) if positive == "anomaly" else (1 - y, -score)
+
+
+def _finite(values: Sequence[float] | np.ndarray, name: str = "score") -> np.ndarray:
+    try:
+        v = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: not numbers ({error})") from error
+    if v.ndim != 1 or not len(v):
+        raise InputError(f"{name}: shape {v.shape}, must be (n,) with at least one value")
+    bad = np.flatnonzero(~np.isfinite(v))
+    if len(bad):
+        raise InputError(f"{name}: {len(bad)} of {len(v)} values are NaN or infinite, the first at position {bad[0]}")
+    return v
+
+
+def _checked(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    score, y = _finite(score), _finite(y, "y")
+    if len(y) != len(score):
+        raise InputError(f"y has {len(y)} labels and score {len(score)} values; they must be as many")
+    if not np.isin(y, (0, 1)).all():
+        raise InputError("y: labels must be 1 for anomalies and 0 for normal samples")
+    if y.min() == y.max():
+        raise InputError(f"y: all {len(y)} samples are of one class; a figure of merit needs normal ones and anomalies")
+    return y.astype(np.int8), score

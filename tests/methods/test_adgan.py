@@ -1,0 +1,62 @@
+"""ADGAN: private copies, bounded memory, other detectors' generators."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+import ganad
+from ganad import ADGAN, AnoGAN, AutoEncoder, InputError
+
+from ..samples import fitted, normal, small
+
+
+def by_hand(model: ADGAN, x: torch.Tensor) -> float:
+    """The paper's procedure for one sample: a copy of the generator and fresh optimisers for every start."""
+    errors = []
+    for start in model.starts_:
+        G, z = copy.deepcopy(model.nets_.generator).eval().requires_grad_(), start[None].clone().requires_grad_()
+        groups = [{"params": [z], "lr": model.search_lr}, {"params": G.parameters(), "lr": model.weight_lr}]
+        adam = torch.optim.Adam(groups, betas=(0.5, 0.999))
+        for _ in range(model.search_steps):
+            adam.zero_grad()
+            (x - G(z)).square().sum().backward()
+            adam.step()
+        errors.append((x - G(z)).square().sum().item())
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_scores_are_those_of_the_search_done_one_by_one(kind):
+    model = small(ADGAN, search_steps=5, n_seeds=3, weight_lr=1e-3).fit(normal(kind))
+    x = normal(kind)[:4]
+    expected = [by_hand(model, row[None]) for row in model.to_network(torch.from_numpy(x))]
+    assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)
+
+
+def test_a_smaller_memory_budget_changes_nothing():
+    model = fitted(ADGAN, "table")
+    bounded = copy.deepcopy(model)
+    bounded.memory_budget_mb = 1
+    assert np.allclose(bounded.anomaly_score(normal("table")), model.anomaly_score(normal("table")), rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [dict(moving="sample"), dict(moving="none"), dict(variant="prior")])
+def test_cheaper_options_and_ablations_run(settings):
+    assert np.isfinite(small(ADGAN, **settings).fit(normal("table")).anomaly_score(normal("table"))).all()
+
+
+def test_any_generator_of_the_library_will_do(tmp_path):
+    x = normal("images")
+    model = ADGAN.from_detector(fitted(AnoGAN, "images"), n_seeds=2, search_steps=2, random_state=0)
+    model.calibrate(x[:50], alpha=0.1).save(tmp_path / "m.safetensors")
+    assert np.array_equal(ganad.load(tmp_path / "m.safetensors", device="cpu").predict(x), model.predict(x))
+    with pytest.raises(InputError, match="AutoEncoder has no generator"):
+        ADGAN.from_detector(fitted(AutoEncoder, "images"))
+    assert not hasattr(model.set_params(epochs=1, width=8, n_critic=1).fit(x), "generator_of_")
+
+
+def test_published_parameter_counts():
+    nets = ADGAN.preset("paper").build((1, 32, 32))
+    assert [sum(p.numel() for p in net.parameters()) for net in nets.values()] == [1_705_856, 661_248]
