@@ -9,9 +9,10 @@ from sklearn.datasets import load_digits
 from ganad import Detector
 
 #: Settings that make any method small and quick; fields a method does not have are left out.
-SMALL = dict(random_state=0, device="cpu", threads=1, epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2, threshold_samples=1000)
+COMMON = dict(random_state=0, device="cpu", threads=1, threshold_samples=1000)
+SMALL = COMMON | dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2)
 #: Settings with which any method learns the little that ``normal`` holds.
-TRAINED = dict(random_state=0, device="cpu", threads=1, epochs=60, batch_size=50, latent_dim=8, width=32, search_steps=20, n_seeds=4)
+TRAINED = COMMON | dict(epochs=40, batch_size=50, latent_dim=8, width=32, search_steps=20, n_seeds=4)
 
 
 KINDS = ("table", "images")

@@ -566,7 +566,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 #: Fields for which zero makes no sense.
-_POSITIVE = {"batch_size", "latent_dim", "lr", "image_size", "score_batch_size", "threads", "clip_norm", "threshold_samples"}
+_POSITIVE = set("batch_size latent_dim lr image_size score_batch_size threads clip_norm threshold_samples".split())
 
 
 def _check_setting(owner: str, name: str, hint: Any, value: Any) -> None:

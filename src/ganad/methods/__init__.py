@@ -2,13 +2,16 @@
 
 from ..detector import Detector
 from .adgan import ADGAN
+from .alad import ALAD
 from .anogan import AnoGAN
 from .autoencoder import AutoEncoder
 from .egbad import EGBAD
 from .f_anogan import FAnoGAN
 from .fence_gan import FenceGAN
 from .ganomaly import GANomaly
+from .ocgan import OCGAN
 from .rgan import RGAN
+from .skip_ganomaly import SkipGANomaly
 
 #: The only registry: every detector class imported above.
 DETECTORS: tuple[type[Detector], ...] = tuple(

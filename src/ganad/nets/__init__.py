@@ -5,6 +5,7 @@ from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, normal_init, xavier_uniform
 from .mlp import mlp
+from .spectral import SpectralNorm
 
 __all__ = [
     "Critic",
@@ -12,6 +13,7 @@ __all__ = [
     "Reshape",
     "SameConv2d",
     "SameDeconv2d",
+    "SpectralNorm",
     "dcgan_critic",
     "dcgan_generator",
     "dcgan_init",
