@@ -74,6 +74,10 @@ def load(
         entry = DATASETS[str(name)]
         if split not in (None, "train", "test", "all"):
             raise InputError(f"split {split!r} is not one of train, test, all")
+        given = {"label": label, "drop": drop, "impute": impute, "size": size, "mode": mode}
+        ignored = [option for option, value in given.items() if value not in (None, False, (), [])]
+        if ignored:
+            raise InputError(f"{name}: --{ignored[0]} is for files and folders; a data set by name is read as it is")
         samples = entry.read(split=(split or "all") if entry.has_split else "all", data_dir=data_dir, progress=progress)
         return _matched(samples, source, str(name))
     if not path.exists():

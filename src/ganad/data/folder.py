@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import PIL
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from ..errors import InputError
 from .fetch import cache_dir
@@ -20,9 +24,11 @@ from .samples import Progress, Samples, Unreadable
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+#: Pictures too, which are listed as unreadable and not passed over in silence.
+UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".exr", ".dcm", ".pgm", ".ppm"}
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 MAX_SIDE = 128  #: default size when the images do not say one
-_RECIPE = 1  # raise when decoding changes, so that caches made before are not used
+_RECIPE = 2  # raise when decoding changes, so that caches made before are not used
 _LOOKED_AT = 50  # images read to find out size and colour
 
 
@@ -50,7 +56,8 @@ def load_folder(
         raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
     if size is None or mode is None:
-        found_size, found_mode = _look(files)
+        with _strict():
+            found_size, found_mode = _look(files)
         size, mode = size or found_size, mode or found_mode
     if mode not in ("L", "RGB"):
         raise InputError(f"mode {mode!r} is not one of L, RGB")
@@ -58,13 +65,20 @@ def load_folder(
     if min(height, width) < 8:
         raise InputError(f"images of {width} x {height} pixels are too small; give --size 8 or more")
     entries = [_entry(n, f) for n, f in zip(names, files)]
-    recipe = {"recipe": _RECIPE, "root": str(root.resolve()), "size": [height, width], "mode": mode}
+    versions = {"recipe": _RECIPE, "pillow": PIL.__version__}
+    recipe = {**versions, "root": str(root.resolve()), "size": [height, width], "mode": mode}
     key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
     store = Path(cache) if cache else cache_dir() / "images"
     pixels_file, manifest_file = store / f"{key}.npy", store / f"{key}.json"
     manifest = _read_manifest(manifest_file, pixels_file)
     if manifest is None or manifest["entries"] != entries:
-        manifest = _decode_all(files, entries, (height, width), mode, pixels_file, manifest_file, workers, progress)
+        try:
+            manifest = _decode_all(
+                files, entries, (height, width), mode, pixels_file, manifest_file, manifest, workers, progress
+            )
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(f"{store}: the image cache cannot be written ({reason}); make room there") from error
     bad = dict(manifest["unreadable"])
     good = [n for n in names if n not in bad]
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
@@ -79,14 +93,23 @@ def load_folder(
 
 def _candidates(root: Path) -> list[Path]:
     """Everything below ``root`` that claims to be an image, in a stable order; hidden files are left alone."""
-    found = []
-    for folder, subfolders, files in os.walk(root, followlinks=False):
+    found: list[Path] = []
+    real: dict[str, tuple[str, ...]] = {str(root): (os.path.realpath(root),)}  # each folder with those above it
+
+    def refused(error: OSError) -> None:
+        found.append(Path(error.filename))
+
+    for folder, subfolders, files in os.walk(root, onerror=refused, followlinks=True):
+        above = real.pop(folder)
         subfolders[:] = sorted(d for d in subfolders if not d.startswith("."))
+        targets = {d: os.path.realpath(os.path.join(folder, d)) for d in subfolders}
+        subfolders[:] = [d for d in subfolders if targets[d] not in above]  # a link back up would never end
+        real |= {os.path.join(folder, d): (*above, targets[d]) for d in subfolders}
         # a folder called x.png is not walked into: it is an input that cannot be read
         found += [Path(folder, d) for d in subfolders if Path(d).suffix.lower() in SUFFIXES]
         subfolders[:] = [d for d in subfolders if Path(d).suffix.lower() not in SUFFIXES]
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES | {""}:
+            if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES | UNSUPPORTED | {""}:
                 found.append(Path(folder, name))
     return sorted(found, key=lambda p: p.relative_to(root).as_posix())
 
@@ -95,8 +118,10 @@ def _look(files: list[Path]) -> tuple[list[int], str]:
     """The most common size of the first readable images, no side above 128, and their colour mode."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
-    for file in files:
-        if sum(sizes.values()) == _LOOKED_AT:
+    # spread over all: the first ones may be one class, of another size or colour than the rest
+    spread = files[:: max(1, -(-len(files) // _LOOKED_AT))]
+    for file in [*spread, *files]:
+        if sum(sizes.values()) >= len(spread):
             break
         try:
             with _open(file) as image:
@@ -129,9 +154,9 @@ def _open(file: Path) -> Image.Image:
         raise _Refused("not a regular file")
     if file.stat().st_size == 0:
         raise _Refused("empty file")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of is either refused below or of no consequence
-        image = Image.open(file, formats=FORMATS)
+    if file.suffix.lower() in UNSUPPORTED:
+        raise _Refused(f"{file.suffix[1:].upper()} images are not read; convert it to PNG")
+    image = Image.open(file, formats=FORMATS)
     if image.width * image.height > MAX_PIXELS:
         pixels = image.width * image.height
         image.close()
@@ -151,9 +176,7 @@ def decode(file: Path, size: tuple[int, int], mode: str) -> np.ndarray:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             target = (height, width) if turned else (width, height)
             image.draft(mode if image.mode in ("L", "RGB", "YCbCr") else None, target)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
+        image.load()
         pixels = ImageOps.exif_transpose(_eight_bit(image)).convert(mode)
     if pixels.size != (width, height):
         pixels = pixels.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
@@ -166,7 +189,7 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise _Refused("integer pixels outside 0 to 65,535")
-        return _grey(values >> 8 if values.max() > 255 or image.mode.startswith("I;16") else values, image)
+        return _grey(values >> 8, image)  # by the type, never by the content, or a dark picture would turn bright
     if image.mode == "F":
         floats = np.asarray(image)
         if not np.isfinite(floats).all() or floats.min() < 0 or floats.max() > 1:
@@ -179,6 +202,23 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         flat.info["exif"] = image.info.get("exif", b"")
         return flat
     return image
+
+
+@contextmanager
+def _strict() -> Iterator[None]:
+    """Within: cut-off files are errors whatever the program asked of Pillow, and Pillow's warnings are silent.
+
+    Both are settings of the process: entered by the calling thread alone, for catch_warnings in several threads at
+    once leaves the program's own filters changed for ever.
+    """
+    lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = lenient
 
 
 def _grey(values: np.ndarray, image: Image.Image) -> Image.Image:
@@ -201,6 +241,8 @@ def _entry(name: str, file: Path) -> list[Any]:
     """What tells whether a file has changed."""
     try:
         status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return [name, None, None]
         return [name, status.st_size, status.st_mtime_ns]
     except OSError:
         return [name, None, None]
@@ -222,6 +264,7 @@ def _decode_all(
     mode: str,
     pixels_file: Path,
     manifest_file: Path,
+    former: dict[str, Any] | None,
     workers: int | None,
     progress: Progress | None,
 ) -> dict[str, Any]:
@@ -232,19 +275,27 @@ def _decode_all(
     shape = (*size, 3) if mode == "RGB" else size
     unreadable: list[list[str]] = []
     row_bytes = int(np.prod(shape))
+    known, rows = _reusable(former, pixels_file)
+    passing: list[str] = []
 
-    def attempt(file: Path) -> np.ndarray | str:
+    def attempt(job: tuple[list[Any], Path]) -> np.ndarray | str:
+        entry, file = job
+        row = known.get(tuple(entry))
+        if row is not None:
+            return rows[row]
         try:
             return decode(file, size, mode)
         except _REASONS as error:
+            if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
+                passing.append(entry[0])  # the system's refusal and not the file's: it may be gone the next time
             return _reason(error, file)
 
     try:
-        with open(temporary, "wb") as out, ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with open(temporary, "wb") as out, _strict(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
             header_at, count = _write_header(out, shape, len(files)), 0
             for start in range(0, len(files), 256):  # a window, so that decoded images never pile up
                 window = files[start : start + 256]
-                for (name, *_), result in zip(entries[start:], pool.map(attempt, window)):
+                for (name, *_), result in zip(entries[start:], pool.map(attempt, zip(entries[start:], window))):
                     if isinstance(result, str):
                         unreadable.append([name, result])
                     else:
@@ -257,10 +308,21 @@ def _decode_all(
         os.replace(temporary, pixels_file)
     finally:
         temporary.unlink(missing_ok=True)
+    again = set(passing)
+    entries = [[name, -1, None] if name in again else [name, *rest] for name, *rest in entries]
     manifest = {"entries": entries, "unreadable": unreadable, "bytes": header_at + count * row_bytes}
     temporary.write_text(json.dumps(manifest))
     os.replace(temporary, manifest_file)
     return manifest
+
+
+def _reusable(former: dict[str, Any] | None, pixels_file: Path) -> tuple[dict[tuple[Any, ...], int], np.ndarray]:
+    """Where the pictures that may be unchanged lie in the former cache, by their entries, and its rows."""
+    if former is None:
+        return {}, np.empty(0)
+    bad = {name for name, _ in former["unreadable"]}
+    readable = [tuple(entry) for entry in former["entries"] if entry[0] not in bad]
+    return {entry: row for row, entry in enumerate(readable)}, np.load(pixels_file, mmap_mode="r")
 
 
 def _write_header(out: Any, shape: tuple[int, ...], count: int) -> int:

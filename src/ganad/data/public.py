@@ -7,6 +7,7 @@ import io
 import pickle
 import struct
 import tarfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,7 @@ def read_idx(path: Path) -> np.ndarray:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         zeros, kind, axes = struct.unpack(">HBB", data[:4])
         shape = struct.unpack(f">{axes}I", data[4 : 4 + 4 * axes])
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, struct.error, zlib.error) as error:
         raise InputError(f"{path}: not an IDX file or damaged ({error}); download it again") from error
     size = int(np.prod(shape, dtype=np.int64))
     if zeros or kind != 8 or len(data) != 4 + 4 * axes + size:
@@ -126,9 +127,13 @@ class _ArraysOnly(pickle.Unpickler):
 
 def _from_tar(path: Path) -> dict[str, bytes]:
     """Contents of the batches in the archive, by name; nothing is written to disk."""
-    with tarfile.open(path) as archive:
-        members = [m for m in archive.getmembers() if m.isfile() and "_batch" in m.name]
-        return {Path(m.name).name: archive.extractfile(m).read() for m in members}  # type: ignore[union-attr]
+    try:
+        with tarfile.open(path) as archive:
+            members = [m for m in archive.getmembers() if m.isfile() and "_batch" in m.name]
+            return {Path(m.name).name: archive.extractfile(m).read() for m in members}  # type: ignore[union-attr]
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: not the CIFAR-10 archive or damaged ({reason}); download it again") from error
 
 
 def _cifar_pickles(files: dict[str, bytes], part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -141,7 +146,7 @@ def _cifar_pickles(files: dict[str, bytes], part: str) -> tuple[np.ndarray, np.n
             batch = _ArraysOnly(io.BytesIO(files[name]), encoding="bytes").load()
             xs.append(np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
             ys.append(np.asarray(batch[b"labels"], np.int64))
-        except (pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, ValueError) as error:
+        except (pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"CIFAR-10 batch {name} is damaged ({error}); download it again") from error
@@ -199,13 +204,21 @@ def kddcup99(split: str = "all", *, data_dir: Any = None, progress: Progress | N
     if table.num_rows != KDD_ROWS or int((label == "normal").sum()) != KDD_NORMAL:
         raise InputError(f"{path}: {table.num_rows:,} rows, not the {KDD_ROWS:,} of the 10 % file; download it again")
     numeric = [n for n in KDD_FEATURES if n not in KDD_CATEGORICAL]
-    parts, columns = [table[n].to_numpy()[:, None] for n in numeric], list(numeric)
+    columns, codes = list(numeric), []
     for name in KDD_CATEGORICAL:
-        values, codes = np.unique(table[name].to_numpy().astype(str), return_inverse=True)
-        parts.append(np.eye(len(values))[codes])
-        columns += [f"{name}={value}" for value in values]
+        coded = table[name].combine_chunks().dictionary_encode()
+        values = coded.dictionary.to_pylist()
+        rank = np.argsort(np.argsort(values))
+        codes.append(len(columns) + rank[coded.indices.to_numpy()])
+        columns += [f"{name}={value}" for value in sorted(values)]
+    x = np.zeros((table.num_rows, len(columns)))  # filled in place: stacking parts would need it twice
+    for i, name in enumerate(numeric):
+        x[:, i] = table[name].to_numpy()
+    rows = np.arange(len(x))
+    for code in codes:
+        x[rows, code] = 1
     return Samples(
-        x=np.hstack(parts), y=label, names=[str(i) for i in range(len(label))], columns=columns,
+        x=x, y=label, names=[str(i) for i in range(len(label))], columns=columns,
         source=_table_source(columns),
     )
 
@@ -215,7 +228,12 @@ def arrhythmia(split: str = "all", *, data_dir: Any = None, **_: Any) -> Samples
     from scipy.io import loadmat
 
     path = fetch("arrhythmia", "arrhythmia.mat", data_dir)
-    data = loadmat(path)
+    try:
+        data = loadmat(path, variable_names=["X", "y"])
+    except Exception as error:  # scipy raises a dozen types for a damaged file
+        raise InputError(f"{path}: not a MATLAB file or damaged ({error}); get it again") from error
+    if "X" not in data or "y" not in data or data["X"].shape != (452, 274) or data["y"].size != 452:
+        raise InputError(f"{path}: not the table of 452 rows and 274 columns with its labels; get it again")
     x, y = data["X"].astype(np.float64), np.where(data["y"].ravel() == 1, "anomaly", "normal")
     columns = [f"f{i}" for i in range(x.shape[1])]
     return Samples(x, y, [str(i) for i in range(len(x))], columns, source=_table_source(columns))

@@ -35,8 +35,10 @@ class Samples:
     def subset(self, index: np.ndarray) -> Samples:
         """The samples at ``index``, a mask ``(n,)`` or row numbers."""
         rows = np.flatnonzero(index) if index.dtype == bool else index
+        # neighbours stay a view, so that a class of a large mapped folder does not move into memory
+        together = len(rows) > 0 and bool((np.diff(rows) == 1).all()) and rows[0] >= 0
         return Samples(
-            x=self.x[rows],
+            x=self.x[int(rows[0]) : int(rows[-1]) + 1] if together else self.x[rows],
             y=None if self.y is None else self.y[rows],
             names=None if self.names is None else [self.names[i] for i in rows],
             columns=self.columns,

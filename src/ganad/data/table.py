@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,11 @@ from .samples import Samples
 MAX_CATEGORIES = 100
 #: A text column of which more than this share are numbers is a numeric one with a slip in it.
 _MOSTLY_NUMBERS = 0.9
+#: What people write for dates and times, for fractions with a decimal comma, and for numbers.
+_DAY = r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})"
+_DATE = rf"^{_DAY}([ T]\d{{1,2}}:\d{{2}}.*)?$|^\d{{1,2}}:\d{{2}}(:\d{{2}})?$"
+_DECIMAL_COMMA = r"^[-+]?\d+,\d+$"
+_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
@@ -59,7 +67,8 @@ def _read(path: Path) -> pyarrow.Table:
     try:
         if path.suffix.lower() == ".parquet":
             return pyarrow.parquet.read_table(path)
-        return pyarrow.csv.read_csv(path, convert_options=_csv_options())
+        with _open_csv(path) as reader:
+            return reader.read_all()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
@@ -70,19 +79,46 @@ def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
             with pyarrow.parquet.ParquetFile(path) as file:
                 yield from file.iter_batches(rows)
         else:
-            # every column as text, or a type guessed from the first block would fail a later one without its row
-            names = pyarrow.csv.open_csv(path).schema.names
-            options = _csv_options({name: pyarrow.string() for name in names})
-            reader = pyarrow.csv.open_csv(path, convert_options=options)
-            for block in reader:
-                for start in range(0, block.num_rows, rows):
-                    yield block.slice(start, rows)
+            with _open_csv(path) as reader:
+                yield from _regrouped(reader, rows)
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
-def _csv_options(types: dict[str, Any] | None = None) -> pyarrow.csv.ConvertOptions:
-    return pyarrow.csv.ConvertOptions(null_values=_MISSING, strings_can_be_null=True, column_types=types)
+def _open_csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
+    """Every column as text: types are then judged by whole columns, and alike for a whole table and for its parts."""
+    with open(path, "rb") as file:
+        head = file.read(2**20).decode("utf-8-sig", errors="replace")
+    line = head.split("\n", 1)[0]
+    delimiter = max(",;\t|", key=lambda mark: (line.count(mark), mark == ","))
+    names = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])
+    if names and all(_is_number(name) for name in names) and names != [str(i) for i in range(len(names))]:
+        raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
+    return pyarrow.csv.open_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a row with a missing cell
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            null_values=_MISSING, strings_can_be_null=True, column_types={name: pyarrow.string() for name in names}
+        ),
+    )
+
+
+def _regrouped(blocks: Any, rows: int) -> Iterator[pyarrow.RecordBatch]:
+    """The same rows in groups of ``rows``, the last one excepted."""
+    waiting: list[pyarrow.RecordBatch] = []
+    count = 0
+    for block in blocks:
+        waiting, count = [*waiting, block], count + block.num_rows
+        while count >= rows:
+            table = pyarrow.Table.from_batches(waiting)
+            yield table.slice(0, rows).combine_chunks().to_batches()[0]
+            waiting, count = table.slice(rows).to_batches(), count - rows
+    if count:
+        yield pyarrow.Table.from_batches(waiting).combine_chunks().to_batches()[0]
 
 
 def _encode(
@@ -101,6 +137,7 @@ def _encode(
         raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
     if table.num_rows == 0:
         raise InputError(f"{path}: no rows in this table")
+    table = pyarrow.table([_trimmed(column) for column in table.columns], names=names)
     for name in [*drop, *([label] if label else [])]:
         if name not in names:
             raise InputError(f"{path}: no column {name!r}; it has {', '.join(names[:30])}")
@@ -121,6 +158,8 @@ def _encode(
         values = _values(table[recipe["name"]], recipe, path, first_row)
         parts.append(values)
         columns += [f"{recipe['name']}={c}" for c in recipe["categories"]] if _is_text(recipe) else [recipe["name"]]
+    if label and table[label].null_count:
+        raise InputError(f"{path}: label column {label!r} has {table[label].null_count:,} empty cells; fill them")
     y = np.array(table[label].to_pylist()).astype(str) if label else None
     rows = [str(first_row + i) for i in range(table.num_rows)]
     return Samples(np.hstack(parts), y, rows, columns, source=source)
@@ -135,6 +174,9 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, f
     kind, types = column.type, pyarrow.types
     recipe: dict[str, Any] = {"name": name, "fill": None}
     present = column.drop_null()
+    if types.is_string(kind) and len(present):
+        column = _typed(name, column, path)
+        kind, present = column.type, column.drop_null()
     if len(present) == 0:
         raise InputError(f"{path}: column {name!r} is empty; leave it out with --drop {name}")
     if types.is_boolean(kind):
@@ -146,7 +188,7 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, f
     elif types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
         text = present.cast(pyarrow.string())
         numbers = [_is_number(cell) for cell in text.to_pylist()]
-        if sum(numbers) > _MOSTLY_NUMBERS * len(numbers):
+        if _MOSTLY_NUMBERS * len(numbers) < sum(numbers) < len(numbers):
             odd = pyarrow.compute.fill_null(column.cast(pyarrow.string()), "0").to_pylist()
             row = next(i for i, cell in enumerate(odd) if not _is_number(cell))
             raise InputError(
@@ -162,9 +204,10 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, f
     else:
         raise InputError(f"{path}: column {name!r} has type {kind}, which is no number, truth value or text")
     if impute:
-        if _is_text(recipe):
+        if recipe["kind"] != "numeric":  # the median of truth values may be a half
             counts = pyarrow.compute.value_counts(present.cast(pyarrow.string()))
-            recipe["fill"] = max(counts.to_pylist(), key=lambda c: (c["counts"], c["values"]))["values"]
+            most = max(counts.to_pylist(), key=lambda c: (c["counts"], c["values"]))["values"]
+            recipe["fill"] = most if _is_text(recipe) else float(most == "true")
         else:
             numeric = np.asarray(present.cast(pyarrow.float64()))
             finite = numeric[~np.isnan(numeric)]
@@ -187,7 +230,7 @@ def _values(column: pyarrow.ChunkedArray, recipe: dict[str, Any], path: Path, fi
                     f"{', '.join(recipe['categories'][:10])}"
                 )
         return np.eye(len(codes))[[codes[cell] for cell in cells]]
-    numbers = _numbers(column, name, path, first_row)
+    numbers = _numbers(column, name, path, first_row, truth=recipe["kind"] == "boolean")
     gaps = int(np.isnan(numbers).sum())
     _refuse_missing(gaps, name, fill, path)
     if gaps:
@@ -199,17 +242,17 @@ def _values(column: pyarrow.ChunkedArray, recipe: dict[str, Any], path: Path, fi
     return numbers[:, None]
 
 
-def _numbers(column: pyarrow.ChunkedArray, name: str, path: Path, first_row: int) -> np.ndarray:
+def _numbers(column: pyarrow.ChunkedArray, name: str, path: Path, first_row: int, truth: bool) -> np.ndarray:
     """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
     types = pyarrow.types
     if types.is_string(column.type) or types.is_large_string(column.type):
-        cells = column.to_pylist()
-        truth = {"true": "1", "false": "0"}
-        cells = [c if c is None else truth.get(c.strip().lower(), c) for c in cells]
-        for row, cell in enumerate(cells):
-            if cell is not None and not _is_number(cell):
-                raise InputError(f"{path}: column {name!r} is numeric, but row {first_row + row} holds {cell!r}")
-        return np.array([np.nan if c is None else float(c) for c in cells])
+        if truth:
+            column = pyarrow.compute.replace_substring_regex(column, "(?i)^true$", "1")
+            column = pyarrow.compute.replace_substring_regex(column, "(?i)^false$", "0")
+        row = _first_misfit(column)
+        if row is not None:
+            cell = column[row].as_py()
+            raise InputError(f"{path}: column {name!r} is numeric, but row {first_row + row} holds {cell!r}")
     try:
         if types.is_boolean(column.type):
             column = column.cast(pyarrow.int8())
@@ -225,12 +268,49 @@ def _refuse_missing(count: int, name: str, fill: Any, path: Path) -> None:
         )
 
 
-def _is_number(cell: str) -> bool:
+def _trimmed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+    """Text without blanks around it and of one Arrow type; other columns as they are."""
+    types, kind = pyarrow.types, column.type
+    if types.is_large_string(kind) or types.is_string_view(kind):
+        column = column.cast(pyarrow.string())
+    return pyarrow.compute.utf8_trim_whitespace(column) if types.is_string(column.type) else column
+
+
+def _typed(name: str, column: pyarrow.ChunkedArray, path: Path) -> pyarrow.ChunkedArray:
+    """A column of text as what all of its cells are: truth values, numbers, or text."""
+    present = column.drop_null()
+    if pyarrow.compute.all(pyarrow.compute.match_substring_regex(present, "(?i)^(true|false)$")).as_py():
+        return pyarrow.compute.utf8_lower(column).cast(pyarrow.bool_())
+    if _first_misfit(present) is None:
+        return column.cast(pyarrow.float64())
+    if pyarrow.compute.all(pyarrow.compute.match_substring_regex(present, _DATE)).as_py():
+        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or --drop {name}")
+    if pyarrow.compute.all(pyarrow.compute.match_substring_regex(present, f"{_DECIMAL_COMMA}|{_NUMBER}")).as_py():
+        raise InputError(f"{path}: column {name!r} has numbers with a decimal comma; write them with a point")
+    return column
+
+
+def _first_misfit(column: pyarrow.ChunkedArray) -> int | None:
+    """The row of the first cell that is no number, found by halving; None if every cell is one or missing."""
+    low, high = 0, len(column)
+    if _casts(column):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _casts(column.slice(low, middle - low)) else (low, middle)
+    return low
+
+
+def _casts(column: pyarrow.ChunkedArray) -> bool:
     try:
-        float(cell)
-    except ValueError:
+        column.cast(pyarrow.float64())
+    except pyarrow.ArrowInvalid:
         return False
     return True
+
+
+def _is_number(cell: str) -> bool:
+    return re.match(_NUMBER, cell) is not None
 
 
 def _first_line(error: BaseException) -> str:
