@@ -15,6 +15,8 @@ SMALL = COMMON | dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2
 TRAINED = COMMON | dict(epochs=40, batch_size=50, latent_dim=8, width=32, search_steps=20, n_seeds=4)
 
 
+#: Methods whose discriminator must be slower than their generator, or it learns to tell the two apart too early.
+PATIENT = {name: dict(epochs=200, discriminator_lr=1e-4) for name in ("OCAN", "MMOCGAN")}
 KINDS = ("table", "images")
 
 
@@ -25,7 +27,7 @@ def small(detector: type[Detector], **changes) -> Detector:
 
 def trained(detector: type[Detector], **changes) -> Detector:
     """A detector that trains in a few seconds, long enough to have learnt something."""
-    return _made(detector, TRAINED, {"lr": 1e-3} | changes)
+    return _made(detector, TRAINED, {"lr": 1e-3} | PATIENT.get(detector.__name__, {}) | changes)
 
 
 def _made(detector: type[Detector], settings: dict, changes: dict) -> Detector:

@@ -437,9 +437,14 @@ def write_report(
     data: str,
 ) -> None:
     """The HTML page of one scoring run."""
-    from . import report
+    import numpy as np
+
+    from . import calibrate, report
 
     is_image = samples.x.ndim > 2
+    worst = np.argsort(-scores, kind="stable")[:EXPLAINED]
+    maps = detector.explain(samples.x[np.sort(worst)]) if is_image else np.empty(0)
+    calibrated = hasattr(detector, "calibration_")
     report.write(
         path,
         scores=scores,
@@ -449,6 +454,8 @@ def write_report(
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,
         columns=None if is_image else samples.columns,
+        heatmaps=dict(zip(np.sort(worst).tolist(), maps)),
+        p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
         history=detector.history_,
         settings=detector.get_params(),
         method=type(detector).__name__,
@@ -456,6 +463,10 @@ def write_report(
         data_info={"data": data},
         unreadable=samples.unreadable,
     )
+
+
+#: Samples of a report that get a heat map.
+EXPLAINED = 60
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -65,7 +65,7 @@ def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "an
 
 
 def n_flagged_at(rate: float, n: int) -> int:
-    """``ceil(rate * n)``, the number of samples that a share ``rate`` of ``n`` flags; InputError unless 0 < rate <= 1."""
+    """``ceil(rate * n)``, how many of ``n`` samples a share ``rate`` flags; InputError unless 0 < rate <= 1."""
     if not 0 < rate <= 1:
         raise InputError(f"rate={rate} must lie in (0, 1]; it is the share of the samples that is flagged")
     # without the rounding 0.07 of 100 samples would be 8
@@ -118,6 +118,24 @@ def balanced_accuracy(y: np.ndarray, score: np.ndarray, threshold: float) -> flo
     return float((above[y == 1].mean() + (~above[y == 0]).mean()) / 2)
 
 
+def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, float]:
+    """What the MMOC-GAN paper prints: shares of each class and of all that a threshold gets right, and an F1.
+
+    ``pass_accuracy`` is the share of normal samples not above the threshold, ``nonpass_accuracy`` that of anomalies
+    above it. ``f1_pass_positive`` has the normal class as the positive one: where normal samples abound, flagging
+    nothing makes it nearly 1, as it does ``accuracy``.
+    """
+    y, score = _checked(y, score)
+    right = (score > threshold) == (y == 1)
+    kept, passed = int((score <= threshold).sum()), int(right[y == 0].sum())
+    return {
+        "pass_accuracy": float(right[y == 0].mean()),
+        "nonpass_accuracy": float(right[y == 1].mean()),
+        "accuracy": float(right.mean()),
+        "f1_pass_positive": f1_from(passed / kept if kept else 0.0, passed / int((y == 0).sum())),
+    }
+
+
 def prevalence(y: np.ndarray, positive: Positive = "anomaly") -> float:
     """Share of the positive class, which a random score gets as average precision and, with many samples, as area."""
     y, _ = _checked(y, np.zeros(len(np.atleast_1d(y))))
@@ -141,7 +159,7 @@ def summary(
     """Everything above in one flat dict, chance levels included.
 
     rate: adds precision, recall, F1 and counts when exactly that share is flagged; threshold: adds the same, ending in
-    ``_above``, and the balanced accuracy.
+    ``_above``, the balanced accuracy and the accuracies by class.
     """
     y, score = _checked(y, score)
     out: dict[str, float] = {"n": len(y), "n_anomalies": int(y.sum()), "auroc": auroc(y, score), "chance_auroc": 0.5}
@@ -161,6 +179,7 @@ def summary(
         above = rates_above(y, score, threshold)
         out |= {f"{name}_above": value for name, value in above._asdict().items() if name != "tied"}
         out |= {"threshold": threshold, "balanced_accuracy": balanced_accuracy(y, score, threshold)}
+        out |= class_accuracies(y, score, threshold)
     return out
 
 

@@ -9,6 +9,8 @@ from .egbad import EGBAD
 from .f_anogan import FAnoGAN
 from .fence_gan import FenceGAN
 from .ganomaly import GANomaly
+from .mmoc_gan import MMOCGAN
+from .ocan import OCAN
 from .ocgan import OCGAN
 from .rgan import RGAN
 from .skip_ganomaly import SkipGANomaly

@@ -1,0 +1,207 @@
+"""OCAN, one-class adversarial nets.
+
+P. Zheng et al., "One-Class Adversarial Nets for Fraud Detection", AAAI 2019, arXiv 1803.01798;
+code PanpanZheng/OCAN (TensorFlow 1).
+
+First an autoencoder turns a sample into a vector v. Then a complementary GAN: its generator is pushed out of the
+dense regions of the data while it stays in the same feature space, so that its samples stand in for anomalies; the
+discriminator that tells v from them is the detector. The density is that of a regular GAN's discriminator T, trained
+first and then frozen.
+
+    generator      L_PT + mean of log T(v') 1[T(v') >= epsilon] + ||mean f(v') - mean f(v)||^2, v' = G(z)
+    discriminator  H(1, D(v)) + H(0, D(v')) + w_entropy entropy of D(v)
+    score          -logit D(v)
+
+L_PT: pull-away term, the mean squared cosine between features f (D's last hidden layer) of different v'; epsilon: the
+``density_quantile`` of T on the training vectors.
+
+Differs from the official code (``reading="code"`` has its losses back):
+- T is trained. In the code it takes one gradient step with one class, and the term reads its other output.
+- Features are matched as squared distance of batch means; the code matches the logits of samples paired at random.
+- The entropy has weight 1 and is -D log D as printed; the code has 1.85 and the full binary entropy.
+- Vectors are scaled to [-1, 1] by the training data alone. The code scales each row by itself, then columns with
+  test rows among them.
+- Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
+
+from ..detector import Batches, Detector, Updates
+from ..losses import bce, pull_away
+from ..nets import Critic, mlp
+from ..training import TrainingSet
+
+
+class OCAN(Detector):
+    """A representation, then a GAN whose generator draws what the data are not."""
+
+    reading: Literal["paper", "code"] = "paper"  #: of the losses
+    representation: Literal["none", "dense", "lstm"] = "dense"  #: autoencoder in front of the GAN
+    sequence_shape: tuple[int, ...] = ()  #: (length, features) of a table row that is a sequence (lstm)
+    code_dim: int = 50  #: size of the representation
+    density_quantile: float = 0.05  #: share of the training vectors that counts as not dense
+    w_entropy: float = 1.0  #: weight of the entropy on real vectors (1.85 in the code)
+    latent_dim: int = 50  #: size of z, uniform on (-1, 1)
+    hidden: tuple[int, ...] = (100, 50)  #: widths of the discriminator's hidden layers
+    generator_hidden: int = 100  #: width of the generator's hidden layer
+    encoder_epochs: int = 20  #: passes over the training set of the autoencoder
+    target_epochs: int = 20  #: passes of the regular GAN whose discriminator is the density
+    epochs: int = 50  #: passes of the complementary GAN
+    lr: float = 1e-3  #: step size of generator and autoencoder
+    betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
+    discriminator_lr: float = 2e-4  #: step size of the discriminators
+    discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: SGD in the code
+    scaling: Literal["auto", "minmax", "standard", "none"] = "minmax"  #: of the input
+
+    PRESETS = {
+        "credit-card": dict(
+            representation="none",
+            reading="code",
+            w_entropy=1.85,
+            discriminator_optimizer="sgd",
+            discriminator_lr=1e-3,
+            batch_size=70,
+            epochs=200,
+        ),
+        "credit-card-as-described": dict(representation="none", batch_size=32, epochs=50),
+        "wiki": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50),
+    }
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        flat = int(torch.Size(shape).numel())
+        d = flat if self.representation == "none" else self.code_dim
+        players: dict[str, nn.Module] = dict(self.gan(d))
+        players["target"] = self.critic(d)
+        players["target_generator"] = mlp(self.latent_dim, self.generator_hidden, d, last=nn.Tanh())
+        if self.representation == "lstm":
+            players["autoencoder"] = SequenceAutoEncoder(self.sequence_shape or (1, flat), self.code_dim)
+        elif self.representation == "dense":
+            players["autoencoder"] = DenseAutoEncoder(flat, self.code_dim)
+        return players
+
+    def gan(self, d: int) -> dict[str, nn.Module]:
+        """Generator and discriminator for vectors of size ``d``."""
+        generator = mlp(self.latent_dim, self.generator_hidden, d, last=nn.Tanh())
+        return dict(generator=generator, discriminator=self.critic(d))
+
+    def critic(self, d: int) -> Critic:
+        return Critic(mlp(d, *self.hidden, last=nn.ReLU()), nn.Linear(self.hidden[-1], 1))
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        if player not in ("discriminator", "target"):
+            return super().optimizer(player, params)
+        if self.discriminator_optimizer == "sgd":
+            return torch.optim.SGD(params, self.discriminator_lr)
+        return torch.optim.Adam(params, self.discriminator_lr, self.betas, fused=True)
+
+    def train(self, x: TrainingSet) -> None:
+        if self.representation != "none":
+            self.run(
+                self.encoder_step, x, update=("autoencoder",), epochs=self.encoder_epochs, early_stopping=False
+            )
+        codes = self.map_batches(self.represent, x)
+        low, high = codes.amin(0), codes.amax(0)
+        self.code_shift_ = ((low + high) / 2).cpu()
+        self.code_scale_ = ((high - low) / 2).where(high > low, torch.ones_like(high)).cpu()
+        codes = self.scaled(codes)
+        self.run(
+            self.target_step,
+            codes,
+            update=("target", "target_generator"),
+            epochs=self.target_epochs,
+            early_stopping=False,
+        )
+        self.epsilon_ = float(torch.sigmoid(self.map_batches(self.nets_.target, codes)).quantile(self.density_quantile))
+        self.run(self.gan_step, codes, update=("generator", "discriminator"))
+
+    def represent(self, x: Tensor) -> Tensor:
+        """Vectors ``(n, d)`` of samples, not yet scaled."""
+        return x.flatten(1) if self.representation == "none" else self.nets_.autoencoder.encode(x.flatten(1))
+
+    def scaled(self, codes: Tensor) -> Tensor:
+        return (codes.float() - self.code_shift_.to(codes.device)) / self.code_scale_.to(codes.device)
+
+    def uniform(self, n: int) -> Tensor:
+        return torch.empty(n, self.latent_dim, device=self.device_).uniform_(-1, 1)
+
+    def encoder_step(self, batches: Batches) -> Updates:
+        x = next(batches).flatten(1)
+        yield "autoencoder", dict(rec=(x - self.nets_.autoencoder(x)).float().square().mean())
+
+    def target_step(self, batches: Batches) -> Updates:
+        G, T = self.nets_.target_generator, self.nets_.target
+        v = next(batches)
+        fake = G(self.uniform(len(v)))
+        yield "target", dict(real=bce(T(v), 1.0), fake=bce(T(fake.detach()), 0.0))
+        yield "target_generator", dict(adv=bce(T(fake), 1.0))
+
+    def gan_step(self, batches: Batches) -> Updates:
+        G, D = self.nets_.generator, self.nets_.discriminator
+        v = next(batches)
+        with torch.no_grad():
+            fake = G(self.uniform(len(v)))
+        logit = D(v)
+        entropy = self.w_entropy * self.entropy(logit)
+        yield "discriminator", dict(real=bce(logit, 1.0), fake=bce(D(fake), 0.0), entropy=entropy)
+        yield "generator", self.complementary(G(self.uniform(len(v))), v)
+
+    def entropy(self, logit: Tensor) -> Tensor:
+        """-D log D on real vectors as printed, or the full binary entropy."""
+        p = torch.sigmoid(logit.float())
+        half = -(p * logsigmoid(logit.float())).mean()
+        return half if self.reading == "paper" else half - ((1 - p) * logsigmoid(-logit.float())).mean()
+
+    def complementary(self, fake: Tensor, v: Tensor) -> dict[str, Tensor]:
+        """The generator's three terms."""
+        D, T = self.nets_.discriminator, self.nets_.target
+        if self.reading != "code":
+            f_fake, f_real = D.features(fake).float(), D.features(v).float()
+            log_p = logsigmoid(T(fake).float())
+            density = (log_p * (log_p.exp() >= self.epsilon_)).mean()
+            return dict(pt=pull_away(f_fake), density=density, fm=(f_fake.mean(0) - f_real.mean(0)).square().sum())
+        p = torch.sigmoid(-T(fake).float())  # the code's column 1: not benign
+        mask = p > (p.max() + p.min()) / 2
+        return dict(
+            pt=pull_away(T.features(fake).float()),
+            density=(p.log() * mask.detach()).mean(),
+            fm=(D(v).detach() - D(fake)).float().abs().mean(),
+        )
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        return -self.nets_.discriminator(self.scaled(self.represent(x)))
+
+
+class DenseAutoEncoder(nn.Module):
+    """The code's autoencoder for vectors: tanh 100, ReLU codes, tanh 50."""
+
+    def __init__(self, d: int, code_dim: int):
+        super().__init__()
+        self.encode = mlp(d, 100, code_dim, activation=nn.Tanh, last=nn.ReLU())
+        self.decode = mlp(code_dim, 50, d, activation=nn.Tanh)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
+
+
+class SequenceAutoEncoder(nn.Module):
+    """An LSTM whose last state is the code, and one that writes the sequence backwards from it."""
+
+    def __init__(self, shape: tuple[int, ...], code_dim: int):
+        super().__init__()
+        self.shape = shape
+        self.reader = nn.LSTM(shape[1], code_dim, batch_first=True)
+        self.writer = nn.LSTM(code_dim, code_dim, batch_first=True)
+        self.out = nn.Linear(code_dim, shape[1])
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.reader(x.view(-1, *self.shape))[1][0][-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        repeated = self.encode(x)[:, None].expand(-1, self.shape[0], -1)
+        return self.out(self.writer(repeated)[0]).flip(1).flatten(1)
