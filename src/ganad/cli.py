@@ -240,13 +240,16 @@ def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = 
     assert digits.y is not None
     train, test = train_test_split(rows, test_size=0.4, random_state=0, stratify=digits.y)
     train = train[digits.y[train] != DEMO_ANOMALY]
+    train, held_out = train_test_split(train, test_size=0.2, random_state=0)
     typer.echo(f"GANomaly on {len(train)} digits other than {DEMO_ANOMALY} (8 x 8 pixels, scikit-learn's)")
-    detector = GANomaly(**DEMO_SETTINGS).fit(digits.x[train])
+    detector = GANomaly(**DEMO_SETTINGS).fit(digits.x[train]).calibrate(digits.x[held_out], alpha=0.05)
     unseen = digits.subset(test)
     scores = detector.anomaly_score(unseen.x)
     labels = (digits.y[test] == DEMO_ANOMALY).astype(int)
-    typer.echo(f"AUROC on {len(test)} unseen digits, {labels.sum()} of them a {DEMO_ANOMALY}: "
-               f"{roc_auc_score(labels, scores):.4f}")
+    auroc = roc_auc_score(labels, scores)
+    typer.echo(f"AUROC {auroc:.4f} on {len(test)} unseen digits, {labels.sum()} of them a {DEMO_ANOMALY}")
+    false_alarms = (scores[labels == 0] > detector.threshold_).mean()
+    typer.echo(f"false alarms: {false_alarms:.1%}, calibrated on {len(held_out)} held-out digits to be at most 5 %")
     typer.echo("most anomalous:")
     names = unseen.names or [str(i) for i in test]
     for i in np.argsort(-scores)[:8]:

@@ -55,12 +55,13 @@ function legend(entries, kind) {
   }
   return box;
 }
-function lines(series, xs, ys, label, w = 400, h = 260) {
-  const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": label });
-  const X = v => 40 + (v - xs[0]) / (xs[1] - xs[0] || 1) * (w - 55), Y = v => h - 25 - (v - ys[0]) / (ys[1] - ys[0] || 1) * (h - 40);
-  svg.append(make("path", { class: "axis", d: `M40 10V${h - 25}H${w - 15}` }), make("text", { x: 40, y: h - 8 }, short(xs[0])),
-    make("text", { x: w - 15, y: h - 8, "text-anchor": "end" }, short(xs[1])),
-    make("text", { x: 36, y: h - 25, "text-anchor": "end" }, short(ys[0])), make("text", { x: 36, y: 18, "text-anchor": "end" }, short(ys[1])));
+function lines(series, xs, ys, label, scale = v => v, w = 400, h = 260) {
+  const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": label }), [y0, y1] = ys.map(scale);
+  const X = v => 52 + (v - xs[0]) / (xs[1] - xs[0] || 1) * (w - 67), Y = v => h - 25 - (scale(v) - y0) / (y1 - y0 || 1) * (h - 40);
+  const tick = v => Number(v.toPrecision(3)).toString();
+  svg.append(make("path", { class: "axis", d: `M52 10V${h - 25}H${w - 15}` }), make("text", { x: 52, y: h - 8 }, tick(xs[0])),
+    make("text", { x: w - 15, y: h - 8, "text-anchor": "end" }, tick(xs[1])),
+    make("text", { x: 48, y: h - 25, "text-anchor": "end" }, tick(ys[0])), make("text", { x: 48, y: 18, "text-anchor": "end" }, tick(ys[1])));
   series.forEach((points, k) => svg.append(make("polyline",
     { class: `curve c${k % 6}`, points: points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" ") })));
   return svg;
@@ -76,9 +77,10 @@ function drawTraining() {
     el("training").hidden = false;
     const terms = Object.entries(panel.terms), epochs = panel.epochs, all = terms.flatMap(([, v]) => v);
     const series = terms.map(([, values]) => values.map((v, i) => [epochs[i], v]));
-    const chart = lines(series, [epochs[0], epochs[epochs.length - 1]], [Math.min(...all), Math.max(...all)], `Loss terms of ${panel.stage} over epochs`);
+    const range = [Math.min(...all), Math.max(...all)], log = range[0] > 0 && range[1] > 50 * range[0];
+    const chart = lines(series, [epochs[0], epochs[epochs.length - 1]], range, `Loss terms of ${panel.stage} over epochs`, log ? Math.log : undefined);
     el("panels").append(make("figure", {}, chart, legend(terms.map(([name], k) => [name, `c${k % 6}`]), "line"),
-      make("figcaption", {}, `${panel.stage}: loss terms over epochs`)));
+      make("figcaption", {}, `${panel.stage}: loss terms over epochs${log ? ", logarithmic" : ""}`)));
   }
 }
 

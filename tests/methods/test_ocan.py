@@ -1,0 +1,38 @@
+"""OCAN: stages, losses against NumPy, sequences."""
+
+import numpy as np
+import torch
+
+from ganad import OCAN
+
+from ..samples import normal, small
+
+
+def test_stages_and_threshold_of_the_density():
+    model = small(OCAN).fit(normal("table"))
+    assert [row["stage"] for row in model.history_] == ["encoder", "target", "gan"]
+    codes = model.scaled(model.represent(model.to_network(torch.from_numpy(normal("table")))))
+    assert codes.abs().max() <= 1 + 1e-5
+    with torch.no_grad():
+        density = torch.sigmoid(model.nets_.target(codes))
+    assert abs((density < model.epsilon_).float().mean() - 0.05) < 0.02
+
+
+def test_generator_terms_against_numpy():
+    model = small(OCAN, representation="none").fit(normal("table"))
+    D, T = model.nets_.discriminator.eval(), model.nets_.target.eval()
+    v, fake = torch.randn(16, 6), torch.randn(16, 6)
+    with torch.no_grad():
+        terms = {k: float(t) for k, t in model.complementary(fake, v).items()}
+        f, g, p = D.features(fake).numpy(), D.features(v).numpy(), torch.sigmoid(T(fake)).numpy()
+    unit = f / np.maximum(np.linalg.norm(f, axis=1, keepdims=True), 1e-12)
+    assert np.isclose(terms["pt"], ((unit @ unit.T) ** 2)[~np.eye(16, dtype=bool)].mean(), atol=1e-4)
+    assert np.isclose(terms["density"], (np.log(p) * (p >= model.epsilon_)).mean(), rtol=1e-4)
+    assert np.isclose(terms["fm"], ((f.mean(0) - g.mean(0)) ** 2).sum(), rtol=1e-3)
+
+
+def test_sequences():
+    x = np.random.default_rng(0).normal(size=(60, 5 * 2)).cumsum(1)
+    model = small(OCAN, representation="lstm", sequence_shape=(5, 2), code_dim=6).fit(x)
+    assert np.isfinite(model.anomaly_score(x)).all()
+    assert model.represent(torch.randn(3, 10)).shape == (3, 6)
