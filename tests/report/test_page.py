@@ -18,8 +18,9 @@ HOSTILE = [
     '"quoted".png',
     "a\u2028b",
 ]
+TERMS = ("adv", "con")
 HISTORY = [
-    {"stage": "training", "epoch": e, "seconds": 1.0, "generator/adv": 1 / e, "generator/con": 90 / e} for e in (1, 2, 3)
+    {"stage": "training", "epoch": e, "seconds": 1.0} | {f"generator/{t}": 1 / e for t in TERMS} for e in (1, 2, 3)
 ]
 
 
