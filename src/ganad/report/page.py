@@ -1,258 +1,200 @@
-"""Writes the page: template, style, script and data in one HTML file that opens offline and requests nothing.
-
-The page forbids itself every request by a content security policy; its only style and script are named there by
-their SHA-256. Names and reasons are data or escaped text, so a hostile file name stays text.
-"""
+"""Build the page: figures by scikit-learn, data as JSON, style and script named by their hash so nothing else runs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
+import io
 import json
-import os
-import re
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import jinja2
 import numpy as np
 from markupsafe import Markup
+from PIL import Image
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from ganad.report.columns import table_data
-from ganad.report.contents import Contents, clean_text
-from ganad.report.curves import ranking, training_panels
-from ganad.report.thumbnails import (
-    BYTES_GENERATED,
-    BYTES_PER_SAMPLE,
-    CRISP,
-    as_picture,
-    data_address,
-    heat_addresses,
-)
+from ..errors import InputError
 
-SCRIPTS = ("charts.js", "samples.js", "page.js")
-GENERATED = 48  #: generated samples shown, at most
-REFERENCE_POINTS = 2_000  #: training scores are kept as at most that many quantiles
-# controls, and characters that turn the direction of text, could make one name look like another
-INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-P = ParamSpec("P")
+MAX_THUMBNAILS = 200
+CURVE_POINTS = 200  #: points of a ROC or PR curve that are drawn; the figures use all of them
+COLUMNS_SHOWN = 5  #: most unusual columns of a row
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class ReportSummary:
-    """What was written: the figures a caller prints or a test compares."""
+    """What was written."""
 
     path: Path
-    n_bytes: int  #: size of the file
     n_samples: int
-    n_flagged: int  #: scores above the threshold
-    n_unreadable: int
-    n_shown: int  #: samples with a picture, or with their columns, on the page
-    auroc: float | None  #: None without labels of both classes
+    n_flagged: int
+    auroc: float | None
     average_precision: float | None
 
 
-def _taking(
-    contents: Callable[P, Contents],
-) -> tuple[Callable[P, str], Callable[Concatenate[str | os.PathLike[str], P], ReportSummary]]:
-    """`build` and `write` with the fields of Contents as keywords, which so are declared and typed only once."""
-
-    def build(*args: P.args, **kwargs: P.kwargs) -> str:
-        """The page as text; takes the fields of `ganad.report.contents.Contents`, raises InputError as it does."""
-        return _html(contents(*args, **kwargs))[0]
-
-    def write(path: str | os.PathLike[str], *args: P.args, **kwargs: P.kwargs) -> ReportSummary:
-        """Write the page to `path`, all or nothing; keywords and InputError as in `build`, OSError from the disk."""
-        page = contents(*args, **kwargs)
-        html, figures = _html(page)
-        data = html.encode("utf-8")
-        _write_atomically(Path(path), data)
-        return ReportSummary(
-            path=Path(path),
-            n_bytes=len(data),
-            n_samples=len(page.scores),
-            n_flagged=int(page.flagged.sum()),
-            n_unreadable=len(list(page.unreadable)),
-            n_shown=len(page.shown),
-            auroc=figures["auroc"] if figures else None,
-            average_precision=figures["average_precision"] if figures else None,
-        )
-
-    keywords = inspect.signature(contents)
-    path = inspect.Parameter("path", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    build.__signature__ = keywords.replace(return_annotation=str)  # type: ignore[attr-defined]
-    write.__signature__ = keywords.replace(  # type: ignore[attr-defined]
-        parameters=[path, *keywords.parameters.values()], return_annotation=ReportSummary
-    )
-    return build, write
+def write(path: str | Path, **contents: Any) -> ReportSummary:
+    """Write the page of one scoring run to ``path``; the arguments are those of ``build``."""
+    path = Path(path)
+    data = prepare(**contents)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(render(data), encoding="utf-8")
+    temporary.replace(path)
+    figures = data["figures"]
+    flagged = int((np.asarray(contents["scores"]) > contents["threshold"]).sum())
+    return ReportSummary(path, len(data["scores"]), flagged, figures.get("auroc"), figures.get("average_precision"))
 
 
-build, write = _taking(Contents)
+def build(**contents: Any) -> str:
+    """The page as a string; see ``prepare`` for the arguments."""
+    return render(prepare(**contents))
 
 
-def _html(contents: Contents) -> tuple[str, dict[str, Any] | None]:
-    """The page and the ranking figures on it."""
-    figures = ranking(contents.labels, contents.scores) if contents.labels is not None else None
-    style = _resource("page.css")
-    script = "(() => {\n'use strict';\n" + "\n".join(_resource(name) for name in SCRIPTS) + "\n})();\n"
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["value"] = _as_text
-    environment.filters["number"] = _number
-    html = environment.from_string(_resource("template.html.j2")).render(
-        page=contents,
-        title=_as_text(contents.title or (f"{contents.method}: anomaly report" if contents.method else "Anomaly report")),
-        n=len(contents.scores),
-        counts=_counts(contents),
-        figures=figures,
-        data=_json_block(_page_data(contents, figures)),
-        style=Markup(style),  # noqa: S704 our own file, which the policy names by its hash
-        script=Markup(script),  # noqa: S704
-        policy=(
-            "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-            f"style-src '{_hash(style)}'; script-src '{_hash(script)}'"
-        ),
-    )
-    return html, figures
+def prepare(
+    *,
+    scores: np.ndarray,
+    names: Sequence[str],
+    threshold: float,
+    labels: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+    rows: np.ndarray | None = None,
+    columns: Sequence[str] | None = None,
+    heatmaps: Mapping[int, np.ndarray] | None = None,
+    p_values: np.ndarray | None = None,
+    history: Sequence[Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    method: str = "",
+    model_info: Mapping[str, Any] | None = None,
+    data_info: Mapping[str, Any] | None = None,
+    unreadable: Iterable[Any] = (),
+) -> dict[str, Any]:
+    """Everything the page shows, as JSON-able values.
 
-
-def _page_data(contents: Contents, figures: dict[str, Any] | None) -> dict[str, Any]:
-    """All that the script draws; keys are read by name in page.js."""
-    labels, rows = contents.labels, contents.rows
+    scores: ``(n,)`` finite, higher is more anomalous. names: n texts. threshold: samples above it are flagged.
+    labels: ``(n,)``, 1 for anomalies, or None. images: uint8 ``(n, H, W[, 3])``, of which only the shown ones are read.
+    rows: ``(n, d)`` with ``columns`` names, of which the shown ones are described by their most unusual columns, by
+    robust z-score within this table. heatmaps: sample -> ``(H, W)``, higher is more anomalous. unreadable: objects
+    with ``path`` and ``reason``. Raises InputError for lengths that differ or numbers that are not finite.
+    """
+    scores = np.asarray(scores, np.float64)
+    n = len(scores)
+    if n == 0 or scores.ndim != 1:
+        raise InputError("there are no scores to report on")
+    if not np.isfinite(scores).all() or np.isnan(threshold):
+        raise InputError("scores and threshold must be finite numbers; NaN or infinity cannot be drawn")
+    lengths = {"names": names, "labels": labels, "images": images, "rows": rows, "p_values": p_values}
+    for what, given in lengths.items():
+        if given is not None and len(given) != n:
+            raise InputError(f"{len(given)} {what} do not fit {n} scores")
+    shown = _shown(scores, threshold)
+    figures, curves = _figures(labels, scores)
     return {
-        "threshold": contents.threshold,
-        "scores": _packed(contents.scores),
-        "names": contents.names,
-        "labels": None if labels is None else "".join(map(str, labels)),
-        "p": None if contents.p_values is None else _packed(contents.p_values),
-        "shown": contents.shown.tolist(),
-        "pictures": _pictures(contents),
-        "table": None if rows is None else table_data(contents),
-        "training": None if contents.training_scores is None else _packed(_quantiles(contents.training_scores)),
-        "n_training": 0 if contents.training_scores is None else len(contents.training_scores),
+        "title": f"{method or 'Anomaly'} report",
+        "method": method,
+        "facts": {**(model_info or {}), **(data_info or {})},
+        "threshold": float(threshold) if np.isfinite(threshold) else float(scores.max()),
+        "scores": scores.tolist(),
+        "names": [str(name) for name in names],
+        "labels": None if labels is None else np.asarray(labels).astype(int).tolist(),
+        "p_values": None if p_values is None else np.asarray(p_values).tolist(),
+        "thumbnails": {int(i): _png(images[i]) for i in shown} if images is not None else {},
+        "heatmaps": {int(i): _heat(heatmap) for i, heatmap in (heatmaps or {}).items()},
+        "rows": _unusual(np.asarray(rows), columns, shown) if rows is not None else {},
         "figures": figures,
-        "history": training_panels(contents.history or ()),
-        "latent": None if contents.latent is None else _packed(np.ravel(contents.latent).astype(np.float32)),
-        "clusters": contents.clusters,
-        "generated": _generated(contents),
+        "curves": curves,
+        "training": _training(history or ()),
+        "settings": {str(k): str(v) for k, v in (settings or {}).items()},
+        "unreadable": [[str(bad.path), str(bad.reason)] for bad in unreadable],
     }
 
 
-def _pictures(contents: Contents) -> dict[str, Any] | None:
-    """Data addresses of the shown samples: image, and heat map and reconstruction where given."""
-    if contents.images is None:
-        return None
-    # the picture itself is what a person looks at; the others are read beside it
-    share = {"image": 3, "heat": 1 if contents.heatmaps else 0, "reconstruction": 2 if contents.reconstructions else 0}
-    budget = {kind: BYTES_PER_SAMPLE * part // sum(share.values()) for kind, part in share.items()}
-    pictures = [data_address(image, budget["image"]) for image in contents.images]
-    sizes = [as_picture(image, "images").size for image in contents.images]
-    return {
-        "image": pictures,
-        "size": sizes,
-        "crisp": CRISP,
-        "heat": heat_addresses(contents.heatmaps, budget["heat"]) if contents.heatmaps else None,
-        "reconstruction": [
-            data_address(image, budget["reconstruction"], "reconstructions") for image in contents.reconstructions
-        ]
-        if contents.reconstructions
-        else None,
+def _shown(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Samples with a picture: half the most anomalous, a quarter the least, a quarter nearest the threshold."""
+    if len(scores) <= MAX_THUMBNAILS:
+        return np.arange(len(scores))
+    order = np.argsort(-scores, kind="stable")
+    half, quarter = MAX_THUMBNAILS // 2, MAX_THUMBNAILS // 4
+    near = np.argsort(np.abs(scores - threshold), kind="stable")[:quarter]
+    return np.unique(np.concatenate([order[:half], order[-quarter:], near]))
+
+
+def _figures(labels: np.ndarray | None, scores: np.ndarray) -> tuple[dict[str, float], dict[str, Any]]:
+    """AUROC and average precision by scikit-learn, and the curves thinned for drawing."""
+    if labels is None or len(np.unique(labels)) < 2:
+        return {}, {}
+    fpr, tpr, _ = roc_curve(labels, scores)
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    figures = {
+        "auroc": float(roc_auc_score(labels, scores)),
+        "average_precision": float(average_precision_score(labels, scores)),
     }
+    return figures, {"roc": _thinned(fpr, tpr), "pr": _thinned(recall, precision)}
 
 
-def _generated(contents: Contents) -> dict[str, Any] | None:
-    """Samples drawn from the model, as pictures or as rows."""
-    if contents.generated is None or not len(contents.generated):
-        return None
-    some = [np.asarray(contents.generated[i]) for i in range(min(GENERATED, len(contents.generated)))]
-    if some[0].ndim > 1:
-        side = max(max(image.shape[:2]) for image in some)
-        return {
-            "image": [data_address(image, BYTES_GENERATED, "generated") for image in some],
-            "crisp": side <= CRISP,
-        }
-    return {"rows": [[float(f"{v:.4g}") for v in row] for row in some[:8]]}
+def _thinned(x: np.ndarray, y: np.ndarray) -> list[list[float]]:
+    keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).astype(int))
+    return np.round(np.column_stack([x[keep], y[keep]]), 5).tolist()
 
 
-def _packed(values: np.ndarray) -> dict[str, str]:
-    """Little-endian floats in base64, exact: 32-bit where that loses nothing, as for scores that came from torch."""
-    with np.errstate(over="ignore"):
-        single = values.astype("<f4")
-    exact = bool((single == values).all())
-    data = (single if exact else values.astype("<f8")).tobytes()
-    return {"type": "f4" if exact else "f8", "base64": base64.b64encode(data).decode("ascii")}
+def _png(pixels: np.ndarray) -> str:
+    """A small picture as a data address: PNG up to 64 pixels, else a JPEG of at most 128."""
+    image, out = Image.fromarray(np.asarray(pixels, np.uint8)), io.BytesIO()
+    kind = "png" if max(image.size) <= 64 else "jpeg"
+    image.thumbnail((128, 128))
+    image.save(out, kind.upper(), **({"quality": 80} if kind == "jpeg" else {}))
+    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
-def _quantiles(values: np.ndarray) -> np.ndarray:
-    """The values in rising order, or that many quantiles of them if there are more."""
-    rising = np.sort(values)
-    if len(rising) <= REFERENCE_POINTS:
-        return rising
-    return rising[np.linspace(0, len(rising) - 1, REFERENCE_POINTS).round().astype(np.intp)]
+def _heat(heatmap: np.ndarray) -> str:
+    """A heat map as a picture: black, red, yellow, white."""
+    level = np.clip((heatmap - heatmap.min()) / (np.ptp(heatmap) or 1), 0, 1)
+    channels = [np.clip(3 * level - k, 0, 1) for k in range(3)]
+    return _png((255 * np.stack(channels, -1)).astype(np.uint8))
 
 
-def _counts(contents: Contents) -> dict[str, int]:
-    """Verdicts at the threshold, and with labels the four cells of the confusion table."""
-    flagged = contents.flagged
-    counts = {"flagged": int(flagged.sum()), "passed": int((~flagged).sum())}
-    if contents.labels is not None:
-        anomaly = contents.labels == 1
-        counts |= {
-            "caught": int((flagged & anomaly).sum()),
-            "missed": int((~flagged & anomaly).sum()),
-            "false_alarm": int((flagged & ~anomaly).sum()),
-            "cleared": int((~flagged & ~anomaly).sum()),
-        }
-    return counts
+def _unusual(rows: np.ndarray, columns: Sequence[str] | None, shown: np.ndarray) -> dict[int, list[list[Any]]]:
+    """For each shown row, its columns farthest from the table's median, in units of the interquartile range."""
+    names = list(columns or (f"column {i}" for i in range(rows.shape[1])))
+    low, middle, high = np.percentile(rows, [25, 50, 75], axis=0)
+    spread = np.where(high > low, (high - low) / 1.35, np.where(rows.std(0) > 0, rows.std(0), 1))
+    result = {}
+    for i in shown:
+        z = (rows[i] - middle) / spread
+        top = np.argsort(-np.abs(z))[:COLUMNS_SHOWN]
+        result[int(i)] = [[names[j], float(rows[i, j]), round(float(z[j]), 1)] for j in top]
+    return result
 
 
-def _json_block(data: Mapping[str, Any]) -> Markup:
-    """JSON that cannot end its script element: ASCII, and no <, > or & (which also covers <!-- and ]]>)."""
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 escaped in the line above
+def _training(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One panel a stage: the loss terms over its epochs."""
+    panels: dict[str, dict[str, Any]] = {}
+    for row in history:
+        panel = panels.setdefault(row["stage"], {"stage": row["stage"], "epochs": [], "terms": {}})
+        panel["epochs"].append(row["epoch"])
+        for key, value in row.items():
+            if key not in ("stage", "epoch", "seconds"):
+                panel["terms"].setdefault(key, []).append(value)
+    return list(panels.values())
 
 
-def _as_text(value: Any) -> str:
-    """A setting or a name as one line of text, its invisible characters written out."""
-    if isinstance(value, float):
-        return _number(value)
-    text = json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, (dict, list, tuple)) else value
-    return INVISIBLE.sub(lambda found: f"\\u{ord(found[0]):04x}", clean_text(text))
+def render(data: Mapping[str, Any]) -> str:
+    """The page around the data."""
+    here = files(__package__)
+    style, script, template = (here.joinpath(f"page.{e}").read_text("utf-8") for e in ("css", "js", "html.j2"))
+    # "<" cannot end the script element early, and U+2028 is a line end to old parsers
+    text = json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(template).render(
+        data=data, json=Markup(text), style=Markup(style), script=Markup(script), csp=_policy(style, script)
+    )
 
 
-def _number(value: float) -> str:
-    return f"{value:.6g}"
-
-
-def _resource(name: str) -> str:
-    # through importlib.resources, so that it is found in a wheel or a zip; bytes, so that newlines stay as they are
-    return files("ganad.report").joinpath(name).read_bytes().decode("utf-8").replace("\r\n", "\n")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """A reader sees the old page or the new one, never half of one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        # mkstemp makes a private file; a report has the permissions that open() would have given it
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _policy(style: str, script: str) -> str:
+    hashes = [base64.b64encode(hashlib.sha256(t.encode()).digest()).decode() for t in (style, script)]
+    return (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'"
+    )
