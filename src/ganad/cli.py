@@ -249,7 +249,7 @@ def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = 
     auroc = roc_auc_score(labels, scores)
     typer.echo(f"AUROC {auroc:.4f} on {len(test)} unseen digits, {labels.sum()} of them a {DEMO_ANOMALY}")
     false_alarms = (scores[labels == 0] > detector.threshold_).mean()
-    typer.echo(f"false alarms: {false_alarms:.1%}, calibrated on {len(held_out)} held-out digits to be at most 5 %")
+    typer.echo(f"false alarms {false_alarms:.1%}; calibrated on {len(held_out)} held-out digits to 5 % on average")
     typer.echo("most anomalous:")
     names = unseen.names or [str(i) for i in test]
     for i in np.argsort(-scores)[:8]:
