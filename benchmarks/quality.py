@@ -7,8 +7,8 @@ mnist    12,000 random training images without one digit (0, 1, 5); the whole of
 kdd      half of the KDD99 attacks train; the other half and half of the normal connections test (anomalies)
 
 A row of benchmarks/results/quality.jsonl is one fit: settings, seed, scores' quality, seconds. A second start skips
-what is there. Training lengths were chosen for two CPU cores before any result was seen. With --table the rows are
-printed as Markdown. For FenceGAN, whose epochs differ widely, a row also holds the test AUROC after every epoch
+what is there. Training lengths were set by the time they take on two CPU cores, not by results. With --table
+QUALITY.md is written from the rows. For FenceGAN, whose epochs differ widely, a row also holds the test AUROC after every epoch
 with the last weights and with the averaged ones; "FenceGAN patience 5" is stopped by its loss on held-out normal data.
 """
 
@@ -236,7 +236,7 @@ def main() -> None:
     parser.add_argument("--data-dir", default=os.environ.get("GANAD_DATA"))
     parser.add_argument("--only", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--table", action="store_true", help="write QUALITY.md from the rows that are there, run nothing")
+    parser.add_argument("--table", action="store_true", help="write QUALITY.md from the rows, run nothing")
     options = parser.parse_args()
     if options.table:
         PAGE.write_text(INTRODUCTION + table(read()) + "\n" + averaging(read()) + "\n")
