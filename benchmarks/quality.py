@@ -6,10 +6,11 @@ digits   scikit-learn's, one digit held out (0, 1, 9 first, then the others): 60
 mnist    12,000 random training images without one digit (0, 1, 5); the whole official test set tests
 kdd      half of the KDD99 attacks train; the other half and half of the normal connections test (anomalies)
 
-A row of benchmarks/results/quality.jsonl is one fit: settings, seed, scores' quality, seconds. A second start skips
-what is there. Training lengths were set by the time they take on two CPU cores, not by results. With --table
-QUALITY.md is written from the rows. For FenceGAN, whose epochs differ widely, a row also holds the test AUROC after every epoch
-with the last weights and with the averaged ones; "FenceGAN patience 5" is stopped by its loss on held-out normal data.
+A row of benchmarks/results/quality.jsonl is one fit: settings, seed, quality of its scores, seconds. A second start
+skips what is there. Training lengths were set by the time they take on two CPU cores, not by results. With --table
+QUALITY.md is written from the rows. For FenceGAN, whose epochs differ widely, a row also holds the test AUROC after
+every epoch with the last weights and with the averaged ones; "FenceGAN patience 5" is stopped by its loss on held-out
+normal data.
 """
 
 from __future__ import annotations

@@ -493,7 +493,8 @@ def _end(samples: Samples, skip_bad: bool = False) -> None:
     """List what could not be read, and say so with the exit code."""
     if not samples.unreadable:
         return
-    typer.echo(f"{len(samples.unreadable):,} inputs could not be read:", err=True)
+    count = len(samples.unreadable)
+    typer.echo(f"{count:,} input{'s' * (count != 1)} could not be read:", err=True)
     for bad in samples.unreadable:
         typer.echo(f"  {bad.path}: {bad.reason}", err=True)
     if not skip_bad:
