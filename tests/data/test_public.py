@@ -120,6 +120,9 @@ def test_toys_are_reproducible_and_separate(name):
     first, second = load(name), load(name)
     assert np.array_equal(first.x, second.x)
     assert set(first.y) == {"normal", "anomaly"}
+    train, test = load(name, split="train"), load(name, split="test")
+    assert set(train.y) == {"normal"}
+    assert not {tuple(row) for row in train.x} & {tuple(row) for row in test.x}
 
 
 def test_every_known_set_has_a_description():

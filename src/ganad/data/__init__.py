@@ -43,8 +43,8 @@ DATASETS = {
     "cifar10": Dataset(public.cifar10, "60,000 photographs, 32 x 32 x 3, ten classes; train and test", has_split=True),
     "kddcup99": Dataset(public.kddcup99, "494,021 network connections, 121 features; 23 classes"),
     "arrhythmia": Dataset(public.arrhythmia, "452 patients, 274 features, 66 with arrhythmia"),
-    "rings": Dataset(public.rings, "2-D toy: two rings"),
-    "blob": Dataset(public.blob, "2-D toy of the Fence GAN code: one Gaussian"),
+    "rings": Dataset(public.rings, "2-D toy: two rings; train (normal) and test", has_split=True),
+    "blob": Dataset(public.blob, "2-D toy of the Fence GAN code: one Gaussian; train (normal) and test", has_split=True),
 }
 
 
