@@ -44,7 +44,7 @@ DATASETS = {
     "kddcup99": Dataset(public.kddcup99, "494,021 network connections, 121 features; 23 classes"),
     "arrhythmia": Dataset(public.arrhythmia, "452 patients, 274 features, 66 with arrhythmia"),
     "rings": Dataset(public.rings, "2-D toy: two rings; train (normal) and test", has_split=True),
-    "blob": Dataset(public.blob, "2-D toy of the Fence GAN code: one Gaussian; train (normal) and test", has_split=True),
+    "blob": Dataset(public.blob, "2-D toy of the Fence GAN code; train (normal) and test", has_split=True),
 }
 
 

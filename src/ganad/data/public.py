@@ -254,7 +254,10 @@ def rings(split: str = "all", *, n: int = 2000, seed: int = 0, **_: Any) -> Samp
 
 
 def blob(split: str = "all", *, n: int = 2000, seed: int = 0, **_: Any) -> Samples:
-    """The toy of the Fence GAN code: N((20, 20), 3^2 I), anomalies uniform on [0, 40]^2 beyond 3 sigma; parts as above."""
+    """The toy of the Fence GAN code: N((20, 20), 3^2 I), anomalies uniform on [0, 40]^2 beyond 3 sigma.
+
+    The training part is normal; the test part, another draw, has both kinds.
+    """
     rng = np.random.default_rng([seed, split == "test"])
     cloud = rng.uniform(0, 40, (4 * n, 2))
     far = np.linalg.norm(cloud - 20, axis=1) > 9
