@@ -14,6 +14,7 @@ from .ocan import OCAN
 from .ocgan import OCGAN
 from .rgan import RGAN
 from .skip_ganomaly import SkipGANomaly
+from .vae import VAE
 
 #: The only registry: every detector class imported above.
 DETECTORS: tuple[type[Detector], ...] = tuple(

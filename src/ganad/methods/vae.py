@@ -1,0 +1,124 @@
+"""VAE, variational autoencoder: evidence lower bound and reconstruction probability.
+
+D. P. Kingma, M. Welling, "Auto-encoding variational Bayes", ICLR 2014; as anomaly detector J. An, S. Cho, "Variational
+autoencoder based anomaly detection using reconstruction probability", SNU 2015. No official anomaly code. A baseline of
+the ADGAN paper, which scores with the bound.
+
+    encoder  q(z | x) = N(mu(x), diag exp(logvar(x))), prior N(0, I)
+    loss     -E_q log p(x | z) + KL(q || prior), KL = 1/2 sum (exp(logvar) + mu^2 - 1 - logvar)
+    p(x | z) "gaussian": N(x', s^2 I), one learnt s; "bernoulli": cross-entropy of pixels in [0, 1]
+    score    "elbo": the loss; "recon_prob": its first term; "recon": ||x - x'(mu)||^2; "kl": its second term
+
+Differs from the papers:
+- The draws of z for a score are fixed and saved (``n_draws`` of them), so a score repeats.
+- The layer sizes are not published; they are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables.
+- Log densities are averaged in log space; a released implementation averages densities, which underflow.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from ..detector import Batches, Detector, Updates
+from ..losses import per_sample
+from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
+
+
+class VAE(Detector):
+    """A generative model fitted by a bound on the likelihood; what it cannot explain is anomalous."""
+
+    variant: Literal["elbo", "recon_prob", "recon", "kl"] = "elbo"  #: the score
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: of the pixels or columns given z
+    n_draws: int = 10  #: fixed draws of z for a score
+    latent_dim: int = 64  #: size of z (256 in the ADGAN paper)
+    hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
+    width: int = 64  #: channels at half the image's size
+    lr: float = 1e-3  #: step size of Adam
+    betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
+    batch_size: int = 128  #: samples a training step draws
+    epochs: int = 50  #: passes over the training set
+
+    PRESETS = {
+        "mnist": dict(latent_dim=256, epochs=100),
+        "cifar10": dict(latent_dim=256, epochs=100),
+        "kddcup99": dict(latent_dim=16, hidden=(64, 32), epochs=20, batch_size=256),
+    }
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        self.draws_ = torch.randn(self.n_draws, self.latent_dim)
+        return dict(vae=Networks(shape, self.latent_dim, self.hidden, self.width))
+
+    def training_step(self, batches: Batches) -> Updates:
+        x = next(batches)
+        mu, logvar = self.nets_.vae.encode(x)
+        z = mu + (logvar / 2).exp() * torch.randn_like(mu)
+        yield "vae", dict(reconstruction=self.surprise(x, z).mean(), kl=divergence(mu, logvar).mean())
+
+    def surprise(self, x: Tensor, z: Tensor) -> Tensor:
+        """-log p(x | z), ``(n,)``, without the Gaussian's constant."""
+        out = self.nets_.vae.decode(z).float()
+        if self.likelihood == "bernoulli":  # of tanh's logit: sigma(2 l) is (tanh(l) + 1) / 2
+            logit, pixel = 2 * out, (x + 1) / 2
+            return per_sample(softplus(logit) - pixel * logit)
+        log_s = self.nets_.vae.log_s
+        error = per_sample((x - self.drawn(out)).square())
+        return error / (2 * (2 * log_s).exp()) + x[0].numel() * (log_s + math.log(2 * math.pi) / 2)
+
+    def drawn(self, out: Tensor) -> Tensor:
+        """The decoder's output as a sample: images end in a tanh."""
+        return out.tanh() if out.ndim == 4 or self.likelihood == "bernoulli" else out
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        mu, logvar = self.nets_.vae.encode(x)
+        if self.variant == "kl":
+            return divergence(mu, logvar)
+        if self.variant == "recon":
+            return per_sample((x - self.drawn(self.nets_.vae.decode(mu))).square())
+        spread = (logvar / 2).exp()
+        total = torch.stack([self.surprise(x, mu + spread * e) for e in self.draws_.to(x)]).mean(0)
+        return total + divergence(mu, logvar) if self.variant == "elbo" else total
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        return self.drawn(self.nets_.vae.decode(self.nets_.vae.encode(x)[0]))
+
+    def sample_batch(self, n: int) -> Tensor:
+        return self.drawn(self.nets_.vae.decode(self.noise(n)))
+
+
+def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, diag exp(logvar)) || N(0, I)), ``(n,)``."""
+    return (logvar.exp() + mu.square() - 1 - logvar).float().sum(1) / 2
+
+
+class Networks(nn.Module):
+    """Encoder with two heads, decoder, and the logarithm of the Gaussian's one standard deviation."""
+
+    def __init__(self, shape: tuple[int, ...], latent_dim: int, hidden: tuple[int, ...], width: int):
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(()))
+        if len(shape) == 1:
+            self.encoder: nn.Module = mlp(shape[0], *hidden, 2 * latent_dim)
+            self.decoder: nn.Module = mlp(latent_dim, *hidden[::-1], shape[0])
+            return
+        sizes = pyramid((shape[1], shape[2]), until=4)
+        layers: list[nn.Module] = []
+        c_in, c = shape[0], width
+        for _ in sizes[1:]:
+            layers += [SameConv2d(c_in, c, 4, 2), nn.BatchNorm2d(c), nn.ReLU()]
+            c_in, c = c, 2 * c
+        h, w = sizes[-1]
+        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(c_in * h * w, 2 * latent_dim)).apply(dcgan_init)
+        self.decoder = dcgan_generator(shape, latent_dim, width)[:-1]  # its tanh is in the likelihood
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), ``(n, latent_dim)`` each; the variance is kept from overflowing."""
+        mu, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return mu, logvar.clamp(-20, 20)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z)
