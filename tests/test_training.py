@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from ganad import EGBAD, Detector
@@ -127,6 +128,18 @@ def test_bad_yields_are_refused_with_the_reason(mischief, error, words):
     model.mischief = lambda x: mischief(model, x)
     with pytest.raises(error, match=words):
         model.fit(normal("table"))
+
+
+def test_a_failed_fit_leaves_no_half_trained_detector_and_the_callers_random_state_alone():
+    model = made(Misbehaving, random_state=None)
+    np.random.seed(3)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    model.mischief = lambda x: [("critic", dict(a=x.sum()))]
+    with pytest.raises(KeyError):
+        model.fit(normal("table"))
+    with pytest.raises(NotFittedError):
+        model.anomaly_score(normal("table"))
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 def test_a_step_that_draws_nothing_is_refused_instead_of_running_for_ever():

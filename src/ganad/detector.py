@@ -255,11 +255,13 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         scaling = Scaling.fit(X, self.scaling)
         self.set_scaling(scaling.shift, scaling.scale, scaling.clip)
         self.history_ = []
-        mark = fingerprint(self, X) if checkpoint or self.random_state is None else ""
-        if self.random_state is None and checkpoint:
-            seed = _hash(mark) % 2**31  # a resumed fit must find the seed it began with
-        else:
+        mark = fingerprint(self, X) if checkpoint else ""
+        if self.random_state is not None:
             seed = int(check_random_state(self.random_state).randint(2**31))
+        elif checkpoint:
+            seed = _hash(mark) % 2**31  # a resumed fit must find the seed it began with
+        else:  # from the system, so that the caller's random state is left alone here too
+            seed = int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
         keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
         threads = devices.choose_threads(self.threads, is_image=is_image)
         with contextlib.ExitStack() as stack:
@@ -273,6 +275,9 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             self._fit = _Fit(seed, keeper, held_out, bar)
             try:
                 self.train(train)
+            except BaseException:
+                del self.nets_  # half-trained networks are not a fitted detector
+                raise
             finally:
                 del self._fit
             self.nets_.eval()
@@ -365,7 +370,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         Raises AttributeError where the method has no generator.
         """
         check_is_fitted(self, "nets_")
-        seed = int(check_random_state(random_state).randint(2**31))
+        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
         with devices.isolated_rng(seed, self.device_), frozen(self.nets_), torch.no_grad():
             parts = [self._as_input(self.sample_batch(min(256, n - i))) for i in range(0, n, 256)]
         return torch.cat(parts).cpu().numpy()
