@@ -5,6 +5,7 @@ from .adgan import ADGAN
 from .alad import ALAD
 from .anogan import AnoGAN
 from .autoencoder import AutoEncoder
+from .deep_svdd import DeepSVDD
 from .egbad import EGBAD
 from .f_anogan import FAnoGAN
 from .fence_gan import FenceGAN

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ..detector import Batches, Detector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from .deep_svdd import convolutional
 
 
 class AutoEncoder(Detector):
@@ -141,24 +142,6 @@ def dcgan_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> n
 
 
 def deep_svdd_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:
-    """Deep SVDD's small networks: 5 x 5 convolutions without biases, max pooling, nearest upsampling."""
-    channels, height, width = shape
-    widths = [8, 4] if channels == 1 else [32, 64, 128]
-
-    def conv(a: int, b: int) -> list[nn.Module]:
-        layer = nn.Conv2d(a, b, 5, padding=2, bias=False)
-        nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("leaky_relu", 0.01))
-        return [layer, nn.BatchNorm2d(b, eps=1e-4, affine=False), nn.LeakyReLU(0.01)]
-
-    sizes = [(height, width)]
-    down: list[nn.Module] = []
-    for a, b in zip([channels, *widths], widths):
-        down += [*conv(a, b), nn.MaxPool2d(2)]
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    h, w = sizes[-1]
-    up: list[nn.Module] = [nn.Linear(latent_dim, widths[-1] * h * w, bias=False), Reshape(widths[-1], (h, w))]
-    for a, b, size in zip(widths[::-1], [*widths[-2::-1], widths[0]], sizes[-2::-1]):
-        up += [nn.Upsample(size), *conv(a, b)]
-    last_conv = nn.Conv2d(widths[0], channels, 5, padding=2, bias=False)
-    code = nn.Linear(widths[-1] * h * w, latent_dim, bias=False)
-    return nn.Sequential(*down, nn.Flatten(), code, *up, last_conv, last)
+    """Deep SVDD's small networks, encoder and decoder in one."""
+    encoder, decoder = convolutional(shape, latent_dim)
+    return nn.Sequential(*encoder, *list(decoder)[:-1], last)
