@@ -37,6 +37,13 @@ from ..losses import bce
 from ..nets import Critic, Reshape, SameConv2d, SameDeconv2d, glorot_normal, mlp, normal_init, pyramid
 from ..training import TrainingSet
 
+_LEVEL = dict(alpha=0.5, gamma=0.5, ema=0.0)
+_CIFAR10 = _LEVEL | dict(network="cifar10", beta=10.0, latent_dim=256, lr=1e-3, discriminator_lr=1e-4)
+_CIFAR10 |= dict(batch_size=128, epochs=150)
+_KDD99 = _LEVEL | dict(beta=30.0, latent_dim=32, lr=1e-4, batch_size=256, epochs=50, scaling="minmax")
+_TOY = dict(network="toy", alpha=0.5, beta=15.0, gamma=0.1, latent_dim=2, latent_sd=8.0, lr=1e-3)
+_TOY |= dict(discriminator_lr=1e-3, batch_size=100, pretrain_epochs=1, ema=0.0, scaling="none")
+
 
 class FenceGAN(Detector):
     """A generator that fences the normal data and a discriminator that then knows the inside."""
@@ -60,58 +67,10 @@ class FenceGAN(Detector):
 
     PRESETS = {
         "mnist": dict(latent_dim=200, lr=2e-5, discriminator_lr=1e-5, batch_size=200, epochs=100, ema=0.0),
-        "cifar10": dict(
-            network="cifar10",
-            alpha=0.5,
-            beta=10.0,
-            gamma=0.5,
-            latent_dim=256,
-            lr=1e-3,
-            discriminator_lr=1e-4,
-            batch_size=128,
-            epochs=150,
-            ema=0.0,
-        ),
-        "kddcup99": dict(
-            alpha=0.5,
-            beta=30.0,
-            gamma=0.5,
-            latent_dim=32,
-            lr=1e-4,
-            discriminator_lr=1e-4,
-            batch_size=256,
-            epochs=50,
-            ema=0.0,
-            scaling="minmax",
-        ),
-        "kddcup99-as-printed": dict(
-            alpha=0.5,
-            beta=30.0,
-            gamma=0.5,
-            latent_dim=32,
-            lr=1e-4,
-            discriminator_lr=8e-6,
-            discriminator_optimizer="sgd",
-            lr_decay=1e-3,
-            batch_size=256,
-            epochs=50,
-            ema=0.0,
-            scaling="minmax",
-        ),
-        "rings": dict(
-            network="toy",
-            alpha=0.5,
-            beta=15.0,
-            gamma=0.1,
-            latent_dim=2,
-            latent_sd=8.0,
-            lr=1e-3,
-            discriminator_lr=1e-3,
-            batch_size=100,
-            pretrain_epochs=1,
-            ema=0.0,
-            scaling="none",
-        ),
+        "cifar10": _CIFAR10,
+        "kddcup99": _KDD99 | dict(discriminator_lr=1e-4),
+        "kddcup99-as-printed": _KDD99 | dict(discriminator_lr=8e-6, discriminator_optimizer="sgd", lr_decay=1e-3),
+        "rings": _TOY,
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:

@@ -1,0 +1,44 @@
+"""Fence GAN: losses against NumPy, published tables, and the two-dimensional experiment."""
+
+import numpy as np
+import torch
+from sklearn.metrics import roc_auc_score
+
+from ganad import FenceGAN
+from ganad.data import load
+from ganad.methods.fence_gan import _crowding
+
+
+def test_encirclement_is_least_on_the_level_and_dispersion_is_one_over_the_spread():
+    logits = torch.linspace(-6, 6, 601)
+    for alpha in (0.1, 0.5):
+        model = FenceGAN(alpha=alpha)
+        losses = torch.stack([model._level(logit[None]) for logit in logits])
+        assert abs(torch.sigmoid(logits[losses.argmin()]) - alpha) < 0.01
+    x = np.random.default_rng(0).normal(size=(30, 2, 4, 4)).astype(np.float32)
+    spread = np.linalg.norm((x - x.mean(0)).reshape(30, -1), axis=1).mean()
+    assert np.isclose(_crowding(torch.tensor(x)).item(), 1 / spread, rtol=1e-5)
+    assert torch.isfinite(_crowding(torch.ones(5, 3)))
+
+
+def test_published_layer_tables():
+    def counts(preset, shape):
+        return [sum(p.numel() for p in net.parameters()) for net in FenceGAN.preset(preset).build(shape).values()]
+
+    dense = (201 * 1024 + 2 * 1024) + (1025 * 6272 + 2 * 6272)  # with batch norm
+    assert counts("mnist", (1, 28, 28)) == [
+        dense + (16 * 128 * 64 + 64 + 2 * 64) + (16 * 64 + 1),
+        (16 * 64 + 64) + (16 * 64 * 64 + 64) + 3137 * 1024 + 1025,
+    ]
+    assert counts("kddcup99", (121,)) == [
+        33 * 64 + 65 * 128 + 129 * 121,
+        122 * 256 + 257 * 128 + 129 * 128 + 129,
+    ]
+
+
+def test_the_two_dimensional_experiment_fences_the_data():
+    train, test = load("blob", split="train"), load("blob", split="test")
+    model = FenceGAN.preset("rings", epochs=150, random_state=0).fit(train.x)
+    assert roc_auc_score(test.y == "anomaly", model.anomaly_score(test.x)) > 0.95
+    radius = np.linalg.norm(model.sample(500, random_state=0) - 20, axis=1) / 3
+    assert 1.5 < np.median(radius) < 4
