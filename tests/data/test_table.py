@@ -105,7 +105,7 @@ def test_tables_larger_than_memory_come_in_parts_that_add_up(tmp_path):
         list(iter_table(bad, whole.source, rows=128))
 
 
-names = st.text(st.characters(codec="utf-8", categories=("L", "N", "S")), min_size=1, max_size=8)
+names = st.text("abcdefghijklm", min_size=1, max_size=8).map(lambda name: f"x{name}")
 floats = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 
