@@ -1,0 +1,6 @@
+"""The infinite Gaussian mixture: a scikit-learn estimator of its own, useful without the rest of the library."""
+
+from .estimator import InfiniteGaussianMixture
+from .tune import TuneResult, table_ii, tune
+
+__all__ = ["InfiniteGaussianMixture", "TuneResult", "table_ii", "tune"]
