@@ -4,7 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from ganad.nets import Critic, JointCritic, SameConv2d, SameDeconv2d, dcgan_init, mlp, normal_init, pyramid
+from ganad.nets import (
+    Critic,
+    JointCritic,
+    RowLinear,
+    SameConv2d,
+    SameDeconv2d,
+    dcgan_init,
+    mlp,
+    normal_init,
+    pyramid,
+    row_linear,
+)
 from ganad.nets.conv import _same_padding
 
 
@@ -35,6 +46,17 @@ def test_pyramid():
     assert pyramid((28, 28), until=8) == [(28, 28), (14, 14), (7, 7)]
     assert pyramid((30, 17), until=4) == [(30, 17), (15, 9), (8, 5), (4, 3)]
     assert pyramid((32, 32), levels=4)[-1] == (2, 2)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(6, 4), (10, 2), (30, 10), (121, 7), (64, 3)])
+def test_a_row_comes_out_the_same_wherever_it_lies(n_in, n_out):
+    layer, x, order = RowLinear(n_in, n_out).eval(), torch.randn(512, n_in), torch.randperm(512)
+    with torch.no_grad():
+        assert torch.equal(layer(x)[order], layer(x[order]))
+        y, back = torch.randn(512, n_out), layer.weight.T
+        assert torch.equal(row_linear(y, back)[order], row_linear(y[order], back))
+        assert torch.allclose(layer(x), x @ layer.weight.T + layer.bias, atol=1e-5)
+        assert torch.equal(layer.train()(x), nn.functional.linear(x, layer.weight, layer.bias))
 
 
 def test_critics_return_logits_and_features():

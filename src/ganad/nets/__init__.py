@@ -4,13 +4,14 @@ from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, normal_init, xavier_uniform
-from .mlp import mlp
+from .mlp import RowLinear, mlp, row_linear
 from .spectral import SpectralNorm
 
 __all__ = [
     "Critic",
     "JointCritic",
     "Reshape",
+    "RowLinear",
     "SameConv2d",
     "SameDeconv2d",
     "SpectralNorm",
@@ -21,5 +22,6 @@ __all__ = [
     "mlp",
     "normal_init",
     "pyramid",
+    "row_linear",
     "xavier_uniform",
 ]

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+
+def row_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``linear`` of rows ``(n, d)`` whose results do not depend on the row's place in the batch, to the bit.
+
+    MKL's kernels for few outputs sum in an order that follows the address of the row when rows are no multiple of 16
+    bytes, or the weights lie transposed; zeros fill rows up to 64 bytes.
+    """
+    missing = -x.shape[1] % 16
+    if missing:
+        x, weight = pad(x, (0, missing)), pad(weight, (0, missing))
+    return linear(x.contiguous(), weight.contiguous(), bias)
+
+
+class RowLinear(nn.Linear):
+    """A linear layer that is ``row_linear`` outside training, where bits matter."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) if self.training else row_linear(x, self.weight, self.bias)
 
 
 def mlp(
@@ -16,7 +36,7 @@ def mlp(
     """Linear layers of the given sizes with ``activation`` (and dropout) between them, then ``last``."""
     layers: list[nn.Module] = []
     for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
-        layers.append(nn.Linear(a, b))
+        layers.append(RowLinear(a, b))
         if i < len(sizes) - 2:
             layers.append(activation())
             if dropout:
