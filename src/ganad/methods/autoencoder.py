@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..detector import Batches, Detector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
-from .deep_svdd import convolutional
+from .deep_svdd import contrast, convolutional
 
 
 class AutoEncoder(Detector):
@@ -102,23 +102,17 @@ class AutoEncoder(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         if self.contrast == "none" or x.ndim == 2:
             return self.nets_.autoencoder(x)
-        mean, spread = _contrast(x)
+        mean, spread = contrast(x)
         return self.nets_.autoencoder((x - mean) / spread) * spread + mean
 
     def _input(self, x: Tensor) -> Tensor:
         if self.contrast == "none" or x.ndim == 2:
             return x
-        mean, spread = _contrast(x)
+        mean, spread = contrast(x)
         return (x - mean) / spread
 
     def _error(self, x: Tensor, x_hat: Tensor) -> Tensor:
         return per_sample((x - x_hat).square())
-
-
-def _contrast(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and mean absolute deviation of each image (global contrast normalisation, L1)."""
-    mean = x.mean((1, 2, 3), keepdim=True)
-    return mean, (x - mean).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
 
 
 def dcgan_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:

@@ -13,7 +13,11 @@ No layer has a bias and batch norm has no shift, or the network could map everyt
 are moved to +-0.1, which a bias-free network could reach by killing a unit.
 
 Differs from the official code:
-- Any image size; pixels in [-1, 1] instead of per-image contrast normalisation scaled by per-class constants.
+- Any image size; the decoder begins with a dense layer. Pixels in [-1, 1] and a tanh instead of [0, 1] and a sigmoid.
+- ``contrast="l1"``, in the presets, normalises each image's contrast; constants per class, which scale the result to
+  [0, 1] in the code, are not needed because the decoder's last layer is then linear.
+- R^2 is fitted to the whole training set in the end; the code keeps the last batch's.
+- The defaults take larger steps than the code, for fewer of them: small data sets. The presets do not.
 - The network for tables is ours.
 """
 
@@ -26,10 +30,12 @@ from torch import Tensor, nn
 
 from ..detector import Batches, Detector, Updates
 from ..losses import per_sample
-from ..nets import Reshape
+from ..nets import Reshape, RowLinear
 from ..training import TrainingSet
 
 _LEAST = 0.1  # of a coordinate of the centre
+
+_CODE = dict(contrast="l1", lr=1e-4, batch_size=200, epochs=150, lr_milestone=1 / 3)
 
 
 class DeepSVDD(Detector):
@@ -38,84 +44,117 @@ class DeepSVDD(Detector):
     objective: Literal["hard", "soft"] = "hard"  #: all samples pulled to the centre, or a ball with outliers
     nu: float = 0.1  #: share of the training data that may lie outside the ball (soft)
     warm_up: float = 0.1  #: share of the epochs before the ball's radius is fitted (soft)
+    contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast
     pretrain_epochs: int = 20  #: epochs of the autoencoder
+    pretrain_weight_decay: float = 5e-7  #: L2 penalty of the autoencoder's weights
+    pretrain_lr_milestone: float = 1.0  #: share of its epochs after which the step size falls to a tenth
     latent_dim: int = 32  #: size of the code
     hidden: tuple[int, ...] = (64, 32)  #: widths of the layers (tables)
-    lr: float = 1e-4  #: step size of Adam
+    lr: float = 1e-3  #: step size of Adam
+    lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     weight_decay: float = 5e-7  #: L2 penalty of the weights
     batch_size: int = 128  #: samples a training step draws
     epochs: int = 50  #: passes over the training set
 
     PRESETS = {
-        "mnist": dict(latent_dim=32, pretrain_epochs=150, epochs=150, batch_size=200),
-        "cifar10": dict(latent_dim=128, pretrain_epochs=350, epochs=150, batch_size=200),
+        "mnist": _CODE
+        | dict(latent_dim=32, pretrain_epochs=150, pretrain_weight_decay=5e-4, pretrain_lr_milestone=1 / 3),
+        "cifar10": _CODE | dict(latent_dim=128, pretrain_epochs=350, pretrain_lr_milestone=5 / 7),
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         if len(shape) == 1:
             encoder, decoder = dense(shape[0], self.hidden, self.latent_dim)
-            return dict(network=Ball(encoder), decoder=decoder)
-        encoder, decoder = convolutional(shape, self.latent_dim)
-        return dict(network=Ball(encoder), decoder=decoder)
+        else:
+            encoder, decoder = convolutional(shape, self.latent_dim)
+            decoder = decoder if self.contrast == "none" else nn.Sequential(*list(decoder)[:-1])
+        return dict(network=Ball(encoder, decoder))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(params, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
+        decay = self.pretrain_weight_decay if self._pretraining else self.weight_decay
+        return torch.optim.Adam(params, self.lr, self.betas, weight_decay=decay, fused=True)
+
+    def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
+        if self._pretraining:
+            return 0.1 if epoch >= self.pretrain_lr_milestone * self.pretrain_epochs else 1.0
+        return 0.1 if epoch >= self.lr_milestone * self.epochs else 1.0
 
     def train(self, x: TrainingSet) -> None:
+        self._pretraining = True
         self.run(self.pretrain_step, x, epochs=self.pretrain_epochs, early_stopping=False)
-        centre = self.map_batches(self.nets_.network, x).float().mean(0)
+        self._pretraining = False
+        centre = self.map_batches(self.codes, x).mean(0)
         sign = torch.where(centre < 0, -1.0, 1.0)
         self.centre_ = torch.where(centre.abs() < _LEAST, _LEAST * sign, centre).cpu()
-        self.run(self.svdd_step, x, update=("network",))
+        self.run(self.svdd_step, x)
+        if self.objective == "soft":
+            self.nets_.network.radius2.copy_(self.map_batches(self.distance, x).quantile(1 - self.nu))
 
     def pretrain_step(self, batches: Batches) -> Updates:
-        x = next(batches)
-        loss = per_sample((x - self.nets_.decoder(self.nets_.network(x))).square()).mean()
+        x = self._input(next(batches))
+        network = self.nets_.network
+        loss = per_sample((x - network.decoder(network(x))).square()).mean()
         yield "network", dict(reconstruction=loss)
-        loss = per_sample((x - self.nets_.decoder(self.nets_.network(x).detach())).square()).mean()
-        yield "decoder", dict(reconstruction=loss)
 
     def svdd_step(self, batches: Batches) -> Updates:
         distance = self.distance(next(batches))
-        radius = self.nets_.network.radius2
+        radius2 = self.nets_.network.radius2
         if self.objective == "hard":
             yield "network", dict(distance=distance.mean())
             return
-        yield "network", dict(outside=(distance - radius).clamp_min(0).mean() / self.nu)
+        yield "network", dict(radius=radius2, outside=(distance - radius2).clamp_min(0).mean() / self.nu)
         if batches.progress >= self.warm_up * self.epochs:
-            radius.copy_(distance.detach().quantile(1 - self.nu))
+            radius2.copy_(distance.detach().quantile(1 - self.nu))
+
+    def codes(self, x: Tensor) -> Tensor:
+        return self.nets_.network(self._input(x)).float()
 
     def distance(self, x: Tensor) -> Tensor:
         """Squared distance of the codes from the centre, ``(n,)``."""
-        return (self.nets_.network(x).float() - self.centre_.to(x.device)).square().sum(1)
+        return (self.codes(x) - self.centre_.to(x.device)).square().sum(1)
 
     def score_batch(self, x: Tensor) -> Tensor:
         distance = self.distance(x)
         return distance if self.objective == "hard" else distance - self.nets_.network.radius2
 
+    def _input(self, x: Tensor) -> Tensor:
+        if self.contrast == "none" or x.ndim == 2:
+            return x
+        mean, spread = contrast(x)
+        return (x - mean) / spread
+
+
+def contrast(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and mean absolute deviation of each image (global contrast normalisation, L1)."""
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean, (x - mean).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+
 
 class Ball(nn.Module):
-    """The network and the squared radius, a buffer so that it is saved and resumed with the weights."""
+    """The network, the decoder it is pretrained with, and the squared radius.
+
+    One player, so that pretraining is one step; the radius is a buffer, so that it is resumed with the weights.
+    """
 
     radius2: Tensor
 
-    def __init__(self, body: nn.Module):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()
-        self.body = body
+        self.encoder, self.decoder = encoder, decoder
         self.register_buffer("radius2", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        return self.encoder(x)
 
 
-def dense(d: int, hidden: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
+def dense(d: int, hidden: tuple[int, ...], latent_dim: int) -> tuple[nn.Sequential, nn.Sequential]:
     """Bias-free layers for tables, and their mirror image."""
 
-    def layers(*sizes: int) -> nn.Module:
+    def layers(*sizes: int) -> nn.Sequential:
         parts: list[nn.Module] = []
         for a, b in zip(sizes, sizes[1:]):
-            parts += [nn.Linear(a, b, bias=False), nn.LeakyReLU(0.01)]
+            parts += [RowLinear(a, b, bias=False), nn.LeakyReLU(0.01)]
         return nn.Sequential(*parts[:-1])
 
     return layers(d, *hidden, latent_dim), layers(latent_dim, *hidden[::-1], d)
