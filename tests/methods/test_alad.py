@@ -7,6 +7,7 @@ from torch import nn
 
 from ganad import ALAD
 from ganad.nets import SpectralNorm
+from ganad.training import Stream, TrainingSet
 
 from ..samples import normal, small
 
@@ -22,6 +23,22 @@ def test_four_scores_of_one_model():
     )
     for variant, values in expected.items():
         assert np.allclose(model.set_params(variant=variant).anomaly_score(x), values, rtol=1e-4)
+
+
+def test_losses_are_the_published_cross_entropies():
+    model, z = small(ALAD).fit(normal("table")), torch.randn(400, 4)
+    x = model.to_network(torch.from_numpy(normal("table")))
+    model.noise = lambda n: z
+    steps = model.training_step(Stream(TrainingSet(x, x.device), len(x), ""))
+    losses = {player: [term.item() for term in terms.values()] for player, terms in steps}
+    n, E, G = model.nets_, model.nets_.codec["encoder"], model.nets_.codec["generator"]
+    pairs = [n.disc_xz(x, E(x)), n.disc_xz(G(z), z), n.disc_xx(x, x), n.disc_xx(x, G(E(x)))]
+    pairs += [n.disc_zz(z, z), n.disc_zz(z, E(G(z)))]
+    real, fake = ([np.logaddexp(0, sign * d.detach().numpy()).mean() for d in pairs] for sign in (-1, 1))
+    assert np.allclose(losses["disc_xz"], [real[0], fake[1]], rtol=1e-4)
+    assert np.allclose(losses["disc_xx"], [real[2], fake[3]], rtol=1e-4)
+    assert np.allclose(losses["disc_zz"], [real[4], fake[5]], rtol=1e-4)
+    assert np.allclose(losses["codec"], [real[1], fake[0], real[3], real[5]], rtol=1e-4)
 
 
 @pytest.mark.parametrize("layer", [nn.Linear(8, 5), nn.Conv2d(2, 5, 3)])

@@ -2,11 +2,44 @@
 
 import copy
 
+import numpy as np
 import torch
 
 from ganad import OCGAN
+from ganad.training import Stream, TrainingSet
 
-from ..samples import normal, trained
+from ..samples import normal, small, trained
+
+
+def test_losses_and_scores():
+    model = small(OCGAN, noise_sd=0.0, mine_from=0.0).fit(normal("table"))
+    x = model.to_network(torch.from_numpy(normal("table")))
+    codes = []
+    model.mine = lambda l2: codes.append(l2) or l2  # leaves them where they are, and shows them
+    steps = dict(model.training_step(Stream(TrainingSet(x, x.device), len(x), "")))
+    n, E, G = model.nets_, model.nets_.autoencoder["encoder"], model.nets_.autoencoder["decoder"]
+    with torch.no_grad():
+        l1, l2 = E(x), codes[0]
+        x_hat, drawn, mse = G(l1), G(l2), (x - G(l1)).square().mean(1).numpy()
+        C, C_drawn, D_l1, D_l2 = n.classifier(x_hat), n.classifier(drawn), n.disc_latent(l1), n.disc_latent(l2)
+        logits = [C, C_drawn, D_l1, D_l2, n.disc_visual(x), n.disc_visual(drawn)]
+        yes, no = ([np.logaddexp(0, sign * d.numpy()).mean() for d in logits] for sign in (-1, 1))
+        scores = dict(reconstruction=mse, input=-logits[4], visual=-n.disc_visual(x_hat), classifier=-C)
+    expected = dict(classifier=[yes[0], no[1]], disc_latent=[no[2], yes[3]], disc_visual=[yes[4], no[5]])
+    for player, losses in (expected | dict(autoencoder=[10 * mse.mean(), yes[2], yes[5]])).items():
+        assert np.allclose([t.item() for t in steps[player].values()], losses, rtol=1e-4), player
+    for variant, values in scores.items():
+        assert np.allclose(model.set_params(variant=variant).anomaly_score(normal("table")), values, atol=1e-4)
+
+
+def test_published_parameter_counts_and_noise_that_depends_on_nothing():
+    nets = OCGAN.preset("mxnet").build((3, 61, 61))
+    nets = {**nets["autoencoder"], "visual": nets["disc_visual"], "classifier": nets["classifier"]}
+    assert [sum(p.numel() for p in m.parameters()) for m in nets.values()] == [4_307_456, 4_306_499, 38_257, 1_036_033]
+    x = normal("images")
+    model = small(OCGAN, score_noise_sd=0.2, padding="none").fit(x)
+    assert np.array_equal(model.anomaly_score(x)[50:53], model.anomaly_score(x[50:53]))
+    assert not np.array_equal(model.anomaly_score(x), model.set_params(score_noise_sd=0.0).anomaly_score(x))
 
 
 def test_mined_codes_look_less_like_the_class_and_stay_in_the_cube():

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ganad import SkipGANomaly
+from ganad.training import Stream, TrainingSet
 
 from ..samples import normal, small
 
@@ -24,6 +25,19 @@ def test_score_is_nine_tenths_pixels_and_one_tenth_features():
     assert np.allclose(
         model.anomaly_score(normal("images")[:10]), 0.9 * pixels.mean(1) + 0.1 * features.mean(1), rtol=1e-4
     )
+
+
+def test_losses():
+    model = small(SkipGANomaly, discriminator_matches=True).fit(normal("table"))
+    x = model.to_network(torch.from_numpy(normal("table")))
+    steps = dict(model.training_step(Stream(TrainingSet(x, x.device), len(x), "")))
+    D, x_hat = model.nets_.discriminator, model.nets_.generator(x)
+    real, fake, f, f_hat = (t.detach().numpy() for t in (D(x), D(x_hat), D.features(x), D.features(x_hat)))
+    lat, con = ((f - f_hat) ** 2).mean(), np.abs(x.numpy() - x_hat.detach().numpy()).mean()
+    expected = [np.logaddexp(0, -fake).mean(), 50 * con, lat]
+    assert np.allclose([t.item() for t in steps["generator"].values()], expected, rtol=1e-4)
+    expected = [np.logaddexp(0, -real).mean(), np.logaddexp(0, fake).mean(), lat]
+    assert np.allclose([t.item() for t in steps["discriminator"].values()], expected, rtol=1e-4)
 
 
 def test_the_codes_rule_for_the_discriminator_is_reachable():

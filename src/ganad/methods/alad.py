@@ -16,7 +16,7 @@ EGBAD's BiGAN with two more discriminators that make the cycles close: one sees 
 Differs from the official code:
 - The epochs are fixed, or ``patience`` restores the best weights; the code stops early, saves the best weights and
   then tests the last ones.
-- Tables are scaled; the code's loader computes a scaling and never applies it.
+- Tables are scaled; the code computes a scaling and never applies it (``scaling="none"``). MNIST's preset is ours.
 - The pairs of images stand above each other, as in the code; ``pairing="channels"`` stacks channels as ports do.
 - Spectral norm (images only, as in the code) does not move while scoring.
 """

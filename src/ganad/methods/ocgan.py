@@ -13,18 +13,26 @@ that still do not: the decoder is trained on those.
     disc_visual    H(1, D_v(x)) + H(0, D_v(G(l2)))
     mining         l2 moves, in mine_steps steps, to where C is surest that G(l2) is not of the class
     autoencoder    w_rec mean (x - x')^2 + w_latent H(1, D_l(l1)) + w_visual H(1, D_v(G(l2 mined)))
-    score          mean (x - G(E(x)))^2
+    score          "reconstruction": mean (x - x')^2, x' = G(E(x)); the one that the paper's figures are of
+                   "visual": -logit D_v(x'), "input": -logit D_v(x), "classifier": -logit C(x')
 
 Differs from the released code, which does not run to the end of an epoch and whose encoder is not bounded:
-- The paper's weights 10, 1, 1; the preset "mxnet" has those of the code, 5, 10, 1.
-- Five mining steps, clamped to the cube, after three quarters of the epochs; the code takes one.
-- Noise is drawn anew for every batch, and none is added when scoring.
+- The paper's weights 10, 1, 1; the preset "mxnet" has those of the code: 10 times half the error, 10, 1.
+- Five mining steps, clamped to the cube, after three quarters of the epochs; the code takes one, through a tanh. They
+  descend on H(0, C), as text and code say; the target 1 that Algorithm 1 prints finds codes that need no work.
+- Noise is drawn anew for every batch, 0.2 is its standard deviation as in the code (the paper calls it a variance),
+  and none is added when scoring; ``score_noise_sd=0.2`` adds it there too, one pattern for all samples.
+- D_l ends in one logit; the code squeezes it through two sigmoids, which keeps its probability below .73.
 - Samples for the discriminators and for the visual term are decoded in inference mode, so batch norm's running
   statistics, which scoring uses, are those of reconstructions alone.
-- Native size instead of 61 x 61 x 3. The networks for tables are ours.
+- Native size, padded convolutions; ``padding="none"`` at 61 x 61 is the published table. Tables' networks are ours.
+- The presets keep the epoch with the least error on held-out normal samples, as paper and code do; the defaults take
+  the last epoch.
 """
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,38 +40,37 @@ from torch.nn.functional import mse_loss, softplus
 
 from ..detector import Batches, Detector, Updates
 from ..losses import bce
-from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..nets import Critic, dcgan_init, mlp
+from ..nets.conv import Size
+
+_RUN: dict[str, Any] = dict(batch_size=512, epochs=200, patience=200)
 
 
 class OCGAN(Detector):
     """An autoencoder whose whole code cube decodes to the class; hard negatives are mined."""
 
+    variant: Literal["reconstruction", "visual", "input", "classifier"] = "reconstruction"  #: the score
     w_rec: float = 10.0  #: weight of the reconstruction error
     w_latent: float = 1.0  #: weight of the latent discriminator
     w_visual: float = 1.0  #: weight of the visual discriminator
     noise_sd: float = 0.2  #: standard deviation of the noise on the input while training
+    score_noise_sd: float = 0.0  #: standard deviation of the noise on the input while scoring
     mine_from: float = 0.75  #: share of the epochs after which negatives are mined
     mine_steps: int = 5  #: steps of the mining
     mine_lr: float = 0.5  #: step size of the mining, on each code
     latent_dim: int = 64  #: size of the code
     width: int = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
+    padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61
     batch_size: int = 128  #: samples a training step draws
     epochs: int = 50  #: passes over the training set
 
     PRESETS = {
-        "mnist": dict(latent_dim=64, batch_size=512, epochs=200),
-        "cifar10": dict(latent_dim=512, batch_size=512, epochs=200),
-        "mxnet": dict(
-            image_size=61,
-            latent_dim=512,
-            batch_size=512,
-            epochs=200,
-            w_rec=5.0,
-            w_latent=10.0,
-            mine_steps=1,
-            mine_lr=2.0,
-        ),
+        "mnist": _RUN | dict(latent_dim=64),
+        "cifar10": _RUN | dict(latent_dim=512),
+        "mxnet": _RUN
+        | dict(latent_dim=512, image_size=61, padding="none", w_rec=5.0, w_latent=10.0)
+        | dict(mine_steps=1, mine_lr=2.0, score_noise_sd=0.2),
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
@@ -81,12 +88,14 @@ class OCGAN(Detector):
                 Critic(mlp(d, h, h, activation=_leaky, last=_leaky()), nn.Linear(h, 1)) for _ in range(2)
             )
         else:
-            networks = autoencoder(shape, self.width, self.latent_dim)
-            visual, classifier = critic(shape, self.visual_width), critic(shape, self.width)
+            sizes = halvings((shape[1], shape[2]), self.padding)
+            networks = dict(
+                encoder=encoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+                decoder=decoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+            )
+            visual, classifier = (critic(shape[0], w, sizes, self.padding) for w in (self.visual_width, self.width))
             latent.apply(dcgan_init)
-        return dict(
-            autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier
-        )
+        return dict(autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier)
 
     def training_step(self, batches: Batches) -> Updates:
         encoder, decoder = self.nets_.autoencoder["encoder"], self.nets_.autoencoder["decoder"]
@@ -131,7 +140,20 @@ class OCGAN(Detector):
         return l2.detach()
 
     def score_batch(self, x: Tensor) -> Tensor:
-        return (x - self.reconstruct_batch(x)).flatten(1).square().mean(1)
+        if self.variant == "input":
+            return -self.nets_.disc_visual(self._noisy(x))
+        x_hat = self.reconstruct_batch(self._noisy(x))
+        if self.variant == "reconstruction":
+            return _error(x, x_hat)
+        return -(self.nets_.disc_visual if self.variant == "visual" else self.nets_.classifier)(x_hat)
+
+    def _noisy(self, x: Tensor) -> Tensor:
+        """With the scoring noise, the same for every sample, so that a score depends on its sample alone."""
+        noise = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0)).to(x)
+        return x + self.score_noise_sd * noise if self.score_noise_sd else x
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        return _error(x, self.reconstruct_batch(x))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.autoencoder["decoder"](self.nets_.autoencoder["encoder"](x))
@@ -141,38 +163,63 @@ class OCGAN(Detector):
         return self.nets_.autoencoder["decoder"](codes)
 
 
+def _error(x: Tensor, x_hat: Tensor) -> Tensor:
+    return (x - x_hat).flatten(1).square().mean(1)
+
+
 def _leaky() -> nn.Module:
     return nn.LeakyReLU(0.2)
 
 
-def autoencoder(shape: tuple[int, ...], width: int, latent_dim: int) -> dict[str, nn.Module]:
-    """5 x 5 convolutions of stride 2 down to 4 x 4 or less, one over the whole map, tanh; and the way back."""
-    sizes = pyramid((shape[1], shape[2]), until=4)
-    down: list[nn.Module] = [SameConv2d(shape[0], width, 5, 2), _leaky()]
-    c = width
-    for _ in sizes[2:]:
-        down += [SameConv2d(c, 2 * c, 5, 2, bias=False), nn.BatchNorm2d(2 * c), _leaky()]
-        c *= 2
-    encoder = nn.Sequential(
-        *[*down, nn.Conv2d(c, latent_dim, sizes[-1], bias=False), nn.BatchNorm2d(latent_dim), nn.Tanh(), nn.Flatten()]
-    )
-    up: list[nn.Module] = [
-        *[nn.Unflatten(1, (latent_dim, 1, 1)), nn.ConvTranspose2d(latent_dim, c, sizes[-1], bias=False)],
-        *[nn.BatchNorm2d(c), nn.ReLU()],
-    ]
-    for size in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, c // 2, 5, 2, size, bias=False), nn.BatchNorm2d(c // 2), nn.ReLU()]
+def _pads(size: Size, padding: str) -> tuple[int, int]:
+    height, width = (0 if padding == "none" and n >= 5 else 2 for n in size)
+    return height, width
+
+
+def halvings(size: Size, padding: str) -> list[Size]:
+    """Sizes under 5 x 5 convolutions of stride 2 until one 5 x 5 or smaller: 61, 29, 13, 5 without padding."""
+    sizes = [size]
+    while max(sizes[-1]) > 5:
+        height, width = ((n + 2 * pad - 5) // 2 + 1 for n, pad in zip(sizes[-1], _pads(sizes[-1], padding)))
+        sizes.append((height, width))
+    return sizes
+
+
+def _tower(channels: int, width: int, sizes: list[Size], padding: str) -> list[nn.Module]:
+    """Strided convolutions with doubling widths to the last of ``sizes``; the first has no batch norm."""
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), _leaky()]
+    for i, size in enumerate(sizes[1:-1]):
+        c = width * 2**i
+        layers += [nn.Conv2d(c, 2 * c, 5, 2, _pads(size, padding), bias=False), nn.BatchNorm2d(2 * c), _leaky()]
+    return layers
+
+
+def encoder(channels: int, width: int, sizes: list[Size], padding: str, latent_dim: int) -> nn.Module:
+    """A convolution over the whole last map, batch norm and tanh end it."""
+    c = width * 2 ** (len(sizes) - 2)
+    code = [nn.Conv2d(c, latent_dim, sizes[-1], bias=False), nn.BatchNorm2d(latent_dim), nn.Tanh(), nn.Flatten()]
+    return nn.Sequential(*_tower(channels, width, sizes, padding), *code).apply(dcgan_init)
+
+
+def decoder(channels: int, width: int, sizes: list[Size], padding: str, latent_dim: int) -> nn.Module:
+    """The way back, with dropout before the last hidden activation."""
+
+    def up(a: int, b: int, small: Size, large: Size, bias: bool = False) -> nn.Module:
+        pads = _pads(large, padding)
+        rows, columns = (n - (2 * m + 3 - 2 * pad) for m, n, pad in zip(small, large, pads))
+        return nn.ConvTranspose2d(a, b, 5, 2, pads, (rows, columns), bias=bias)
+
+    c = width * 2 ** (len(sizes) - 2)
+    layers: list[nn.Module] = [nn.Unflatten(1, (latent_dim, 1, 1))]
+    layers += [nn.ConvTranspose2d(latent_dim, c, sizes[-1], bias=False), nn.BatchNorm2d(c), nn.ReLU()]
+    for small, large in zip(sizes[:1:-1], sizes[-2:0:-1]):
+        layers += [up(c, c // 2, small, large), nn.BatchNorm2d(c // 2), nn.ReLU()]
         c //= 2
-    up.insert(-1, nn.Dropout(0.5))
-    decoder = nn.Sequential(*up, SameDeconv2d(c, shape[0], 5, 2, sizes[0]), nn.Tanh())
-    return dict(encoder=encoder.apply(dcgan_init), decoder=decoder.apply(dcgan_init))
+    layers.insert(-1, nn.Dropout(0.5))
+    return nn.Sequential(*layers, up(c, channels, sizes[1], sizes[0], bias=True), nn.Tanh()).apply(dcgan_init)
 
 
-def critic(shape: tuple[int, ...], width: int) -> Critic:
+def critic(channels: int, width: int, sizes: list[Size], padding: str) -> Critic:
     """The visual discriminator (width 12) and the classifier (width 64)."""
-    sizes = pyramid((shape[1], shape[2]), until=4)
-    layers: list[nn.Module] = [SameConv2d(shape[0], width, 5, 2), _leaky()]
-    for _ in sizes[2:]:
-        layers += [SameConv2d(width, 2 * width, 5, 2, bias=False), nn.BatchNorm2d(2 * width), _leaky()]
-        width *= 2
-    return Critic(nn.Sequential(*layers), nn.Conv2d(width, 1, sizes[-1])).apply(dcgan_init)
+    head = nn.Conv2d(width * 2 ** (len(sizes) - 2), 1, sizes[-1])
+    return Critic(nn.Sequential(*_tower(channels, width, sizes, padding)), head).apply(dcgan_init)

@@ -15,7 +15,9 @@ Differs from the official code:
   own statistics, keeps the best epoch by test AUROC and scales by the extremes of the test set.
 - The discriminator does not also minimise the feature distance; ``discriminator_matches=True`` adds that term, on the
   detached x', the nearest form that current PyTorch runs.
+- ``w_con`` is the code's 50; the paper is quoted with 40. ``w_score`` 1 and 0 give the two errors alone.
 - The noise that the code adds is a buffer that is never filled; here it is ``noise_sd`` and zero.
+- Inputs are in [-1, 1], which the tanh can reach; the code's MNIST range ends at 2.82.
 - Any image size: the U-Net ends at 1 x 1. The dense U-Net for tables is ours.
 """
 
