@@ -10,9 +10,9 @@ from ganad import Detector
 
 #: Settings that make any method small and quick; fields a method does not have are left out.
 COMMON = dict(random_state=0, device="cpu", threads=1, threshold_samples=1000)
-SMALL = COMMON | dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2)
+SMALL = COMMON | dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2, sweeps=10)
 #: Settings with which any method learns the little that ``normal`` holds.
-TRAINED = COMMON | dict(epochs=60, batch_size=50, latent_dim=8, width=32, search_steps=20, n_seeds=4)
+TRAINED = COMMON | dict(epochs=60, batch_size=50, latent_dim=8, width=32, search_steps=20, n_seeds=4, sweeps=50)
 
 
 #: Methods whose discriminator must be slower than their generator, or it learns to tell the two apart too early.

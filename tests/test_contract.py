@@ -196,9 +196,7 @@ def test_stopped_anywhere_and_resumed_ends_in_the_same_weights(detector, kind, t
         remaining = next(left, 10**9)
         lives += 1
         try:
-            model = small(detector, **settings).fit(
-                x, checkpoint=tmp_path / "c", resume=lives > 1, checkpoint_every=0
-            )
+            model = small(detector, **settings).fit(x, checkpoint=tmp_path / "c", resume=lives > 1, checkpoint_every=0)
             break
         except ConnectionAbortedError:
             pass

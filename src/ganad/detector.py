@@ -137,6 +137,10 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """The networks' version of each sample, where the method has one."""
         raise AttributeError(f"{type(self).__name__} does not reconstruct its input")
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        """Codes ``(n, k)`` of samples, where the method has an encoder; pages draw maps of them."""
+        raise AttributeError(f"{type(self).__name__} does not encode its input")
+
     def sample_batch(self, n: int) -> Tensor:
         """``n`` generated samples, where the method has a generator."""
         raise AttributeError(f"{type(self).__name__} does not generate samples")
@@ -359,6 +363,18 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """
         return self.map_samples(lambda x: self._as_input(self.reconstruct_batch(x)), X).astype(np.float32)
 
+    def encode(self, X: Any) -> np.ndarray:
+        """Codes ``(n, k)`` of the samples, float32.
+
+        Raises AttributeError where the method has no encoder.
+        """
+        return self.map_samples(self.encode_batch, X).astype(np.float32)
+
+    def show_sweep(self, info: dict[str, Any]) -> None:
+        """Show the progress of a fit that follows the networks' training, by its ``sweep`` of ``n_sweeps``."""
+        note = f"{info['n_clusters']} clusters"
+        self._fit.bar.update(info["sweep"], info["n_sweeps"], note, f"{self._fit.bar.title} mixture")
+
     def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
         """``fn`` of every sample as the networks see it, in the fixed chunks and the eval mode of scoring."""
         check_is_fitted(self, "nets_")
@@ -409,9 +425,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
                     )
                 rows = 2 if reset else 1
                 try:
-                    table = validate_data(
-                        self, X, dtype=np.float32, order="C", reset=reset, ensure_min_samples=rows
-                    )
+                    table = validate_data(self, X, dtype=np.float32, order="C", reset=reset, ensure_min_samples=rows)
                 except ValueError as error:  # scikit-learn's words, in our type
                     raise InputError(str(error)) from error
                 if reset:

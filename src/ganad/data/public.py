@@ -218,7 +218,10 @@ def kddcup99(split: str = "all", *, data_dir: Any = None, progress: Progress | N
     for code in codes:
         x[rows, code] = 1
     return Samples(
-        x=x, y=label, names=[str(i) for i in range(len(label))], columns=columns,
+        x=x,
+        y=label,
+        names=[str(i) for i in range(len(label))],
+        columns=columns,
         source=_table_source(columns),
     )
 

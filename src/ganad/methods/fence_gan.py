@@ -95,9 +95,7 @@ class FenceGAN(Detector):
         return 1 / (1 + self.lr_decay * iteration)
 
     def train(self, x: TrainingSet) -> None:
-        self.run(
-            self.pretrain_step, x, update=("discriminator",), epochs=self.pretrain_epochs, early_stopping=False
-        )
+        self.run(self.pretrain_step, x, update=("discriminator",), epochs=self.pretrain_epochs, early_stopping=False)
         self.run(self.training_step, x)
 
     def pretrain_step(self, batches: Batches) -> Updates:

@@ -71,9 +71,7 @@ class GANomaly(Detector):
         )
         *body, head, _ = encoder(channels, self.width, sizes, 1)
         critic = Critic(nn.Sequential(*body), head)
-        return dict(
-            generator=nn.ModuleDict(networks).apply(dcgan_init), discriminator=critic.apply(dcgan_init)
-        )
+        return dict(generator=nn.ModuleDict(networks).apply(dcgan_init), discriminator=critic.apply(dcgan_init))
 
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)

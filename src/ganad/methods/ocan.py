@@ -102,9 +102,7 @@ class OCAN(Detector):
 
     def train(self, x: TrainingSet) -> None:
         if self.representation != "none":
-            self.run(
-                self.encoder_step, x, update=("autoencoder",), epochs=self.encoder_epochs, early_stopping=False
-            )
+            self.run(self.encoder_step, x, update=("autoencoder",), epochs=self.encoder_epochs, early_stopping=False)
         codes = self.map_batches(self.represent, x)
         low, high = codes.amin(0), codes.amax(0)
         self.code_shift_ = ((low + high) / 2).cpu()

@@ -1,0 +1,28 @@
+"""DSEBM: the reconstruction written out is the gradient of the energy."""
+
+import numpy as np
+import pytest
+import torch
+
+from ganad import DSEBM
+
+from ..samples import fitted, normal
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_reconstruction_is_x_minus_the_energys_gradient(kind):
+    detector = fitted(DSEBM, kind)
+    x = detector.to_network(torch.from_numpy(normal(kind)[:5])).requires_grad_()
+    energy, x_hat = detector.nets_.energy(x)
+    (gradient,) = torch.autograd.grad(energy.sum(), x)
+    np.testing.assert_allclose(x_hat.detach(), (x - gradient).detach(), atol=1e-5)
+
+
+def test_energy_of_a_table():
+    detector = fitted(DSEBM, "table")
+    net, x = detector.nets_.energy, torch.randn(7, 6)
+    h = x.numpy()
+    for layer in net.layers:
+        h = np.logaddexp(0, h @ layer.weight.detach().numpy().T + layer.bias.detach().numpy())
+    expected = np.square(x.numpy() - net.visible.detach().numpy()).sum(1) / 2 - h.sum(1)
+    np.testing.assert_allclose(net(x)[0].detach(), expected, rtol=1e-4)

@@ -1,0 +1,37 @@
+"""OC-NN: the loss by formula, and r as its minimiser."""
+
+import numpy as np
+import torch
+
+from ganad import OCNN
+
+from ..samples import fitted, normal
+
+
+def test_loss_and_score_by_formula():
+    detector = fitted(OCNN, "table")
+    head = detector.nets_.head
+    x = detector.to_network(torch.from_numpy(normal("table")))
+    with torch.no_grad():
+        phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x)).double().numpy()
+        V, w = head.V.double().numpy(), head.w.double().numpy()[0]
+        y = (1 / (1 + np.exp(-phi @ V.T))) @ w
+        r = float(head.margin)
+        np.testing.assert_allclose(
+            detector.hinge(detector.output(x)), np.maximum(0, r - y) / detector.nu - r, rtol=1e-9
+        )
+    np.testing.assert_allclose(detector.anomaly_score(normal("table")), r - y, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(phi, axis=1), 1, rtol=1e-6)
+
+
+def test_the_quantile_minimises_the_loss_in_r():
+    detector = fitted(OCNN, "table")
+    y = detector.output(detector.to_network(torch.from_numpy(normal("table")))).detach().numpy()
+    best = float(detector.nets_.head.margin)
+
+    def loss(r):
+        return np.maximum(0, r - y).mean() / detector.nu - r
+
+    steps = np.ptp(y) * np.array([-0.5, -0.1, 0.1, 0.5])
+    assert all(loss(best) <= loss(best + step) for step in steps)
+    assert abs((y < best).mean() - detector.nu) < 0.01
