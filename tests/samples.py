@@ -38,6 +38,11 @@ def _made(detector: type[Detector], settings: dict, changes: dict) -> Detector:
     return detector(**{k: v for k, v in chosen.items() if k in names})
 
 
+def has_players(detector: type[Detector]) -> bool:
+    """Whether it trains networks; the others are fitted in closed form, without steps, epochs or resuming."""
+    return bool(detector(device="cpu").build((6,)))
+
+
 @functools.cache
 def normal(kind: str) -> np.ndarray:
     """Normal samples: a table whose last columns repeat the first, or real 8 x 8 digits other than 9."""

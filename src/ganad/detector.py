@@ -542,7 +542,8 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
                 rows = np.array(rows, dtype=np.uint8 if rows.dtype == np.uint8 else np.float32)
                 x = self.to_network(torch.from_numpy(rows).to(self.device_))
                 with devices.isolated_rng(0, self.device_):
-                    parts.append(fn(x).detach().float().cpu().numpy())
+                    part = fn(x).detach()
+                    parts.append((part if part.dtype == torch.float64 else part.float()).cpu().numpy())
         return np.concatenate(parts)[: len(X)]
 
 

@@ -5,6 +5,7 @@ from .adgan import ADGAN
 from .alad import ALAD
 from .anogan import AnoGAN
 from .autoencoder import AutoEncoder
+from .classical import GMM, KDE, LOF, IsolationForest, OneClassSVM, PCAResidual
 from .dagmm import DAGMM
 from .deep_svdd import DeepSVDD
 from .dsebm import DSEBM
@@ -14,12 +15,14 @@ from .fence_gan import FenceGAN
 from .ganomaly import GANomaly
 from .igmm_gan import IGMMGAN
 from .mmoc_gan import MMOCGAN
+from .nearest_neighbor import NearestNeighbor
 from .oc_nn import OCNN
 from .ocan import OCAN
 from .ocgan import OCGAN
 from .rda import RobustAutoEncoder
 from .rgan import RGAN
 from .skip_ganomaly import SkipGANomaly
+from .trivial import Trivial
 from .vae import VAE
 
 #: The only registry: every detector class imported above.

@@ -142,7 +142,7 @@ class IGMMGAN(Detector):
             x_hat = self.nets_.coder["generator"](z)
             error = per_sample((x - x_hat).square()).sqrt()
             return self.alpha * error + (1 - self.alpha) * softplus(-self.nets_.discriminator(x, z))
-        return distance(z.double(), self.location_.to(x.device), self.whitener_.to(x.device))
+        return distance(z.double(), self.location_.to(x.device), self.whitener_.to(x.device)).float()
 
     def validation_batch(self, x: Tensor) -> Tensor:
         """Before training ends there is no mixture to score with."""

@@ -1,0 +1,64 @@
+"""Scores that nobody would call a method, to be printed beside those that are.
+
+On KDD99, split as the papers split it, minus one column reaches F1 .93 and an untrained network about as much; a table
+without such rows says little about what the networks in it have learnt.
+
+    constant    0
+    random      a fixed function of the sample without meaning
+    column      one column or pixel, times ``sign``
+    brightness  mean of the columns or pixels, times ``sign``
+    distance    ||x - mean of the training set||
+    untrained   ||x - D(E(x))||^2 of an autoencoder as it was initialised
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..detector import Detector
+from ..errors import InputError
+from ..losses import per_sample
+from ..nets import mlp
+from ..training import TrainingSet
+
+
+class Trivial(Detector):
+    """A baseline without learning."""
+
+    variant: Literal["constant", "random", "column", "brightness", "distance", "untrained"] = "distance"  #: the score
+    column: int = 0  #: which column or pixel, counted along rows
+    sign: float = 1.0  #: -1 for scores that are high where the value is low
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        d = math.prod(shape)
+        if self.variant != "untrained":
+            return {}
+        return dict(untrained=mlp(d, *(max(1, d // 2), max(1, d // 4), max(1, d // 2)), d))
+
+    def train(self, x: TrainingSet) -> None:
+        self.nets_.eval()
+        rows = torch.cat([x.batch(i).flatten(1).double().sum(0, keepdim=True) for i in torch.arange(len(x)).split(512)])
+        self.center_ = (rows.sum(0) / len(x)).cpu().numpy()
+        if self.variant == "column" and not -len(self.center_) <= self.column < len(self.center_):
+            raise InputError(f"Trivial: column={self.column} is not one of the {len(self.center_)} columns of the data")
+        self.directions_ = np.random.default_rng(torch.initial_seed() % 2**31).normal(size=len(self.center_))
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        rows = x.flatten(1).double()
+        if self.variant == "constant":
+            return 0 * rows[:, 0]
+        if self.variant == "column":
+            return self.sign * rows[:, self.column]
+        if self.variant == "brightness":
+            return self.sign * rows.mean(1)
+        if self.variant == "random":
+            return (1e4 * (rows * torch.as_tensor(self.directions_, device=x.device)).sum(1)).sin()
+        if self.variant == "distance":
+            return (rows - torch.as_tensor(self.center_, device=x.device)).square().sum(1).sqrt()
+        x = x.flatten(1)
+        return per_sample((x - self.nets_["untrained"](x)).square())

@@ -1,0 +1,139 @@
+"""The classical baselines against scikit-learn's own scores, and AlexNet's loader on a checkpoint made here."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+from sklearn import ensemble, mixture, neighbors, svm
+from torch import nn
+
+import ganad
+from ganad import GMM, KDE, LOF, InputError, IsolationForest, NearestNeighbor, OneClassSVM, PCAResidual
+from ganad.methods.classical import average_path, nearest_gamma
+from ganad.nets.alexnet import AlexNetFeatures
+
+from ..samples import anomalous, normal
+
+KINDS = pytest.mark.parametrize("kind", ["table", "images"])
+
+
+def fit(detector, kind, **settings):
+    """A fitted baseline, its training features and those of new samples, and its scores of the new ones."""
+    model = detector(random_state=0, threads=1, device="cpu", **settings).fit(normal(kind)[:150])
+    new = np.concatenate([normal(kind)[150:], anomalous(kind)])
+    z, z_new = (model.map_samples(model.features, x) for x in (normal(kind)[:150], new))
+    return model, z, z_new, model.anomaly_score(new)
+
+
+def close(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@KINDS
+def test_kde(kind):
+    model, z, new, scores = fit(KDE, kind, n_components=5)
+    h, d2 = model.bandwidth_, cdist(new, z, "sqeuclidean")
+    close(scores, np.log(len(z) * (2 * np.pi * h * h) ** 2.5) - logsumexp(-d2 / (2 * h * h), axis=1))
+    theirs = -neighbors.KernelDensity(bandwidth=h).fit(z).score_samples(new)
+    plain = d2.min(1) < 50 * h * h  # its tree loses digits where the density underflows
+    assert plain.sum() > 80
+    close(scores[plain], theirs[plain])
+
+
+def test_kde_bandwidth_has_the_highest_held_out_likelihood():
+    x = np.random.default_rng(0).normal(size=(600, 2)).astype(np.float32)
+    model = KDE(reducer="none", scaling="none", bandwidths=(0.01, 0.3, 10.0), random_state=0).fit(x)
+    assert model.bandwidth_ == 0.3
+
+
+@KINDS
+def test_one_class_svm(kind):
+    _, z, new, scores = fit(OneClassSVM, kind)
+    close(scores, -svm.OneClassSVM(nu=0.1, gamma=nearest_gamma(z)).fit(z).decision_function(new))
+
+
+@KINDS
+def test_lof(kind):
+    _, z, new, scores = fit(LOF, kind)
+    close(scores, -neighbors.LocalOutlierFactor(novelty=True).fit(z).score_samples(new))
+
+
+@KINDS
+def test_isolation_forest(kind):
+    model, z, new, scores = fit(IsolationForest, kind)
+    close(scores, -ensemble.IsolationForest(max_samples=150, random_state=model.seed_).fit(z).score_samples(new))
+    assert average_path(np.array([1, 2])).tolist() == [0, 1]
+
+
+@KINDS
+def test_gmm(kind):
+    model, z, new, scores = fit(GMM, kind, components=(1, 2, 3), n_components=4)
+    fits = [mixture.GaussianMixture(k, reg_covar=1e-4, random_state=model.seed_).fit(z) for k in (1, 2, 3)]
+    close(scores, -min(fits, key=lambda m: m.bic(z)).score_samples(new))
+
+
+@KINDS
+@pytest.mark.parametrize("variant", ["mean", "kth"])
+def test_nearest_neighbor(kind, variant):
+    _, z, new, scores = fit(NearestNeighbor, kind, variant=variant)
+    distance = neighbors.NearestNeighbors(n_neighbors=5).fit(np.unique(z, axis=0)).kneighbors(new)[0]
+    close(scores, distance.mean(1) if variant == "mean" else distance[:, -1])
+
+
+def test_pca_residual_is_what_the_other_directions_hold():
+    model, *_, scores = fit(PCAResidual, "table", n_components=2)
+    x = model.map_samples(model.view, np.concatenate([normal("table")[150:], anomalous("table")])) - model.origin_
+    close(scores, np.square(x).sum(1) - np.square(x @ model.axes_.T).sum(1))
+
+
+def test_subsampling_is_said(caplog):
+    with caplog.at_level(logging.INFO, "ganad"):
+        OneClassSVM(max_samples=50, random_state=0).fit(normal("table"))
+    assert "OneClassSVM: fitted on 50 of 400 training samples" in caplog.text
+
+
+@pytest.fixture
+def small_checkpoint(tmp_path):
+    """AlexNet's shape with random weights, named as in torchvision's file, classifier included."""
+    torch.manual_seed(0)
+    state = {f"features.{k}": v for k, v in AlexNetFeatures().features.state_dict().items()}
+    torch.save(state | {"classifier.1.weight": torch.zeros(2, 2)}, tmp_path / "alexnet.pth")
+    return tmp_path / "alexnet.pth"
+
+
+def test_alexnet_features_from_a_file(small_checkpoint, tmp_path):
+    model = PCAResidual(reducer="alexnet", weights=str(small_checkpoint), n_components=5, random_state=0)
+    model.fit(normal("images")[:20])
+    assert model.view(model.to_network(torch.from_numpy(normal("images")[:2]))).shape == (2, 256 * 6 * 6)
+    own = {k: v for k, v in torch.load(small_checkpoint).items() if k.startswith("features")}
+    assert all(torch.equal(model.nets_["features"].state_dict()[k], v) for k, v in own.items())
+    model.save(tmp_path / "model")
+    scores = model.anomaly_score(anomalous("images")[:3])
+    small_checkpoint.unlink()  # a saved model needs it no more
+    np.testing.assert_array_equal(ganad.load(tmp_path / "model").anomaly_score(anomalous("images")[:3]), scores)
+
+
+def test_published_shape_of_alexnet():
+    assert sum(p.numel() for p in AlexNetFeatures().parameters()) == 2_469_696
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint", None])
+def test_wrong_weights_are_refused_in_one_sentence(content, tmp_path):
+    path = tmp_path / "w.pth"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"w\.pth: (not torchvision's|no such file)"):
+        PCAResidual(reducer="alexnet", weights=str(path)).fit(normal("images")[:20])
+    with pytest.raises(InputError, match="for images"):
+        KDE(reducer="alexnet").fit(normal("table"))
+
+
+def test_features_of_your_own(tmp_path):
+    torch.manual_seed(0)
+    model = KDE(network=nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), random_state=0).fit(normal("images"))
+    assert model.anomaly_score(anomalous("images")).mean() > model.anomaly_score(normal("images")).mean()
+    with pytest.raises(InputError, match="cannot be saved"):
+        model.save(tmp_path / "model")
