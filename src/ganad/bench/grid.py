@@ -1,0 +1,144 @@
+"""All trials of a suite: resumable, in processes of one thread, with progress over the whole."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..progress import Bar
+from ..protocols import PROTOCOLS
+from .suites import SUITES, Budget, Suite
+from .trial import trial
+
+Row = dict[str, Any]
+
+
+def run(
+    suite: str,
+    folder: str | Path,
+    *,
+    labels: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
+    seeds: int = 3,
+    budget: Budget = "quick",
+    workers: int = 1,
+    data_dir: str | Path | None = None,
+    hours: float | None = None,
+    retry: bool = False,
+    on_row: Callable[[Row, int, int], None] | None = None,
+) -> list[Row]:
+    """Run what is missing of a suite and append it to ``folder/<suite>.jsonl``; returns the new rows.
+
+    Killed and started again it goes on: rows that are there are not made anew, failed ones only with ``retry``.
+    ``hours``: no trial is begun after that time. Raises InputError for an unknown suite, label or class.
+    """
+    entry = _known(suite)
+    chosen = _labels(entry, labels)
+    names: Sequence[str | None] = classes or entry.classes or PROTOCOLS[entry.protocol].classes or [None]
+    unknown = set(classes or ()) - set(PROTOCOLS[entry.protocol].classes)
+    if unknown:
+        raise InputError(f"{suite} has no class {', '.join(sorted(unknown))}")
+    path = Path(folder) / f"{suite}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mend(path)
+    done = {key(row) for row in read(path) if not (retry and "error" in row)}
+    grid = [
+        (suite, label, cls, seed, budget, str(data_dir) if data_dir else None)
+        for seed in range(seeds)  # a whole table with one seed before the second begins
+        for cls in names
+        for label in chosen
+    ]
+    todo = [t for t in grid if _key(entry, t) not in done]
+    rows: list[Row] = []
+    with Bar(suite) as bar:
+        bar.update(0, len(todo))
+        for row in _results(todo, workers, hours):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            rows.append(row)
+            bar.update(len(rows), len(todo), f"{row['label']} {row['class'] or ''}")
+            if on_row:
+                on_row(row, len(rows), len(todo))
+    return rows
+
+
+def _results(todo: list[tuple[Any, ...]], workers: int, hours: float | None) -> Iterator[Row]:
+    end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
+    if workers <= 1:
+        for arguments in todo:
+            if time.monotonic() < end:
+                yield trial(*arguments)
+        return
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        left, running = list(todo), set[Future[Row]]()
+        while left or running:
+            while left and len(running) < workers and time.monotonic() < end:
+                running.add(pool.submit(trial, *left.pop(0)))
+            if not running:
+                return
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                yield future.result()
+
+
+def _known(suite: str) -> Suite:
+    if suite not in SUITES:
+        raise InputError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
+    return SUITES[suite]
+
+
+def _labels(entry: Suite, labels: Sequence[str] | None) -> list[str]:
+    known = [r.label for r in entry.recipes]
+    if labels is None:
+        return known
+    chosen: list[str] = []
+    for name in labels:
+        found = [r.label for r in entry.recipes if name.lower() in (r.label.lower(), r.detector.lower())]
+        if not found:
+            raise InputError(f"{entry.name} has no method {name!r}; it has {', '.join(known)}")
+        chosen += found
+    return chosen
+
+
+def key(row: Row) -> str:
+    """What makes two rows the same trial."""
+    names = ("suite", "label", "class", "seed", "budget", "preset", "settings")
+    return json.dumps([row[name] for name in names], sort_keys=True)
+
+
+def _key(entry: Suite, arguments: tuple[Any, ...]) -> str:
+    suite, label, cls, seed, budget, _ = arguments
+    preset, settings = entry.recipe(label).arguments(budget)
+    return key(
+        dict(suite=suite, label=label, seed=seed, budget=budget, preset=preset, settings=settings) | {"class": cls}
+    )
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a results file; InputError, with file and line, for one that is no row."""
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}, is no row of results; remove it") from error
+    return rows
+
+
+def mend(path: Path) -> None:
+    """Remove a last line that a kill cut short."""
+    if not path.exists():
+        return
+    text = path.read_bytes()
+    if text and not text.endswith(b"\n"):
+        path.write_bytes(text[: text.rfind(b"\n") + 1])

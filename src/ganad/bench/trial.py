@@ -1,0 +1,180 @@
+"""One row of the results: one method fitted once, as a pure function of what the row says about it."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import metrics, persist, protocols
+from ..data import Samples
+from ..detector import Detector
+from .suites import SUITES, Budget
+
+_WATCHED = 1000  # test samples looked at after every epoch
+_GRID = 41  # points of a stored ROC curve
+_BINS = 30  # of a stored histogram
+
+
+def trial(
+    suite: str, label: str, cls: str | None, seed: int, budget: Budget, data_dir: str | None, *, watch: bool = True
+) -> dict[str, Any]:
+    """Fit one recipe of a suite on one class with one seed, and measure it; last epoch, no test label used.
+
+    ``watch`` records, and never uses, what the best epoch on the test labels would have claimed. A trial that fails
+    is a row with ``error``; only KeyboardInterrupt gets out.
+    """
+    entry = SUITES[suite]
+    recipe = entry.recipe(label)
+    preset, settings = recipe.arguments(budget)
+    row: dict[str, Any] = {"suite": suite, "protocol": entry.protocol, "label": label, "detector": recipe.detector}
+    row |= {"class": cls, "seed": seed, "budget": budget, "preset": preset, "settings": settings}
+    try:
+        return row | measured(
+            entry.protocol, recipe.detector, preset, settings, cls, seed, entry.caps(budget), data_dir, watch
+        )
+    except Exception as error:  # a grid of hours must not end with one method's failure
+        return row | {"error": f"{type(error).__name__}: {error}"}
+
+
+def measured(
+    protocol: str,
+    detector: str,
+    preset: str | None,
+    settings: dict[str, Any],
+    cls: str | None,
+    seed: int,
+    caps: tuple[int | None, int | None],
+    data_dir: str | None,
+    watch: bool,
+) -> dict[str, Any]:
+    """The measured part of a row."""
+    import torch
+
+    samples = read(protocol, data_dir)
+    entry = protocols.PROTOCOLS[protocol]
+    split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
+    x, x_test = split.take(samples.x)
+    model = make(detector, preset, settings, seed)
+    curve = watched(model, x_test, split.y_test) if watch and not model.NO_FORWARD_PASS else []
+    start = time.perf_counter()
+    model.fit(x)
+    fitted = time.perf_counter()
+    scores = model.anomaly_score(x_test)
+    end = time.perf_counter()
+    out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=seed)
+    return {
+        "split": split.hash,
+        "n_train": len(x),
+        "n_train_cap": split.n_train_cap,
+        "n_test_cap": split.n_test_cap,
+        "metrics": {k: round(float(v), 6) for k, v in out.items()},
+        "best_epoch_on_test": max(curve) if curve else None,
+        "roc": roc(split.y_test, scores),
+        "histogram": histogram(split.y_test, scores),
+        "fit_s": round(fitted - start, 2),
+        "score_s": round(end - fitted, 2),
+        "peak_mb": peak_mb(),
+        "device": str(model.device_),
+        "gpu": torch.cuda.get_device_name() if model.device_.type == "cuda" else None,
+        "versions": persist.versions(),
+        "commit": commit(),
+    }
+
+
+def make(detector: str, preset: str | None, settings: dict[str, Any], seed: int) -> Detector:
+    """The detector of a trial, silent and on one thread."""
+    from .. import methods
+
+    cls = getattr(methods, detector)
+    model: Detector = cls.preset(preset, **settings) if preset else cls(**settings)
+    return model.set_params(random_state=seed, threads=1, verbose=0)
+
+
+@functools.lru_cache(maxsize=2)
+def read(protocol: str, data_dir: str | None) -> Samples:
+    """The protocol's data, kept for a worker's next trial."""
+    return protocols.read(protocol, data_dir=data_dir)
+
+
+def watched(model: Detector, x: np.ndarray, y: np.ndarray) -> list[float]:
+    """A list that ``fit`` fills with the test AUROC after every epoch of its last stage; nothing is decided by it."""
+    rows = np.sort(np.random.default_rng(0).choice(len(x), min(_WATCHED, len(x)), replace=False))
+    curve: list[float] = []
+    if not 0 < y[rows].sum() < len(rows):
+        return curve
+    make_run = model.make_run
+
+    def with_watch(step: Any, data: Any, **options: Any) -> Any:
+        run = make_run(step, data, **options)
+        end_epoch = run.end_epoch
+
+        def look() -> None:
+            end_epoch()
+            if run.name != "training":
+                return
+            modes = {k: net.training for k, net in model.nets_.items()}
+            try:
+                with run.averaged_weights():
+                    curve.append(round(metrics.auroc(y[rows], model._score(x[rows])), 6))
+            except (AttributeError, metrics.InputError):
+                pass  # a score that needs what only the end of the fit makes
+            for k, net in model.nets_.items():
+                net.train(modes[k])
+
+        run.end_epoch = look
+        return run
+
+    model.make_run = with_watch  # type: ignore[method-assign]
+    return curve
+
+
+def roc(y: np.ndarray, score: np.ndarray) -> list[float]:
+    """True positive rates at equally spaced false positive rates 0 .. 1."""
+    from sklearn.metrics import roc_curve
+
+    fpr, tpr, _ = roc_curve(y, score)
+    return [round(float(v), 4) for v in np.interp(np.linspace(0, 1, _GRID), fpr, tpr)]
+
+
+def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list[float]]:
+    """Counts of normal and anomalous samples over the bulk of the scores; what lies outside counts at the ends."""
+    low, high = np.quantile(score, [0.005, 0.995])
+    edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+    counts = [np.histogram(np.clip(score[y == k], edges[0], edges[-1]), edges)[0].tolist() for k in (0, 1)]
+    return {"edges": [float(edges[0]), float(edges[-1])], "normal": counts[0], "anomalous": counts[1]}
+
+
+def peak_mb() -> float | None:
+    """Largest resident memory of this worker so far, its earlier trials included."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
+
+
+@functools.cache
+def commit() -> str | None:
+    """The revision of this package's source, with + where files differ from it; None outside a repository."""
+    here = Path(__file__).parent
+    try:
+        name = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        )
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--", str(here.parent)],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return name.stdout.strip() + ("+" if changed.stdout.strip() else "")
