@@ -265,6 +265,64 @@ DEMO_ANOMALY = 9
 DEMO_SETTINGS: dict[str, Any] = dict(epochs=60, latent_dim=32, random_state=0)
 
 
+@app.command(no_args_is_help=True)
+@reports_errors
+def bench(
+    suite: Annotated[str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.")],
+    methods: Annotated[str | None, typer.Option(metavar="A,B", help="Only these lines of the table.")] = None,
+    classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,
+    budget: Annotated[str, typer.Option(help="smoke, quick or paper (the published training length).")] = "quick",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    hours: Annotated[float | None, typer.Option(help="Begin no trial after this time.")] = None,
+    retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the rows; what is there is not run again.")] = Path(
+        "benchmarks/results"
+    ),
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a published table again; stopped and started again it goes on."""
+    from .bench import SUITES, run
+
+    if budget not in ("smoke", "quick", "paper"):
+        raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
+
+    def show(row: dict[str, Any], done: int, total: int) -> None:
+        what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
+        outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
+        typer.echo(f"{done}/{total} {what}: {outcome}")
+
+    for name in SUITES if suite == "all" else (suite,):
+        run(
+            name,
+            results,
+            labels=_split(methods) or None,
+            classes=_split(classes) or None,
+            seeds=seeds,
+            budget=budget,  # type: ignore[arg-type]
+            workers=workers,
+            data_dir=data_dir,
+            hours=hours,
+            retry=retry,
+            on_row=show,
+        )
+
+
+@app.command()
+@reports_errors
+def tables(
+    results: Annotated[Path, typer.Option(help="Folder of the rows.")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for TABLES.md and tables.html.")] = Path(
+        "benchmarks"
+    ),
+) -> None:
+    """Print what was measured beside what was published, as Markdown and as a page."""
+    from .bench import write
+
+    for path in write(results, out):
+        typer.echo(f"wrote {path}")
+
+
 @app.callback(invoke_without_command=True)
 def version(
     show: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,

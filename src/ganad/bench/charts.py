@@ -1,0 +1,95 @@
+"""Pictures for the tables as inline SVG: areas by class, mean ROC curves, histograms of scores."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .tables import Line
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>The papers' tables, measured again</title>
+<style>
+:root {{ color-scheme: light dark; --line: #8886; --ink: #1f6feb; --other: #d4572a; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }}
+.wide {{ overflow-x: auto; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+th, td {{ padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }}
+.published {{ opacity: .75; }}
+.baseline th {{ font-style: italic; font-weight: normal; }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }}
+figure {{ margin: 0; }} figcaption {{ font-size: .85em; }}
+svg {{ width: 100%; height: auto; }}
+</style></head><body><main>
+<h1>The papers' tables, measured again</h1>
+<p>{introduction}</p>
+{body}
+</main></body></html>
+"""
+_W, _H = 240, 150
+
+
+def figures(lines: Sequence[Line], classes: Sequence[str]) -> str:
+    """A figure a method: areas by class, the ROC curve averaged over classes, and one histogram."""
+    out = []
+    for line in lines:
+        if not line.rows:
+            continue
+        parts = []
+        if len(classes) > 1:
+            parts.append(bars([float(np.mean(line.measured.get(c, [np.nan]))) for c in classes], classes, line.label))
+        parts.append(roc([row["roc"] for row in line.rows], line.label))
+        parts.append(histogram(line.rows[0]["histogram"], line.label, line.rows[0]["class"]))
+        out.append(f"<figure>{''.join(parts)}<figcaption>{html.escape(line.label)}</figcaption></figure>")
+    return f'<div class="charts">{"".join(out)}</div>'
+
+
+def _svg(content: str, label: str) -> str:
+    return f'<svg viewBox="0 0 {_W} {_H}" role="img" aria-label="{html.escape(label)}">{content}</svg>'
+
+
+def bars(values: Sequence[float], names: Sequence[str], label: str) -> str:
+    """AUROC by class; the dashed line is chance."""
+    width = _W / len(values)
+    out = [f'<line x1="0" x2="{_W}" y1="65" y2="65" stroke="var(--line)" stroke-dasharray="4"/>']
+    for i, (value, name) in enumerate(zip(values, names)):
+        if np.isfinite(value):
+            height = 130 * value
+            out.append(
+                f'<rect x="{i * width + 2:.1f}" y="{130 - height:.1f}" width="{width - 4:.1f}" height="{height:.1f}" '
+                f'fill="var(--ink)"><title>{html.escape(name)}: {value:.3f}</title></rect>'
+            )
+        text = html.escape(name[:5])
+        out.append(f'<text x="{(i + 0.5) * width:.1f}" y="145" font-size="10" text-anchor="middle">{text}</text>')
+    return _svg("".join(out), f"{label}: AUROC by class")
+
+
+def roc(curves: Sequence[Sequence[float]], label: str) -> str:
+    """True positive rates averaged over classes and seeds at equal false positive rates."""
+    mean = np.mean(curves, axis=0)
+    points = " ".join(f"{x * _W:.1f},{_H - y * _H:.1f}" for x, y in zip(np.linspace(0, 1, len(mean)), mean))
+    content = f'<line x1="0" y1="{_H}" x2="{_W}" y2="0" stroke="var(--line)" stroke-dasharray="4"/>'
+    return _svg(
+        f'{content}<polyline points="{points}" fill="none" stroke="var(--ink)" stroke-width="2"/>', f"{label}: ROC"
+    )
+
+
+def histogram(counts: dict[str, list[float]], label: str, cls: str | None) -> str:
+    """Shares of normal and anomalous samples by score, of one trial."""
+    out = []
+    for name, colour in (("normal", "var(--ink)"), ("anomalous", "var(--other)")):
+        share = np.array(counts[name]) / max(1, sum(counts[name]))
+        top = max(share.max(), 1e-9)
+        width = _W / len(share)
+        out += [
+            f'<rect x="{i * width:.1f}" y="{_H - s / top * _H:.1f}" width="{width:.1f}" height="{s / top * _H:.1f}" '
+            f'fill="{colour}" fill-opacity=".5"/>'
+            for i, s in enumerate(share)
+            if s
+        ]
+    return _svg("".join(out), f"{label}: scores of normal and anomalous samples{f', class {cls}' if cls else ''}")

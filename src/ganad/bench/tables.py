@@ -1,0 +1,225 @@
+"""The rows as tables: what was published, what was measured, over how many trials, and the difference.
+
+A published figure stands beside a measurement only if it is of the same protocol, and never if it is unverified.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import metrics, published
+from ..protocols import PROTOCOLS
+from . import charts, grid
+from .suites import SUITES, Suite
+
+Row = dict[str, Any]
+
+_INTRODUCTION = """# The papers' tables, measured again
+
+Written by `ganad tables` from the rows in `results/`, which `ganad bench SUITE` made; every cell can be made again.
+Mean ± sample standard deviation over seeds, last epoch; no test label trains, stops, scales or chooses anything.
+"published" is what a paper or its code prints for the same protocol; `-` means that there is no such figure, or that it
+could not be verified. "difference" is measured minus published mean. "best epoch" is the mean AUROC that the best epoch
+on the test labels would have claimed, for methods that can be scored while they train: the papers' habit, not a result.
+Rows in italics learn nothing or need no network. A budget of `quick` is a training length for two CPU cores, not the
+papers': its rows say how methods do after that little, not how good they can get.
+"""
+
+
+@dataclass
+class Line:
+    """One method of a table."""
+
+    label: str
+    is_baseline: bool
+    measured: dict[str, list[float]] = field(default_factory=dict)  #: values over seeds, by class
+    published: dict[str, published.Figure] = field(default_factory=dict)  #: by class, "" or "mean"
+    rows: list[Row] = field(default_factory=list)
+    failed: list[Row] = field(default_factory=list)
+
+    def mean(self) -> metrics.Spread | None:
+        """Over the means of the classes."""
+        values = [sum(v) / len(v) for v in self.measured.values() if v]
+        return metrics.mean_median_sd(values) if values else None
+
+
+@dataclass
+class Table:
+    """One metric of one suite at one budget."""
+
+    suite: Suite
+    metric: str
+    budget: str
+    classes: list[str]
+    lines: list[Line]
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        protocol = self.suite.protocol
+        found = [PROTOCOLS[protocol].note, *published.footnotes(protocol)]
+        for line in self.lines:
+            found += [
+                f"{line.label}: {note}" for note in published.footnotes(protocol, line.label) if note not in found
+            ]
+        return list(dict.fromkeys(note for note in found if note))
+
+
+def write(results: str | Path, folder: str | Path) -> list[Path]:
+    """Write TABLES.md and tables.html into ``folder`` from all rows in ``results``; returns their paths."""
+    rows = [row for path in sorted(Path(results).glob("*.jsonl")) for row in grid.read(path) if "suite" in row]
+    tables = list(collect(rows))
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = {folder / "TABLES.md": markdown(tables), folder / "tables.html": page(tables)}
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return list(pages)
+
+
+def collect(rows: Iterable[Row]) -> Iterable[Table]:
+    """Tables in the order of the suites; a suite without rows has none."""
+    rows = list(rows)
+    for suite in SUITES.values():
+        mine = [r for r in rows if r["suite"] == suite.name]
+        for budget in ("paper", "quick", "smoke"):
+            chosen = [r for r in mine if r["budget"] == budget]
+            entry = PROTOCOLS[suite.protocol]
+            measured = {r["class"] or "" for r in chosen}
+            classes = [c for c in (entry.classes or ("",)) if c in measured]
+            metric_names = list(entry.metrics) if "auroc" in entry.metrics else ["auroc", *entry.metrics]
+            for metric in metric_names if chosen else []:
+                yield Table(suite, metric, budget, classes, _lines(suite, chosen, metric, classes))
+
+
+def _lines(suite: Suite, rows: list[Row], metric: str, classes: list[str]) -> list[Line]:
+    lines = []
+    for recipe in suite.recipes:
+        line = Line(recipe.label, recipe.is_baseline)
+        for row in (r for r in rows if r["label"] == recipe.label):
+            if "error" in row:
+                line.failed.append(row)
+                continue
+            line.rows.append(row)
+            value = row["metrics"].get(metric, row["metrics"].get(f"{metric}_above"))
+            if value is not None:
+                line.measured.setdefault(row["class"] or "", []).append(value)
+        for cls in [*classes, "mean"]:
+            figure = published.lookup(suite.protocol, recipe.label, cls or None, metric)
+            if figure:
+                line.published[cls] = figure
+        if line.rows or line.failed or line.published:
+            lines.append(line)
+    return lines
+
+
+def _cell(values: list[float] | None) -> str:
+    if not values:
+        return "-"
+    spread = metrics.mean_median_sd(values)
+    return f"{spread.mean:.3f}" + (f" ± {spread.sd:.3f}" if spread.sd is not None else "")
+
+
+def _published_mean(line: Line, classes: list[str]) -> float | None:
+    """The paper's mean over all classes; for a table of some classes, the mean of the paper's figures for those."""
+    if classes == [""]:
+        return line.published[""].value if "" in line.published else None
+    own = [line.published[c].value for c in classes if c in line.published]
+    if len(own) == len(classes):
+        return sum(own) / len(own)
+    return None
+
+
+def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
+    """Heading and cells of a table, as text."""
+    several = table.classes != [""]
+    head = ["method", "", *([*table.classes, "mean", "median", "sd"] if several else ["value"])]
+    head += ["difference", "best epoch", "trials"]
+    body = []
+    for line in table.lines:
+        spread, target = line.mean(), _published_mean(line, table.classes)
+        if line.published:
+            values = [f"{line.published[c].value:.3f}" if c in line.published else "-" for c in table.classes]
+            if several:
+                whole = line.published.get("mean")
+                values += [f"{whole.value:.3f} (all classes)" if whole else "-", "-", "-"]
+            body.append((line, [line.label, "published", *values, "", "", ""]))
+        if not line.rows and not line.failed:
+            continue
+        values = [_cell(line.measured.get(c)) for c in table.classes]
+        if several:
+            complete = spread is not None and len(line.measured) == len(table.classes)
+            values += (
+                [f"{spread.mean:.3f}", f"{spread.median:.3f}", f"{spread.sd:.3f}" if spread.sd is not None else "-"]
+                if spread is not None and complete
+                else ["-"] * 3
+            )
+        best = [r["best_epoch_on_test"] for r in line.rows if r.get("best_epoch_on_test") is not None]
+        trials = str(len(line.rows)) + (f", {len(line.failed)} failed" if line.failed else "")
+        values += [f"{spread.mean - target:+.3f}" if spread and target is not None else ""]
+        values += [f"{sum(best) / len(best):.3f}" if best and table.metric == "auroc" else "", trials]
+        body.append((line, [line.label, table.budget, *values]))
+    return head, body
+
+
+def _title(table: Table) -> str:
+    role = PROTOCOLS[table.suite.protocol].role
+    columns = f", columns: the {role} class" if role in ("anomaly", "normal") and table.classes != [""] else ""
+    return f"{table.suite.name}: {table.metric} (`{table.suite.protocol}`, {table.budget}{columns})"
+
+
+def _sizes(table: Table) -> str:
+    rows = [r for line in table.lines for r in line.rows]
+    if not rows:
+        return ""
+    caps = {(r["n_train_cap"], r["n_test_cap"]) for r in rows}
+    cut = "; ".join(
+        f"at most {a or 'all'} training and {b or 'all'} test samples" for a, b in sorted(caps, key=str) if a or b
+    )
+    devices = ", ".join(sorted({r["gpu"] or r["device"] for r in rows}))
+    commits = ", ".join(sorted({str(r["commit"]) for r in rows}))
+    chance = rows[0]["metrics"].get(f"chance_{table.metric}")
+    level = f" Chance: {chance:.3f}." if chance is not None else ""
+    return f"{len(rows)} trials on {devices}, revisions {commits}.{level}" + (f" Cut: {cut}." if cut else "")
+
+
+def markdown(tables: list[Table]) -> str:
+    """TABLES.md."""
+    out = [_INTRODUCTION]
+    for table in tables:
+        head, body = cells(table)
+        out += [f"\n## {_title(table)}\n", _sizes(table), ""]
+        out += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+        for line, values in body:
+            name = f"*{values[0]}*" if line.is_baseline else values[0]
+            out.append("| " + " | ".join([name, *values[1:]]) + " |")
+        out += ["", *[f"- {note}" for note in table.notes]]
+        failures = sorted({f"{line.label}: {row['error']}" for line in table.lines for row in line.failed})
+        out += [f"- failed: {failure}" for failure in failures]
+    return "\n".join(out).rstrip() + "\n"
+
+
+def page(tables: list[Table]) -> str:
+    """The same tables with charts, as one HTML page without scripts."""
+    parts = []
+    for table in tables:
+        head, body = cells(table)
+        parts.append(f"<h2>{html.escape(_title(table).replace('`', ''))}</h2><p>{html.escape(_sizes(table))}</p>")
+        parts.append('<div class="wide" tabindex="0"><table><thead><tr>')
+        parts += [f"<th scope=col>{html.escape(h)}</th>" for h in head]
+        parts.append("</tr></thead><tbody>")
+        for line, values in body:
+            kind = "published" if values[1] == "published" else "baseline" if line.is_baseline else "measured"
+            tds = "".join(f"<td>{html.escape(v)}</td>" for v in values[1:])
+            parts.append(f'<tr class="{kind}"><th scope=row>{html.escape(values[0])}</th>{tds}</tr>')
+        parts.append("</tbody></table></div>")
+        if table.notes:
+            parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in table.notes) + "</ul>")
+        if table.metric == "auroc":
+            parts.append(charts.figures(table.lines, table.classes))
+    introduction = html.escape(_INTRODUCTION.split("\n\n", 1)[1])
+    return charts.PAGE.format(introduction=introduction, body="\n".join(parts))

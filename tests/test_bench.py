@@ -1,0 +1,165 @@
+"""The benchmark: rows that repeat, grids that go on, leaks that are caught, tables that add up."""
+
+import json
+
+import numpy as np
+import pytest
+from torch import nn
+
+from ganad import Detector, InputError, bench, methods, protocols
+from ganad.bench import SUITES, grid, tables
+from ganad.bench.trial import make, measured, trial
+from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
+from ganad.protocols import PROTOCOLS
+
+QUICK = ("DCAE", "KDE", "random")
+#: what a second run of a trial may change
+CLOCK = ("fit_s", "score_s", "peak_mb")
+
+
+def timeless(row):
+    return {k: v for k, v in row.items() if k not in CLOCK}
+
+
+@pytest.mark.parametrize("suite", SUITES.values(), ids=lambda s: s.name)
+@pytest.mark.parametrize("budget", ["paper", "quick", "smoke"])
+def test_every_recipe_makes_a_detector(suite, budget):
+    assert suite.protocol in PROTOCOLS
+    labels = [r.label for r in suite.recipes]
+    assert len(labels) == len(set(labels))
+    assert sum(r.is_baseline for r in suite.recipes) >= 5
+    for recipe in suite.recipes:
+        make(recipe.detector, *recipe.arguments(budget), seed=0).check_settings()
+
+
+def test_a_killed_grid_goes_on_to_the_rows_of_an_unbroken_one(tmp_path):
+    asked = dict(labels=QUICK, classes=["0"], seeds=2, budget="smoke")
+    whole = bench.run("digits", tmp_path / "a", **asked)
+    assert len(whole) == 6 and not any("error" in row for row in whole)
+
+    def killed(row, done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.run("digits", tmp_path / "b", **asked, on_row=killed)
+    path = tmp_path / "b" / "digits.jsonl"
+    with path.open("a") as file:
+        file.write('{"suite": "dig')  # and in the middle of a line
+    assert len(bench.run("digits", tmp_path / "b", **asked)) == 3
+    assert list(map(timeless, grid.read(path))) == list(map(timeless, whole))
+    assert bench.run("digits", tmp_path / "b", **asked) == []
+
+
+def test_processes_give_the_rows_of_a_serial_run(tmp_path):
+    asked = dict(labels=QUICK, classes=["0"], seeds=1, budget="smoke")
+    rows = [bench.run("digits", tmp_path / str(n), workers=n, **asked) for n in (1, 2)]
+    order = [sorted(map(timeless, r), key=grid.key) for r in rows]
+    assert order[0] == order[1]
+
+
+def test_watching_the_test_set_changes_nothing():
+    watched, blind = (trial("digits", "DCAE", "0", 0, "smoke", None, watch=w) for w in (True, False))
+    assert watched["best_epoch_on_test"] is not None and blind["best_epoch_on_test"] is None
+    assert watched["metrics"] == blind["metrics"]
+
+
+class Peeking(methods.Trivial):
+    """Its score is relative to the batch, as with batch norm in training mode."""
+
+    def score_batch(self, x):
+        distance = super().score_batch(x)
+        return distance - distance.mean()
+
+
+class Cheating(Detector):
+    """Would keep the epoch that is best on labels, if it were given any."""
+
+    seen: str = ""
+
+    def build(self, shape):
+        return dict(net=nn.Linear(64, 1))
+
+    def fit(self, X, y=None, **options):
+        assert y is None, "labels reached fit"
+        type(self).shown = X
+        return super().fit(X, y, **options)
+
+    def training_step(self, batches):
+        yield "net", dict(loss=self.nets_.net(next(batches).flatten(1)).square().mean())
+
+    def score_batch(self, x):
+        return self.nets_.net(x.flatten(1))[:, 0]
+
+
+def test_planted_leaks_are_caught(monkeypatch):
+    monkeypatch.setattr(methods, "Trivial", Peeking)
+    row = trial("digits", "distance to the mean", "0", 0, "smoke", None)
+    assert "depends on the other samples" in row["error"] and "metrics" not in row
+    monkeypatch.setattr(methods, "Trivial", Cheating)
+    row = measured("digits-lo", "Trivial", None, dict(epochs=1), "3", 0, (None, None), None, watch=False)
+    samples = protocols.read("digits-lo")
+    split = PROTOCOLS["digits-lo"].split(samples, "3", 0)
+    test = {x.tobytes() for x in samples.x[split.test]}
+    assert len(Cheating.shown) == row["n_train"]
+    assert not set(split.train) & set(split.test) and "3" not in samples.y.astype(str)[split.train]
+    repeats = sum(x.tobytes() in test for x in Cheating.shown)
+    assert repeats <= 2  # the data hold a few equal pictures; positions are disjoint
+
+
+def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
+    def broken(self, x):
+        raise RuntimeError("out of luck")
+
+    with monkeypatch.context() as m:
+        m.setattr(methods.Trivial, "train", broken)
+        (row,) = bench.run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke")
+    assert row["error"] == "RuntimeError: out of luck"
+    asked = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
+    assert bench.run("digits", tmp_path, **asked) == []
+    (row,) = bench.run("digits", tmp_path, **asked, retry=True)
+    assert 0 <= row["metrics"]["auroc"] <= 1
+
+
+def test_wrong_names_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no suite 'x'; there are digits"):
+        bench.run("x", tmp_path)
+    with pytest.raises(InputError, match="no method 'x'"):
+        bench.run("digits", tmp_path, labels=["x"])
+    with pytest.raises(InputError, match="no class x"):
+        bench.run("digits", tmp_path, classes=["x"])
+
+
+def row_of(label, cls, seed, auroc, **more):
+    row = dict(suite="study-mnist", label=label, seed=seed, budget="quick", commit="abc", gpu=None, device="cpu")
+    row |= {"class": cls, "n_train_cap": 12000, "n_test_cap": None, "best_epoch_on_test": None}
+    row |= dict(metrics=dict(auroc=auroc), roc=[0.0, 0.5, 1.0])
+    return row | dict(histogram=dict(edges=[0, 1], normal=[1, 0], anomalous=[0, 1])) | more
+
+
+def test_tables_print_published_beside_measured(tmp_path):
+    rows = [row_of("GANomaly", c, s, 0.8 + 0.1 * s) for c in ("0", "1") for s in (0, 1)]
+    rows += [row_of("random", "0", 0, 0.5), {**row_of("VAE", "0", 0, 0.5), "error": "RuntimeError: no"}]
+    (tmp_path / "study-mnist.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (table,) = tables.collect(rows)
+    line = next(line for line in table.lines if line.label == "GANomaly")
+    own = np.mean([line.published[c].value for c in ("0", "1")])
+    head, body = tables.cells(table)
+    cells = next(values for found, values in body if found is line and values[1] == "quick")
+    assert cells[head.index("0")] == "0.850 ± 0.071" and cells[head.index("trials")] == "4"
+    assert float(cells[head.index("difference")]) == pytest.approx(0.85 - own, abs=1e-3)
+    md, page = (path.read_text() for path in bench.write(tmp_path, tmp_path / "out"))
+    assert "| *random* |" in md and "failed: VAE: RuntimeError: no" in md
+    assert "at most 12000 training" in md and "<svg" in page and "<script" not in page
+
+
+def test_unverified_figures_are_never_printed():
+    rows = [row_of("DeepSVDD", "0", 0, 0.9) | {"suite": "adgan-mnist"}]
+    (table,) = tables.collect(rows)
+    assert all(f.is_published for line in table.lines for f in line.published.values())
+
+
+def test_the_column_called_minus_count():
+    numeric = [name for name in KDD_FEATURES if name not in KDD_CATEGORICAL]  # these come first
+    settings = SUITES["fencegan-kdd99"].recipe("minus count").settings
+    assert numeric[settings["column"]] == "count" and settings["sign"] == -1.0
