@@ -2,7 +2,7 @@
 
     python scripts/method_pages.py
 
-What a page says of a method stands once, in the method's file; figures come from benchmarks/results/quality.jsonl.
+What a page says of a method stands once, in the method's file; figures come from benchmarks/results.
 """
 
 from __future__ import annotations
@@ -18,52 +18,67 @@ from ganad.settings import command_name, describe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "methods"
-RESULTS = ROOT / "benchmarks" / "results" / "quality.jsonl"
+RESULTS = ROOT / "benchmarks" / "results"
 
 
-def measured(name: str, rows: list[dict[str, object]]) -> list[str]:
-    """A line for each data set and held-out class: mean and standard deviation over the seeds that were run."""
-    found: dict[tuple[str, str], list[float]] = {}
+def measured(detector: type[ganad.Detector], rows: list[dict[str, object]]) -> list[str]:
+    """A line for each table, label and class: mean and standard deviation over the seeds that were run."""
+    found: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        if row["method"] == name:
-            found.setdefault((str(row["data"]), str(row["held_out"])), []).append(float(row["auroc"]))  # type: ignore[arg-type]
+        if "data" in row and row["method"] == detector.__name__:  # of benchmarks/quality.py
+            key = (f"quality: {row['data']}", "", str(row["held_out"]), "quick")
+            found.setdefault(key, []).append(float(row["auroc"]))  # type: ignore[arg-type]
+        elif row.get("detector") == detector.__name__ and "metrics" in row:
+            key = (str(row["suite"]), str(row["label"]), str(row["class"] or ""), str(row["budget"]))
+            found.setdefault(key, []).append(row["metrics"]["auroc"])  # type: ignore[index]
     if not found:
-        return ["No row of this method has been measured yet with `python benchmarks/quality.py`."]
-    lines = ["| data | held out | AUROC | seeds |", "|---|---|---|---|"]
-    for (data, held_out), values in sorted(found.items()):
+        return ["No row has been measured yet; `ganad bench` makes them."]
+    lines = ["| table | line | class | budget | AUROC | seeds |", "|---|---|---|---|---|---|"]
+    for key, values in sorted(found.items()):
         spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-        lines.append(f"| {data} | {held_out} | {statistics.mean(values):.3f}{spread} | {len(values)} |")
-    command = "Made by `python benchmarks/quality.py --data-dir DATA`; training lengths are in that file."
-    return [*lines, "", command]
+        lines.append(f"| {' | '.join(key)} | {statistics.mean(values):.3f}{spread} | {len(values)} |")
+    return [*lines, "", "Made by `ganad bench TABLE`, or by `python benchmarks/quality.py` where the table says so."]
 
 
-def page(detector: type[ganad.Detector], rows: list[dict[str, object]]) -> str:
-    """One method's page."""
-    text = (sys.modules[detector.__module__].__doc__ or "").strip()
+def page(module: str, detectors: list[type[ganad.Detector]], rows: list[dict[str, object]]) -> str:
+    """One file's page."""
+    text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
-    own = [s for s in describe(detector) if s.name in detector.__annotations__]
-    lines = [f"# {title.rstrip('.')}", "", f"`ganad.{detector.__name__}`, `--method {command_name(detector)}`", ""]
+    lines = [f"# {title.rstrip('.')}", ""]
+    lines += [f"`ganad.{d.__name__}`, `--method {command_name(d)}`  " for d in detectors]
+    lines.append("")
     for paragraph in body.strip().split("\n\n"):
         indented = paragraph.startswith("    ")
         # Markdown wants an empty line before a list, and the lines of an item indented
         listed = re.sub(r"(?m)^(?!- |  )(.+)\n(?=- )", r"\1\n\n", paragraph)
         lines += [*(["```text", paragraph, "```"] if indented else [listed]), ""]
-    lines += ["## Settings of its own", "", "| setting | default | what it is |", "|---|---|---|"]
+    for detector in detectors:
+        lines += [*section(detector, rows, level="##" if len(detectors) == 1 else "###"), ""]
+    return "\n".join(lines)
+
+
+def section(detector: type[ganad.Detector], rows: list[dict[str, object]], level: str) -> list[str]:
+    """Settings, presets and rows of one detector."""
+    own = [s for s in describe(detector) if s.name in detector.__annotations__]
+    lines = [] if level == "##" else [f"## {detector.__name__}", ""]
+    lines += [f"{level} Settings of its own", "", "| setting | default | what it is |", "|---|---|---|"]
     lines += [f"| `{s.name}` | `{s.default}` | {s.comment} |" for s in own]
-    lines += ["", "## Presets", ""]
+    lines += ["", f"{level} Presets", ""]
     for name, values in detector.PRESETS.items():
         lines.append(f"- `{name}`: " + (", ".join(f"{k}={v!r}" for k, v in values.items()) or "the defaults"))
     if not detector.PRESETS:
         lines.append("None.")
-    return "\n".join([*lines, "", "## Measured", "", *measured(detector.__name__, rows), ""])
+    return [*lines, "", f"{level} Measured", "", *measured(detector, rows)]
 
 
 def main() -> None:
-    rows = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    rows = [json.loads(line) for path in sorted(RESULTS.glob("*.jsonl")) for line in path.read_text().splitlines()]
     PAGES.mkdir(parents=True, exist_ok=True)
+    modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:
-        stem = detector.__module__.rpartition(".")[2]
-        (PAGES / f"{stem}.md").write_text(page(detector, rows), encoding="utf-8")
+        modules.setdefault(detector.__module__, []).append(detector)
+    for module, detectors in modules.items():
+        (PAGES / f"{module.rpartition('.')[2]}.md").write_text(page(module, detectors, rows), encoding="utf-8")
 
 
 if __name__ == "__main__":

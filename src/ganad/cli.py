@@ -267,6 +267,28 @@ DEMO_SETTINGS: dict[str, Any] = dict(epochs=60, latent_dim=32, random_state=0)
 
 @app.command(no_args_is_help=True)
 @reports_errors
+def serve(
+    model: Annotated[Path, typer.Argument(help="A model that ganad fit saved.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; only this machine reaches the default.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
+    max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
+) -> None:
+    """Answer requests with scores, and show a page to drop files on."""
+    from .serve import Limits
+    from .serve import serve as run
+
+    if engine not in ("auto", "onnx", "torch"):
+        raise InputError(f"--engine {engine} is not one of auto, onnx, torch")
+    typer.echo(f"serving {model} on http://{host}:{port}", err=True)
+    limits = Limits(body_bytes=int(max_mb * 2**20))
+    run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
+
+
+@app.command(no_args_is_help=True)
+@reports_errors
 def bench(
     suite: Annotated[str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.")],
     methods: Annotated[str | None, typer.Option(metavar="A,B", help="Only these lines of the table.")] = None,

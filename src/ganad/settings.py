@@ -73,7 +73,7 @@ def parse(detector: type[Detector], options: dict[str, str]) -> dict[str, Any]:
 def _kind(hint: Any) -> str:
     """A type in words."""
     if typing.get_origin(hint) is Literal:
-        return " | ".join(typing.get_args(hint))
+        return " | ".join(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) is tuple:
         return "numbers with commas"
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
@@ -87,6 +87,8 @@ def _value(hint: Any, text: str) -> Any:
         if text.lower() == "none" and type(None) in parts:
             return None
         return _value(next(p for p in parts if p is not type(None)), text)
+    if typing.get_origin(hint) is Literal:
+        return next((option for option in typing.get_args(hint) if str(option) == text), text)
     if typing.get_origin(hint) is tuple:
         kind = typing.get_args(hint)[0]
         return tuple(kind(part) for part in text.strip("()[] ").split(",") if part.strip())

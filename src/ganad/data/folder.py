@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import stat
@@ -164,14 +165,31 @@ def _open(file: Path) -> Image.Image:
     return image
 
 
+def decode_one(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
+    """``decode`` of a file's content; InputError, in words, if that is not possible."""
+    file = io.BytesIO(content)
+    try:
+        image = Image.open(file, formats=FORMATS)
+        if image.width * image.height > MAX_PIXELS:
+            raise _Refused(f"{image.width * image.height:,} pixels, more than the {MAX_PIXELS:,} allowed")
+        return _pixels(image, size, mode)
+    except _REASONS as error:
+        raise InputError(f"the image cannot be read: {_reason(error, Path('image'))}") from error
+
+
 def decode(file: Path, size: tuple[int, int], mode: str) -> np.ndarray:
     """One image as uint8 ``(H, W)`` or ``(H, W, 3)``.
 
     The first frame is taken, turned by its EXIF orientation, 16-bit grey scaled by 256, transparency laid on white.
     Raises one of the exceptions in ``_REASONS`` if that is not possible.
     """
-    height, width = size
     with _open(file) as image:
+        return _pixels(image, size, mode)
+
+
+def _pixels(image: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
+    height, width = size
+    with image:
         if image.format == "JPEG":
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
             target = (height, width) if turned else (width, height)

@@ -19,9 +19,9 @@ Differs from the official code:
   on; its KDD99 scaler's output is thrown away. Splits and scaling here are done outside and once.
 - The paper gives no network for colour images; theirs is the MNIST table with three channels.
 
-Below chance after a short training, and why: nothing but the adversary makes G(E(x)) resemble x. On 8 x 8 digits
-without 0, 600 steps leave a mean error of 56 grey levels where the mean image has 50, and AUROC .60; after 3,000 steps it is 35
-and AUROC .85 (``epochs=30`` and ``150``, seed 0). Hold the error of ``reconstruct`` against that of the mean image.
+Below chance after a short training, and why: nothing but the adversary makes G(E(x)) resemble x. On 8 x 8 digits with 0
+held out, 600 steps leave a mean error of 56 grey levels where the mean image has 50, and AUROC .60; after 3,000 steps
+it is 35 and AUROC .85 (``epochs=30`` and ``150``, seed 0). Hold the error of ``reconstruct`` against the mean image's.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, pyramid, row_
 from ..training import TrainingSet
 from .egbad import kdd_networks
 
+PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
+
 
 class IGMMGAN(Detector):
     """Distance of a BiGAN's code from the nearest cluster of an infinite Gaussian mixture."""
@@ -53,8 +55,7 @@ class IGMMGAN(Detector):
     kappa0: float = 0.1  #: prior strength of a cluster's mean
     dof: float = 20.0  #: degrees of freedom of a cluster's covariance beyond the number of dimensions
     prior_scale: float = 7.0  #: of the prior's scale matrix
-    psi_scale: Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"] = "identity"
-    #: how that matrix follows from it
+    psi_scale: PsiScale = "identity"  #: how that matrix follows from it
     sweeps: int = 500  #: of the sampler, three fifths of them burn-in
     min_cluster_size: int = 50  #: clusters of this many codes or fewer are left out of the score
     lr: float = 1e-4  #: step size of Adam, shared by both players

@@ -1,0 +1,61 @@
+"""The scoring service: ``bodies`` reads requests, ``batching`` gathers them, ``engine`` scores, ``app`` answers."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import MissingExtra
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost; beyond it the answer is 413, 408 or 503 instead."""
+
+    body_bytes: int = 32 * 2**20  #: of one request
+    samples: int = 10_000  #: of one request
+    seconds: float = 30.0  #: to receive a body, and to score it
+    waiting: int = 4096  #: samples that may wait for their turn
+
+
+def serve(
+    model: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    engine: Literal["auto", "onnx", "torch"] = "auto",
+    limits: Limits | None = None,
+) -> None:
+    """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
+
+    Raises MissingExtra without the extra ``serve``, InputError or ModelFileError for the model.
+    """
+    try:
+        import uvicorn
+
+        from .app import create_app
+    except ImportError as error:
+        raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
+    from ..persist import load
+
+    detector = load(model)
+    app = create_app(detector, engine=engine, limits=limits or Limits(), local_only=is_loopback(host))
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=5,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

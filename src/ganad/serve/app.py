@@ -1,0 +1,185 @@
+"""The HTTP interface."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import time
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any, Literal
+
+import numpy as np
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from PIL import Image
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from .. import __version__
+from ..detector import Detector
+from ..errors import InputError
+from . import Limits, bodies
+from .batching import Batcher, Full
+from .engine import make_scorer
+
+_POLICY = "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_EXPLAINED = 8  # columns of a row that an explanation names
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {}, "example": {"rows": [{"column": 1.0}]}},
+            "text/csv": {"schema": {"type": "string"}},
+            "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+    "responses": {
+        str(code): {"description": text}
+        for code, text in {
+            400: "no body",
+            408: "the body came too slowly",
+            413: "too large",
+            415: "not a kind of body that this model scores",
+            422: "cannot be read; the sentence says where",
+            503: "busy; try again after Retry-After",
+        }.items()
+    },
+}
+
+
+def create_app(
+    detector: Detector,
+    *,
+    engine: Literal["auto", "onnx", "torch"] = "auto",
+    limits: Limits | None = None,
+    local_only: bool = True,
+) -> FastAPI:
+    """The application for one fitted detector; ``local_only`` answers to this machine's own names alone."""
+    limits = limits or Limits()
+    engine_name, scorer = make_scorer(detector, engine)
+    batcher = Batcher(scorer, waiting=limits.waiting)
+    app = FastAPI(title="ganad", version=__version__, description=f"Anomaly scores by {type(detector).__name__}.")
+    if local_only:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"])
+    registry = CollectorRegistry()
+    counted = Counter("ganad_requests", "Requests by path and status", ["path", "status"], registry=registry)
+    taken = Histogram("ganad_score_seconds", "Time from request to answer of /score", registry=registry)
+    sizes = Histogram(
+        "ganad_batch_samples", "Samples scored at once", buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=registry
+    )
+    flagged = Counter("ganad_anomalies", "Samples above the threshold", registry=registry)
+    Gauge("ganad_waiting_samples", "Samples in the queue", registry=registry).set_function(lambda: batcher.n_waiting)
+    batcher.on_batch = sizes.observe
+    known = {"/", "/score", "/model", "/health", "/metrics", "/page.js", "/page.css", "/openapi.json", "/docs"}
+
+    @app.middleware("http")
+    async def count(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        path = request.url.path if request.url.path in known else "other"
+        counted.labels(path, str(response.status_code)).inc()
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    @app.exception_handler(bodies.Refused)
+    async def refused(_: Request, error: bodies.Refused) -> JSONResponse:
+        return JSONResponse({"error": error.message}, error.status, headers=error.headers)
+
+    @app.post("/score", openapi_extra=_BODY)
+    async def score(request: Request, explain: bool = False) -> JSONResponse:
+        """Score an image or table rows; ``explain=true`` adds where, or which columns."""
+        start = time.perf_counter()
+        body = await bodies.receive(request, limits)
+        content_type = request.headers.get("content-type", "")
+        x, names = await asyncio.to_thread(bodies.parse, body, content_type, detector, limits)
+        busy = bodies.Refused(503, "busy; try again later", **{"Retry-After": "1"})
+        try:
+            async with asyncio.timeout(limits.seconds):
+                scores = await batcher.submit(x)
+                reasons = await batcher.run(lambda: explanations(detector, x)) if explain else None
+        except (Full, TimeoutError) as error:
+            raise busy from error
+        except InputError as error:
+            raise bodies.Refused(422, str(error)) from error
+        taken.observe(time.perf_counter() - start)
+        results = verdicts(detector, names, scores)
+        flagged.inc(sum(r["is_anomaly"] for r in results))
+        for result, reason in zip(results, reasons or []):
+            result["explanation"] = reason
+        return JSONResponse({"threshold": finite(detector.threshold_), "results": results})
+
+    @app.get("/model")
+    async def model() -> dict[str, Any]:
+        """What is served."""
+        return {
+            "method": type(detector).__name__,
+            "kind": "images" if len(detector.sample_shape_) > 1 else "table",
+            "sample_shape": list(detector.sample_shape_),
+            "columns": list(getattr(detector, "columns_", None) or []),
+            "threshold": finite(detector.threshold_),
+            "calibrated": hasattr(detector, "calibration_"),
+            "engine": engine_name,
+            "version": __version__,
+        }
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        """Whether it is up."""
+        return {"status": "ok"}
+
+    @app.get("/metrics")
+    async def measured() -> Response:
+        """Prometheus' text."""
+        return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
+
+    def asset(name: str, kind: str) -> Callable[[], Awaitable[Response]]:
+        content = files(__package__).joinpath(name).read_bytes()
+
+        async def get() -> Response:
+            return Response(content, media_type=kind, headers={"Content-Security-Policy": _POLICY})
+
+        return get
+
+    app.get("/", include_in_schema=False)(asset("page.html", "text/html; charset=utf-8"))
+    app.get("/page.js", include_in_schema=False)(asset("page.js", "text/javascript"))
+    app.get("/page.css", include_in_schema=False)(asset("page.css", "text/css"))
+    return app
+
+
+def verdicts(detector: Detector, names: list[str], scores: np.ndarray) -> list[dict[str, Any]]:
+    """Score, verdict and, for a calibrated model, p-value of each sample."""
+    from ..calibrate import p_values
+
+    threshold = detector.threshold_
+    rows = [dict(name=n, score=finite(s), is_anomaly=bool(s > threshold)) for n, s in zip(names, scores.tolist())]
+    if hasattr(detector, "calibration_"):
+        for row, p in zip(rows, p_values(scores, detector.calibration_).tolist()):
+            row["p_value"] = p
+    return rows
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinity."""
+    return float(value) if np.isfinite(value) else None
+
+
+def explanations(detector: Detector, x: np.ndarray) -> list[Any]:
+    """A heat map for an image, as PNG in a data URL; for a row the columns that add most to its score."""
+    parts = detector.explain(x)
+    if x.ndim == 2:
+        names = getattr(detector, "columns_", None) or [f"column {i}" for i in range(x.shape[1])]
+        order = np.argsort(-np.abs(parts), axis=1)[:, :_EXPLAINED]
+        return [[{"column": names[j], "contribution": finite(row[j])} for j in rank] for row, rank in zip(parts, order)]
+    return [heat_map(part) for part in parts]
+
+
+def heat_map(part: np.ndarray) -> str:
+    """Contributions ``(H, W)`` as a transparent red PNG."""
+    size = np.abs(part)
+    alpha = np.uint8(255 * size / max(float(size.max()), 1e-12))
+    pixels = np.dstack([np.full_like(alpha, 220), np.full_like(alpha, 30), np.zeros_like(alpha), alpha])
+    out = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()

@@ -1,0 +1,51 @@
+"""What computes scores: ONNX Runtime where the score is a forward pass, which is faster for few samples, else torch."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..detector import Detector
+from ..errors import InputError, MissingExtra
+from ..export import export_onnx
+
+Scorer = Callable[[np.ndarray], np.ndarray]
+
+
+def make_scorer(detector: Detector, engine: Literal["auto", "onnx", "torch"]) -> tuple[str, Scorer]:
+    """The engine's name and ``(n, ...) -> (n,)``.
+
+    One engine answers all requests of a service, so that equal samples get scores that agree to float32's precision.
+    Raises InputError or MissingExtra where "onnx" was asked for and cannot be had.
+    """
+    if engine != "torch":
+        try:
+            return "onnx", onnx_scorer(detector)
+        except (InputError, MissingExtra):
+            if engine == "onnx":
+                raise
+    return "torch", detector.anomaly_score
+
+
+def onnx_scorer(detector: Detector) -> Scorer:
+    """A session on one thread: two requests at a time are two batches, not two halves of one."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra("the engine onnx needs the extra onnx: pip install 'ganad[onnx]'") from error
+    with tempfile.TemporaryDirectory(prefix="ganad") as folder:
+        path = Path(folder) / "model.onnx"
+        export_onnx(detector, path)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+    def score(x: np.ndarray) -> np.ndarray:
+        values: np.ndarray = session.run(["score"], {"x": x.astype(np.float32)})[0]
+        return values.astype(np.float64)
+
+    return score

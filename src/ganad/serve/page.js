@@ -1,0 +1,85 @@
+// Sends dropped files to /score and shows the answers; names and messages are only ever set as text.
+"use strict";
+const TYPES = { csv: "text/csv", json: "application/json", parquet: "application/vnd.apache.parquet" };
+const SHOWN = 100;
+const at = (id) => document.getElementById(id);
+
+function element(tag, text, kind) {
+  const node = document.createElement(tag);
+  if (text !== undefined) node.textContent = text;
+  if (kind) node.className = kind;
+  return node;
+}
+
+function round(value) {
+  return value === null ? "–" : Number(value).toPrecision(5);
+}
+
+function card(name, result, file) {
+  const box = element("article");
+  box.append(element("h2", name));
+  box.append(element("p", result.is_anomaly ? "unusual" : "normal", result.is_anomaly ? "anomalous" : "normal"));
+  const why = result.explanation;
+  if (typeof why === "string") {
+    const picture = element("div", undefined, "picture");
+    const image = element("img"), map = element("img");
+    image.src = URL.createObjectURL(file);
+    image.alt = name;
+    map.src = why;
+    map.alt = "where the score comes from";
+    picture.append(image, map);
+    box.append(picture);
+  }
+  const facts = element("dl");
+  facts.append(element("dt", "score"), element("dd", round(result.score)));
+  if ("p_value" in result) facts.append(element("dt", "p-value"), element("dd", round(result.p_value)));
+  if (Array.isArray(why)) for (const part of why) {
+    facts.append(element("dt", part.column), element("dd", round(part.contribution)));
+  }
+  box.append(facts);
+  return box;
+}
+
+async function score(file) {
+  const type = TYPES[file.name.split(".").pop().toLowerCase()] || file.type || "application/octet-stream";
+  const answer = await fetch("/score?explain=true", { method: "POST", headers: { "Content-Type": type }, body: file });
+  const found = await answer.json();
+  if (!answer.ok) throw new Error(found.error || answer.statusText);
+  return found;
+}
+
+async function take(files) {
+  at("results").replaceChildren();
+  let done = 0, unusual = 0;
+  for (const file of files) {
+    at("status").textContent = `Scoring ${file.name}…`;
+    try {
+      const found = await score(file);
+      const rows = found.results.slice().sort((a, b) => b.score - a.score);
+      unusual += rows.filter((row) => row.is_anomaly).length;
+      done += rows.length;
+      for (const row of rows.slice(0, SHOWN)) {
+        const name = rows.length > 1 ? `${file.name}, row ${row.name}` : file.name;
+        at("results").append(card(name, row, file));
+      }
+    } catch (error) {
+      const box = element("article");
+      box.append(element("h2", file.name), element("p", error.message, "anomalous"));
+      at("results").append(box);
+    }
+  }
+  at("status").textContent = `${done} scored, ${unusual} unusual.`;
+}
+
+at("file").addEventListener("change", (event) => take([...event.target.files]));
+for (const name of ["dragover", "dragleave", "drop"]) {
+  at("drop").addEventListener(name, (event) => {
+    event.preventDefault();
+    at("drop").classList.toggle("over", name === "dragover");
+    if (name === "drop") take([...event.dataTransfer.files]);
+  });
+}
+fetch("/model").then((answer) => answer.json()).then((model) => {
+  const what = model.kind === "images" ? "images" : "tables as CSV, JSON or Parquet";
+  at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
+});

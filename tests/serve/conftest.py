@@ -1,0 +1,72 @@
+"""Real servers on loopback."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import numpy as np
+import pytest
+import uvicorn
+
+from ganad import AutoEncoder
+from ganad.data import load
+from ganad.serve import Limits
+from ganad.serve.app import create_app
+
+from ..samples import normal, small
+
+
+@contextlib.contextmanager
+def running(detector, **options):
+    """The base URL of a service for ``detector``."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_app(detector, **options), port=port, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def picture_model():
+    return small(AutoEncoder).fit(normal("images")[:150]).calibrate(normal("images")[150:], alpha=0.1)
+
+
+@pytest.fixture(scope="session")
+def table_file(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("table") / "rows.csv"
+    lines = [
+        f"{a:.4f},{a + b / 10:.4f},{c}" for a, b, c in zip(*rng.normal(size=(2, 300)), rng.choice(["x", "y"], 300))
+    ]
+    path.write_text("width,height,colour\n" + "\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def table_model(table_file):
+    samples = load(str(table_file))
+    model = small(AutoEncoder).fit(samples.x)
+    model.remember_source(samples.source, samples.columns)
+    return model
+
+
+@pytest.fixture(scope="session")
+def pictures(picture_model):
+    with running(picture_model) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def tables(table_model):
+    with running(table_model, limits=Limits(body_bytes=200_000, samples=500)) as url:
+        yield url

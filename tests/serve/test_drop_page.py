@@ -1,0 +1,41 @@
+"""The page in a real browser: a PNG and a table are dropped, hostile names stay text."""
+
+import pytest
+
+from ..report.conftest import browser  # noqa: F401
+from ..samples import normal
+from .test_service import png
+
+
+@pytest.fixture
+def tab(browser):  # noqa: F811
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.errors = []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    yield page
+    page.close()
+
+
+def test_a_dropped_image_is_scored_with_a_heat_map(tab, pictures):
+    tab.goto(pictures)
+    name = "<img src=x onerror=alert(1)>.png"
+    tab.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": png(normal("images")[0])})
+    tab.wait_for_selector("article")
+    assert name in tab.inner_text("article h2")
+    assert tab.locator("article img").count() == 2
+    assert "scored" in tab.inner_text("#status")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert not tab.errors
+
+
+def test_a_table_and_a_file_that_is_none(tab, tables, table_file):
+    tab.goto(tables)
+    assert "AutoEncoder" in tab.inner_text("#model")
+    tab.set_input_files("#file", str(table_file))
+    tab.wait_for_selector("article:nth-of-type(100)")
+    assert tab.inner_text("#status").startswith("300 scored")
+    tab.set_input_files("#file", {"name": "a.csv", "mimeType": "text/csv", "buffer": b"width\n1\n"})
+    tab.wait_for_selector("article p.anomalous:has-text('height')")
+    assert tab.locator("article").count() == 1
+    assert all("422" in error for error in tab.errors)  # the browser logs the refusal itself

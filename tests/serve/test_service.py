@@ -1,0 +1,224 @@
+"""The service over real sockets: scores equal the detector's, limits hold, bad bodies get a sentence."""
+
+import io
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import httpx
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ganad.serve import Limits
+
+from ..samples import normal
+from .conftest import running
+
+
+def png(pixels):
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def post(url, content, kind, **params):
+    return httpx.post(f"{url}/score", content=content, headers={"Content-Type": kind}, params=params, timeout=30)
+
+
+def test_an_image_gets_the_detectors_score(pictures, picture_model):
+    x = normal("images")[:1]
+    answer = post(pictures, png(x[0]), "image/png", explain="true")
+    assert answer.status_code == 200
+    (result,) = answer.json()["results"]
+    assert result["score"] == pytest.approx(picture_model.anomaly_score(x)[0], rel=1e-5)
+    assert result["p_value"] == pytest.approx(picture_model.p_values(x)[0])
+    assert result["is_anomaly"] == bool(picture_model.predict(x)[0] == -1)
+    assert result["explanation"].startswith("data:image/png;base64,")
+
+
+def test_rows_as_json_csv_and_parquet_get_equal_scores(tables, table_model, table_file, tmp_path):
+    table = pyarrow.csv.read_csv(table_file).slice(0, 5)
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    csv = io.BytesIO()
+    pyarrow.csv.write_csv(table.select(["colour", "width", "height"]), csv)
+    bodies = {
+        "application/json": json.dumps({"rows": table.to_pylist()}),
+        "text/csv": csv.getvalue(),
+        "application/vnd.apache.parquet": (tmp_path / "rows.parquet").read_bytes(),
+        "application/octet-stream": (tmp_path / "rows.parquet").read_bytes(),
+    }
+    from ganad.data import load
+
+    expected = table_model.anomaly_score(load(str(table_file)).x[:5])
+    for kind, body in bodies.items():
+        answer = post(tables, body, kind, explain="true")
+        assert answer.status_code == 200, answer.text
+        results = answer.json()["results"]
+        np.testing.assert_allclose([r["score"] for r in results], expected, rtol=1e-5)
+        assert {part["column"] for part in results[0]["explanation"]} == {"width", "height", "colour=x", "colour=y"}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status", "sentence"),
+    [
+        (b"", "application/json", 400, "empty"),
+        (b"{", "application/json", 422, "no JSON"),
+        (b"[]", "application/json", 422, "at least one row"),
+        (b'[{"width": 1}]', "application/json", 422, "column 'height' and 1 more is missing"),
+        (b'[{"width": "wide", "height": 1, "colour": "x"}]', "application/json", 422, "'width'"),
+        (b'[{"width": 1, "height": 1, "colour": "green"}]', "application/json", 422, "green"),
+        (b'[{"width": [1], "height": {}, "colour": "x"}]', "application/json", 422, ""),
+        (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
+        (b"[[1, 2, 3, 1e999]]", "application/json", 422, "finite"),
+        (b"PAR1 nothing", "application/vnd.apache.parquet", 422, "body"),
+        (b"a,b\n1", "text/csv", 422, "body"),
+        (b"\x89PNG", "image/png", 415, "table rows"),
+        (b"x", "application/zip", 415, "not read"),
+        (b"1" * 300_000, "text/csv", 413, "200,000 bytes"),
+        (json.dumps([[0.0] * 4] * 501).encode(), "application/json", 413, "501 rows"),
+    ],
+)
+def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
+    answer = post(tables, body, kind)
+    assert answer.status_code == status
+    assert sentence in answer.json().get("error", "")
+    assert "/tmp" not in answer.text
+
+
+def test_damaged_images_get_a_sentence(pictures):
+    whole = png(normal("images")[0])
+    for body in (whole[:40], b"GIF89a", b"text"):
+        answer = post(pictures, body, "image/png")
+        assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]
+    assert post(pictures, b"[[1]]", "application/json").status_code == 415
+
+
+def raw(url, head, *, body=b"", most=10**7):
+    """Bytes of the answer, and how many of an endless body were taken before it."""
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as s:
+        s.sendall(f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/csv\r\n{head}\r\n\r\n".encode())
+        sent = 0
+        try:
+            while body and sent < most:
+                s.sendall(body)
+                sent += len(body)
+        except OSError:
+            pass
+        try:
+            return s.recv(4096), sent
+        except OSError:
+            return b"", sent
+
+
+def test_too_large_bodies_are_not_read(tables):
+    answer, _ = raw(tables, "Content-Length: 99999999")
+    assert b" 413 " in answer  # before a byte of it
+    chunk = b"4000\r\n" + b"1" * 0x4000 + b"\r\n"
+    answer, sent = raw(tables, "Transfer-Encoding: chunked", body=chunk)
+    assert b" 413 " in answer or sent < 5 * 10**6
+    answer, _ = raw(tables, "Content-Encoding: gzip\r\nContent-Length: 10")
+    assert b" 415 " in answer
+
+
+def test_a_slow_body_times_out(table_model):
+    with running(table_model, limits=Limits(seconds=0.3)) as url:
+        answer, _ = raw(url, "Content-Length: 10")
+        assert b" 408 " in answer
+
+
+def test_other_hosts_names_are_refused(tables):
+    assert httpx.get(f"{tables}/model", headers={"Host": "evil.example"}).status_code == 400
+    assert httpx.get(f"{tables}/health").json() == {"status": "ok"}
+
+
+def test_concurrent_requests_are_batched_and_each_gets_its_own_score(pictures, picture_model):
+    x = normal("images")
+    expected = picture_model.anomaly_score(x)
+    with ThreadPoolExecutor(16) as pool, httpx.Client() as client:
+
+        def ask(i):
+            body = png(x[i])
+            answer = client.post(f"{pictures}/score", content=body, headers={"Content-Type": "image/png"})
+            return answer.json()["results"][0]["score"]
+
+        found = list(pool.map(ask, range(len(x))))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    text = httpx.get(f"{pictures}/metrics").text
+    count = float(next(li.split()[1] for li in text.splitlines() if li.startswith("ganad_batch_samples_count")))
+    total = float(next(li.split()[1] for li in text.splitlines() if li.startswith("ganad_batch_samples_sum")))
+    assert total >= len(x) and count < total  # some were scored together
+    assert 'ganad_requests_total{path="/score",status="200"}' in text
+
+
+def test_a_full_queue_says_when_to_come_back(picture_model, monkeypatch):
+    from ganad.serve import app as module
+
+    def slow(detector, engine):
+        return "slow", lambda x: (time.sleep(0.5), np.zeros(len(x)))[1]
+
+    monkeypatch.setattr(module, "make_scorer", slow)
+    body = png(normal("images")[0])
+    with running(picture_model, limits=Limits(waiting=2)) as url, ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: post(url, body, "image/png"), range(12)))
+    codes = [a.status_code for a in answers]
+    assert set(codes) == {200, 503}
+    assert all(a.headers["Retry-After"] == "1" for a in answers if a.status_code == 503)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.binary(max_size=300)
+    | st.recursive(st.none() | st.floats() | st.text(), st.lists, max_leaves=8).map(lambda v: json.dumps(v).encode()),
+    kind=st.sampled_from(["application/json", "text/csv", "image/png", "application/vnd.apache.parquet", "x/y", ""]),
+    path=st.sampled_from(["/score", "/score?explain=maybe", "/nowhere", "/model"]),
+)
+def test_nothing_that_is_sent_breaks_it(tables, body, kind, path):
+    answer = httpx.post(tables + path, content=body, headers={"Content-Type": kind})
+    assert answer.status_code < 500, (answer.status_code, answer.text)
+
+
+def test_the_description_names_every_path(tables):
+    paths = httpx.get(f"{tables}/openapi.json").json()["paths"]
+    assert set(paths) == {"/score", "/model", "/health", "/metrics"}
+    model = httpx.get(f"{tables}/model").json()
+    assert model["engine"] == "onnx" and model["columns"] == ["width", "height", "colour=x", "colour=y"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM kills at once there")
+def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
+    table_model.save(tmp_path / "model")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "ganad.cli", "serve", str(tmp_path / "model"), "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                httpx.get(f"{url}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        with ThreadPoolExecutor(1) as pool:
+            rows = json.dumps([[0.0] * 4] * 5000)
+            answer = pool.submit(post, url, rows, "application/json")
+            time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert answer.result().status_code == 200  # what was under way is answered
+        assert process.wait(12) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+    assert f"serving {tmp_path / 'model'} on {url}" in process.stderr.read()
