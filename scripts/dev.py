@@ -92,12 +92,24 @@ def speed() -> None:
     run(BIN / "python", "benchmarks/speed.py", OMP_NUM_THREADS="1")
 
 
+def bench_paper() -> None:
+    """Every table at the published length; meant for a GPU, goes on where it was stopped, ends after a day."""
+    run(BIN / "ganad", "bench", "all", "--budget", "paper", "--workers", "4", "--hours", "24")
+    run(BIN / "ganad", "tables")
+
+
+def docs() -> None:
+    run(BIN / "python", "-m", "mkdocs", "build", "--strict", NO_MKDOCS_2_WARNING="1")
+
+
 def clean() -> None:
     for name in (".venv", "demo", "site", "dist"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
 
 
-TARGETS = {f.__name__: f for f in (setup, demo, test, slow, lint, bench, speed, clean)}
+TARGETS = {
+    f.__name__.replace("_", "-"): f for f in (setup, demo, test, slow, lint, bench, bench_paper, speed, docs, clean)
+}
 
 
 def main() -> None:

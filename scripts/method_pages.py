@@ -77,8 +77,12 @@ def main() -> None:
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:
         modules.setdefault(detector.__module__, []).append(detector)
+    index = ["# Methods", "", "| method | what it is |", "|---|---|"]
     for module, detectors in modules.items():
+        stem = module.rpartition(".")[2]
+        index += [f"| [{d.__name__}]({stem}.md) | {(d.__doc__ or '').splitlines()[0]} |" for d in detectors]
         (PAGES / f"{module.rpartition('.')[2]}.md").write_text(page(module, detectors, rows), encoding="utf-8")
+    (PAGES / "index.md").write_text("\n".join([*index, ""]), encoding="utf-8")
 
 
 if __name__ == "__main__":
