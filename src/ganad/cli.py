@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -314,6 +315,7 @@ def bench(
         outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
         typer.echo(f"{done}/{total} {what}: {outcome}")
 
+    end = time.monotonic() + 3600 * hours if hours is not None else None
     for name in SUITES if suite == "all" else (suite,):
         run(
             name,
@@ -324,7 +326,7 @@ def bench(
             budget=budget,  # type: ignore[arg-type]
             workers=workers,
             data_dir=data_dir,
-            hours=hours,
+            hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
             retry=retry,
             on_row=show,
         )
@@ -544,8 +546,28 @@ def write_report(
         method=type(detector).__name__,
         model_info={"model": model},
         data_info={"data": data},
+        codes=optional(lambda: detector.encode(samples.x)),
+        generated=optional(lambda: as_pictures(detector.sample(GENERATED, random_state=0))) if is_image else None,
         unreadable=samples.unreadable,
     )
+
+
+#: Generated samples in a report.
+GENERATED = 16
+
+
+def optional(make: Callable[[], Any]) -> Any:
+    """What a detector makes, or None where its method has no such part."""
+    try:
+        return make()
+    except AttributeError:
+        return None
+
+
+def as_pictures(x: np.ndarray) -> np.ndarray:
+    """Generated images as 8-bit pixels."""
+    pixels = x.clip(0, 255).round().astype("uint8")
+    return pixels[..., 0] if pixels.ndim == 4 and pixels.shape[-1] == 1 else pixels
 
 
 #: Samples of a report that get a heat map.

@@ -1,23 +1,4 @@
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A real browser; a test that finds none fails with the command that installs one."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    with sync_playwright() as playwright:
-        try:
-            started = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        except Exception as error:
-            pytest.fail(f"no browser ({error}); install one: sudo apt-get install chromium", pytrace=False)
-        yield started
-        started.close()
 
 
 @pytest.fixture

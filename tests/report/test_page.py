@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -176,3 +177,30 @@ def test_what_cannot_be_shown_is_refused():
 def test_one_sample_and_equal_scores(open_page):
     page = open_page(report.build(scores=np.ones(1), names=["only"], threshold=float("inf")))
     assert "1 samples, 0 flagged" in page.locator("#summary").inner_text()
+
+
+def test_maps_and_generated_samples(open_page, digits):
+    codes = PCA(5).fit_transform(load_digits().data)
+    page = open_page(report.build(**digits, codes=codes, generated=digits["images"][:16]))
+    for name, points in (("pca", 2000), ("tsne", 600)):
+        drawn = page.locator(f"#{name} path").evaluate_all(
+            "ps => ps.map(p => p.getAttribute('d').split('M').length - 1)"
+        )
+        assert sum(drawn) == min(points, len(codes)) and min(drawn) > 0
+    assert page.locator("#generated img").count() == 16
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_violation(open_page, digits, scheme):
+    codes = PCA(5).fit_transform(load_digits().data)
+    html = report.build(**digits, codes=codes, generated=digits["images"][:4], history=HISTORY, settings={"epochs": 3})
+    page = open_page(html, color_scheme=scheme)
+    assert violations(page) == []
+    page.locator("#gallery button").first.click()
+    assert violations(page) == []
+
+
+def violations(page):
+    """What axe-core objects to: rule and elements."""
+    found = Axe().run(page).response["violations"]
+    return [(v["id"], [node["html"][:100] for node in v["nodes"]]) for v in found]

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ..report.conftest import browser  # noqa: F401
+from ..report.test_page import violations
 from ..samples import normal
 from .test_service import png
 
 
 @pytest.fixture
-def tab(browser):  # noqa: F811
+def tab(browser):
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.errors = []
     page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
@@ -26,6 +26,7 @@ def test_a_dropped_image_is_scored_with_a_heat_map(tab, pictures):
     assert tab.locator("article img").count() == 2
     assert "scored" in tab.inner_text("#status")
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+    assert violations(tab) == []
     assert not tab.errors
 
 

@@ -97,6 +97,9 @@ class ALAD(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.codec["generator"](self.nets_.codec["encoder"](x))
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        return self.nets_.codec["encoder"](x)
+
     def sample_batch(self, n: int) -> Tensor:
         return self.nets_.codec["generator"](self.noise(n))
 

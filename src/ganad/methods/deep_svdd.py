@@ -110,6 +110,8 @@ class DeepSVDD(Detector):
     def codes(self, x: Tensor) -> Tensor:
         return self.nets_.network(self._input(x)).float()
 
+    encode_batch = codes
+
     def distance(self, x: Tensor) -> Tensor:
         """Squared distance of the codes from the centre, ``(n,)``."""
         return (self.codes(x) - self.centre_.to(x.device)).square().sum(1)

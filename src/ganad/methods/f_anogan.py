@@ -126,6 +126,9 @@ class FAnoGAN(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.generator(self.nets_.encoder(x))
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        return self.nets_.encoder(x)
+
     def sample_batch(self, n: int) -> Tensor:
         return self.nets_.generator(self.noise(n))
 

@@ -108,6 +108,9 @@ class GANomaly(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.cycle(x)[1]
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        return self.cycle(x)[0].flatten(1)
+
 
 def _fresh(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):

@@ -158,6 +158,9 @@ class OCGAN(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.autoencoder["decoder"](self.nets_.autoencoder["encoder"](x))
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        return self.nets_.autoencoder["encoder"](x)
+
     def sample_batch(self, n: int) -> Tensor:
         codes = torch.empty(n, self.latent_dim, device=self.device_).uniform_(-1, 1)
         return self.nets_.autoencoder["decoder"](codes)

@@ -86,6 +86,9 @@ class VAE(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.drawn(self.nets_.vae.decode(self.nets_.vae.encode(x)[0]))
 
+    def encode_batch(self, x: Tensor) -> Tensor:
+        return self.nets_.vae.encode(x)[0]
+
     def sample_batch(self, n: int) -> Tensor:
         return self.drawn(self.nets_.vae.decode(self.noise(n)))
 

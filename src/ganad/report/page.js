@@ -84,6 +84,18 @@ function drawTraining() {
   }
 }
 
+function drawMaps() {
+  for (const [id, map] of Object.entries(data.maps || {})) {
+    const svg = make("svg", { viewBox: "-20 -20 1040 1040", role: "img", "aria-label": `Map of codes, ${id}` });
+    const odd = i => data.labels ? data.labels[i] === 1 : data.scores[i] > data.threshold;
+    for (const [kind, wanted] of [["n", false], ["a", true]]) {
+      const points = map.at.filter((_, k) => odd(map.index[k]) === wanted);
+      svg.append(make("path", { class: "dots " + kind, d: points.map(([x, y]) => `M${x} ${1000 - y}h0`).join("") }));
+    }
+    el(id).append(svg);
+  }
+}
+
 // -- gallery -----------------------------------------------------------------------------------------------
 function picture(i) { return make("img", { src: data.thumbnails[i], alt: "", loading: "lazy" }); }
 function describe(i) {
@@ -181,4 +193,4 @@ el("export").addEventListener("click", () => {
   URL.revokeObjectURL(link.href);
 });
 
-drawHistogram(); drawCurves(); drawTraining(); setThreshold(threshold);
+drawHistogram(); drawCurves(); drawTraining(); drawMaps(); setThreshold(threshold);

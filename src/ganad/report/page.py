@@ -19,6 +19,7 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from ..errors import InputError
+from . import maps
 
 MAX_THUMBNAILS = 200
 CURVE_POINTS = 200  #: points of a ROC or PR curve that are drawn; the figures use all of them
@@ -69,6 +70,8 @@ def prepare(
     method: str = "",
     model_info: Mapping[str, Any] | None = None,
     data_info: Mapping[str, Any] | None = None,
+    codes: np.ndarray | None = None,
+    generated: np.ndarray | None = None,
     unreadable: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """Everything the page shows, as JSON-able values.
@@ -76,7 +79,8 @@ def prepare(
     scores: ``(n,)`` finite, higher is more anomalous. names: n texts. threshold: samples above it are flagged.
     labels: ``(n,)``, 1 for anomalies, or None. images: uint8 ``(n, H, W[, 3])``, of which only the shown ones are read.
     rows: ``(n, d)`` with ``columns`` names, of which the shown ones are described by their most unusual columns, by
-    robust z-score within this table. heatmaps: sample -> ``(H, W)``, higher is more anomalous. unreadable: objects
+    robust z-score within this table. heatmaps: sample -> ``(H, W)``, higher is more anomalous. codes: ``(n, k)``, drawn
+    as two maps. generated: uint8 ``(m, H, W[, 3])``, what the method's generator makes. unreadable: objects
     with ``path`` and ``reason``. Raises InputError for lengths that differ or numbers that are not finite.
     """
     scores = np.asarray(scores, np.float64)
@@ -85,7 +89,7 @@ def prepare(
         raise InputError("there are no scores to report on")
     if not np.isfinite(scores).all() or np.isnan(threshold):
         raise InputError("scores and threshold must be finite numbers; NaN or infinity cannot be drawn")
-    lengths = {"names": names, "labels": labels, "images": images, "rows": rows, "p_values": p_values}
+    lengths = {"names": names, "labels": labels, "images": images, "rows": rows, "p_values": p_values, "codes": codes}
     for what, given in lengths.items():
         if given is not None and len(given) != n:
             raise InputError(f"{len(given)} {what} do not fit {n} scores")
@@ -107,6 +111,8 @@ def prepare(
         "curves": curves,
         "training": _training(history or ()),
         "settings": {str(k): str(v) for k, v in (settings or {}).items()},
+        "maps": maps.draw(codes, scores) if codes is not None else None,
+        "generated": [_png(image) for image in generated] if generated is not None else [],
         "unreadable": [[str(bad.path), str(bad.reason)] for bad in unreadable],
     }
 
