@@ -199,8 +199,8 @@ def table(rows: list[dict[str, object]]) -> str:
                     found = [r[metric] for r in rows if (r["data"], r["method"], r["held_out"]) == (name, method, c)]
                     if found:
                         means.append(statistics.mean(found))
-                        sd = statistics.stdev(found) if len(found) > 1 else float("nan")
-                        cells.append(f"{means[-1]:.3f} ± {sd:.3f}")
+                        spread = f" ± {statistics.stdev(found):.3f}" if len(found) > 1 else ""
+                        cells.append(f"{means[-1]:.3f}{spread}")
                     else:
                         cells.append("-")
             mean = f"{statistics.mean(means):.3f}" if len(means) == len(cells) and name != "kdd" else ""

@@ -13,6 +13,8 @@ from ganad.export import export_onnx
 from .samples import KINDS, small
 
 FORWARD = [detector for detector in DETECTORS if not detector.NO_FORWARD_PASS]
+#: a narrow kernel makes a large difference of the last digit of a float32 input
+TOLERANCE = {"OneClassSVM": 1e-4}
 
 
 def real(kind: str) -> np.ndarray:
@@ -34,8 +36,8 @@ def test_scores_and_decisions_are_those_of_the_detector(detector, kind, tmp_path
     score, is_anomaly = session.run(None, {"x": x.astype(np.float32)})
     expected = model.anomaly_score(x)
     scale = expected.std() + np.abs(expected)  # a logit near zero has no relative error to speak of
-    assert (np.abs(score - expected) / scale).max() <= 1e-5
-    clear = np.abs(expected - model.threshold_) > 1e-5 * abs(model.threshold_)
+    assert (np.abs(score - expected) / scale).max() <= TOLERANCE.get(detector.__name__, 1e-5)
+    clear = np.abs(expected - model.threshold_) > 1e-5 * np.maximum(scale, abs(model.threshold_))
     assert np.array_equal(is_anomaly[clear], (model.predict(x) == -1)[clear])
     assert np.allclose(session.run(["score"], {"x": x[:1].astype(np.float32)})[0], score[:1], rtol=1e-4, atol=1e-5)
     described = json.loads(session.get_modelmeta().custom_metadata_map["ganad"])

@@ -77,9 +77,13 @@ class OnFeatures(Detector):
         self.seed_ = torch.initial_seed() % 2**31
         if self.reducer != "none":
             seen = self.map_batches(self.view, x).double().cpu().numpy()  # or the axes are orthogonal to 1e-7 only
-            pca = decomposition.PCA(min(self.n_components, *seen.shape), random_state=self.seed_).fit(seen)
+            pca = decomposition.PCA(self.kept(*seen.shape), random_state=self.seed_).fit(seen)
             self.origin_, self.axes_ = pca.mean_, pca.components_
         self.learn(self.map_batches(self.features, x).cpu().numpy())
+
+    def kept(self, n: int, d: int) -> int:
+        """Directions that PCA keeps of n samples with d features."""
+        return min(self.n_components, n, d)
 
     def view(self, x: Tensor) -> Tensor:
         """The network's view of samples, or the samples, as rows ``(n, d)``."""
@@ -260,7 +264,7 @@ class IsolationForest(OnFeatures):
         nodes, cuts, depths = (self.on(a, z) for a in (self.nodes_, self.cuts_, self.depths_))
         z = z.float().double()  # the trees were grown on float32
         trees = torch.arange(len(nodes), device=z.device)
-        at = torch.zeros(len(z), len(nodes), dtype=torch.int64, device=z.device)
+        at = torch.zeros_like(z[:, :1], dtype=torch.int64).expand(-1, len(nodes))
         for _ in range(self.longest_):
             column, left, right = nodes[trees, at].unbind(2)
             at = torch.where(z.gather(1, column) <= cuts[trees, at], left, right)
@@ -299,7 +303,7 @@ class GMM(OnFeatures):
     def rate(self, z: Tensor) -> Tensor:
         log_w, mean, p = (self.on(a, z) for a in (self.log_weights_, self.means_, self.precisions_))
         k, d, _ = p.shape
-        white = row_linear(z, p.transpose(1, 2).reshape(k * d, d)).reshape(len(z), k, d) - (p * mean[:, :, None]).sum(1)
+        white = row_linear(z, p.transpose(1, 2).reshape(k * d, d)).reshape(-1, k, d) - (p * mean[:, :, None]).sum(1)
         log_det = p.diagonal(dim1=1, dim2=2).log().sum(1)
         return -(log_w + log_det - white.square().sum(2) / 2 - d * math.log(2 * math.pi) / 2).logsumexp(1)
 
@@ -310,6 +314,10 @@ class PCAResidual(OnFeatures):
     reducer: Literal["pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60), "kddcup99": dict(n_components=10)}
+
+    def kept(self, n: int, d: int) -> int:
+        """At most half of the features: if all were kept, nothing would remain to score."""
+        return min(super().kept(n, d), max(1, d // 2))
 
     def learn(self, z: np.ndarray) -> None:
         pass

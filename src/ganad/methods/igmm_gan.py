@@ -163,7 +163,7 @@ def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
     """min_k |P_k'(z - mu_k)| ``(n,)`` of codes ``(n, d)``; whitener ``(K, d, d)`` with P_k P_k' = Sigma_k^-1."""
     k, d, _ = whitener.shape
     rows = whitener.transpose(1, 2).reshape(k * d, d)
-    white = row_linear(z, rows).reshape(len(z), k, d) - (whitener * location[:, :, None]).sum(1)
+    white = row_linear(z, rows).reshape(-1, k, d) - (whitener * location[:, :, None]).sum(1)
     return white.square().sum(2).amin(1).sqrt()
 
 

@@ -149,8 +149,10 @@ class OCGAN(Detector):
 
     def _noisy(self, x: Tensor) -> Tensor:
         """With the scoring noise, the same for every sample, so that a score depends on its sample alone."""
+        if not self.score_noise_sd:
+            return x
         noise = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0)).to(x)
-        return x + self.score_noise_sd * noise if self.score_noise_sd else x
+        return x + self.score_noise_sd * noise
 
     def validation_batch(self, x: Tensor) -> Tensor:
         return _error(x, self.reconstruct_batch(x))
