@@ -23,6 +23,9 @@ Differs from the official code:
 - The last epoch is used. The code keeps the epoch with the best score on labelled anomalies.
 - The defaults average the weights and step faster, for data sets smaller than MNIST; the presets do not.
 - Batch norm's running statistics are used for scoring as everywhere in this library.
+
+It passes through good discriminators and leaves them: on KDD99 (50,000 rows, eight epochs, three seeds) the last epoch
+has an AUROC of .78 where the best one on the test labels has .985; at full length seeds end at .53, .99 and .99.
 """
 
 from __future__ import annotations
