@@ -104,11 +104,11 @@ class OnFeatures(Detector):
 
     def learn(self, z: np.ndarray) -> None:
         """Fit to the features ``(n, d)`` of the training set; what is learnt goes to attributes ending in _."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define learn(z)")
 
     def rate(self, z: Tensor) -> Tensor:
         """Scores ``(n,)`` of features ``(n, d)``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define rate(z)")
 
     def on(self, array: np.ndarray, like: Tensor) -> Tensor:
         """A fitted array on the device of a tensor; copied there once."""
