@@ -52,7 +52,8 @@ def setup() -> None:
     if importlib.util.find_spec("ensurepip") is None and not apt_install("python3-venv"):
         sys.exit("Python's venv module is missing; install it with: sudo apt-get install python3-venv")
     print(f"setting up {VENV.name} (a few minutes the first time)", file=sys.stderr, flush=True)
-    venv.create(VENV, with_pip=True, clear=not (BIN / "python").exists() and VENV.exists())
+    # symlinks as `python -m venv` makes them: copying over a link that is already there fails
+    venv.create(VENV, with_pip=True, symlinks=os.name != "nt", clear=not (BIN / "python").exists() and VENV.exists())
     run(BIN / "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dev]")
     stamp.write_text(mark)
 
