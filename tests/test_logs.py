@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -66,6 +67,7 @@ def test_a_resumed_fit_neither_repeats_nor_loses_a_line_or_step(stop, tmp_path):
     with pytest.raises((RuntimeError, KeyboardInterrupt)):
         model.fit(x, **place, on_epoch=watch(2))
     assert len(lines(tmp_path / "m.jsonl")) == 2
+    time.sleep(1)  # event files are read in the order of their names, which begin with the second
     model.fit(x, **place, resume=True, on_epoch=watch(None))
     assert lines(tmp_path / "m.jsonl") == model.history_
     assert timeless(model.history_) == timeless(whole.history_)

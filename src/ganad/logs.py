@@ -50,7 +50,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise MissingExtra("TensorBoard files need an extra: pip install 'ganad[tensorboard]'") from error
+            raise MissingExtra("logging needs the extra tensorboard: pip install 'ganad[tensorboard]'") from error
         Path(log_dir).mkdir(parents=True, exist_ok=True)
         self.x = np.array(X[:SHOWN])
         self.open = lambda step: SummaryWriter(str(log_dir), purge_step=step)
