@@ -49,8 +49,9 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[dict[str
     lines.append("")
     for paragraph in body.strip().split("\n\n"):
         indented = paragraph.startswith("    ")
-        # Markdown wants an empty line before a list, and the lines of an item indented
+        # Markdown wants an empty line before and after a list, and the lines of an item indented
         listed = re.sub(r"(?m)^(?!- |  )(.+)\n(?=- )", r"\1\n\n", paragraph)
+        listed = re.sub(r"(?m)^(- |  )(.+)\n(?!- |  |\n|\Z)", r"\1\2\n\n", listed)
         lines += [*(["```text", paragraph, "```"] if indented else [listed]), ""]
     for detector in detectors:
         lines += [*section(detector, rows, level="##" if len(detectors) == 1 else "###"), ""]

@@ -1,6 +1,7 @@
 """The command line as a person uses it: real processes, real files, exit codes."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -14,8 +15,10 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ganad
+from ganad.settings import command_name
 
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
 
@@ -169,8 +172,44 @@ def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tm
     run("fit", "digits", *settings, "-o", whole)
     one, two = (ganad.load(p, device="cpu").nets_.state_dict() for p in (whole, broken))
     assert all((one[k] == two[k]).all() for k in one)
+    metrics = [timeless_lines(p.with_name(p.name + ".metrics.jsonl")) for p in (whole, broken)]
+    assert len(metrics[0]) == 40 and metrics[0] == metrics[1]
     left = sorted(p.name for p in tmp_path.iterdir() if p.name != "cache")
-    assert left == ["broken.safetensors", "whole.safetensors"]
+    files = ["broken.safetensors", "whole.safetensors"]
+    assert left == sorted([*files, *(f + ".metrics.jsonl" for f in files)])
+
+
+def timeless_lines(path: Path) -> list[dict]:
+    return [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.read_text().splitlines()]
+
+
+def test_log_dir_holds_events_in_a_folder_of_the_models_name(tmp_path):
+    run("fit", "digits", *FAST, "-o", tmp_path / "part.safetensors", "--log-dir", tmp_path / "runs")
+    events = EventAccumulator(str(tmp_path / "runs" / "part")).Reload()
+    rows = timeless_lines(tmp_path / "part.safetensors.metrics.jsonl")
+    assert [e.step for e in events.Scalars("training/autoencoder/reconstruction")] == [1, 2]
+    assert [e.value for e in events.Scalars("training/autoencoder/reconstruction")] == pytest.approx(
+        [row["autoencoder/reconstruction"] for row in rows], rel=1e-6
+    )
+    assert len(events.Images("input and reconstruction")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ganad s", {"score", "serve"}),
+        ("ganad fit --method ", set(map(command_name, ganad.DETECTORS))),
+        ("ganad methods fence", {"fence-gan"}),
+        ("ganad bench fencegan-k", {"fencegan-kdd99"}),
+    ],
+)
+def test_the_shell_completes_without_importing_torch(words, offered):
+    code = "import sys; sys.argv = ['ganad']\nfrom ganad.cli import main\n"
+    code += "try: main()\nexcept SystemExit: pass\nassert 'torch' not in sys.modules, 'torch was imported'"
+    environment = {"_GANAD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) == offered
 
 
 def test_listings():

@@ -1,6 +1,8 @@
 """Every method has a page that says what its file says; the site builds; the guide's method works."""
 
 import dataclasses
+import importlib
+import inspect
 import os
 import re
 import subprocess
@@ -10,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganad import DETECTORS
+from ganad import DETECTORS, Detector
 
 from .samples import anomalous, normal
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
+PUBLIC = ("bench", "data", "mixture", "published", "report")
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)
@@ -25,13 +28,30 @@ def test_page_names_every_setting_and_preset_of_its_own(detector):
     assert [name for name in [*own, *detector.PRESETS] if f"`{name}`" not in page] == []
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     )
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
-    assert (tmp_path / "methods" / "fence_gan" / "index.html").exists()
+    return folder
+
+
+def test_the_site_builds_without_a_warning_and_a_list_ends_where_it_ends(site):
+    page = (site / "methods" / "fence_gan" / "index.html").read_text()
+    assert "<p>Differs from the official code:</p>" in page
+
+
+def test_the_reference_holds_every_public_name(site):
+    anchors = set(re.findall(r'id="(ganad[\w.]*)"', (site / "api" / "index.html").read_text()))
+    public = {f"ganad.{m}.{n}" for m in PUBLIC for n in importlib.import_module(f"ganad.{m}").__all__}
+    public |= {
+        f"ganad.detector.Detector.{n}" for n, v in vars(Detector).items() if inspect.isfunction(v) and n[0] != "_"
+    }
+    # a function that has its file's name is found there
+    assert {n for n in public if not anchors & {n, f"{n}.{n.rpartition('.')[2]}"}} == set()
 
 
 def test_the_method_of_the_guide_works():

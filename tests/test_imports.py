@@ -27,7 +27,7 @@ print(len(names))
 
 def test_every_module_imports_without_the_extras():
     extras = "numba,onnx,onnxscript,onnxruntime,playwright,hypothesis,pytest,psutil,pandas,matplotlib,torchvision"
-    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx"
+    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard"
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL, extras], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 30

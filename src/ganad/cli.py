@@ -33,6 +33,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def complete_method(beginning: str) -> list[str]:
+    """What a shell offers for a method."""
+    from .settings import command_names
+
+    return [name for name in command_names() if name.startswith(beginning)]
+
+
+def complete_suite(beginning: str) -> list[str]:
+    """What a shell offers for a table."""
+    from .bench import SUITES
+
+    return [name for name in ("all", *SUITES) if name.startswith(beginning)]
+
+
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the data sets; else $GANAD_DATA, else a cache.")]
 Label = Annotated[str | None, typer.Option(help="Column with the class labels (tables).")]
 Classes = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are normal; all others are not.")]
@@ -65,7 +80,7 @@ def fit(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet file, or a data set's name.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
-    method: Annotated[str, typer.Option(help="See: ganad methods")] = "ganomaly",
+    method: Annotated[str, typer.Option(help="See: ganad methods", autocompletion=complete_method)] = "ganomaly",
     preset: Annotated[str | None, typer.Option(help="Published settings, such as mnist.")] = None,
     normal: Classes = None,
     anomaly: Anomalies = None,
@@ -78,22 +93,38 @@ def fit(
     impute: Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")] = False,
     size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
     mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
+    log_dir: Annotated[
+        Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Learn what is normal and save the model.
+    """Learn what is normal and save the model, and its losses as JSON lines beside it.
 
     Every setting of the method is an option too: --epochs 20 --latent-dim 64. They are listed by: ganad methods NAME
     """
+    from .logs import MetricsFile, TensorBoard
+
     detector = make_detector(method, preset, context.obj or {})
     samples = load(data, data_dir, split="train", label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
     samples = only_normal(samples, normal, anomaly)
     if not output.parent.is_dir():
         raise InputError(f"{output.parent}: no such folder for the model; make it first")
     checkpoint = output.with_name(output.name + ".ckpt")
+    metrics = output.with_name(output.name + ".metrics.jsonl")
     if resume and not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
     train, held_out = hold_out(samples, false_alarm_rate)
-    detector.fit(train.x, checkpoint=checkpoint, resume=resume)
+    log = MetricsFile(metrics)
+    watchers: list[Callable[[Detector], None]] = [log]
+    if log_dir is not None:
+        watchers.append(TensorBoard(log_dir / output.stem, train.x))
+
+    def on_epoch(detector: Detector) -> None:
+        for watch in watchers:
+            watch(detector)
+
+    detector.fit(train.x, checkpoint=checkpoint, resume=resume, on_epoch=on_epoch)
+    log(detector)  # also where no epoch was left to train, or the method has none
     if held_out is not None:
         detector.calibrate(held_out.x, alpha=false_alarm_rate)
     detector.remember_source(samples.source, samples.columns)
@@ -106,6 +137,7 @@ def fit(
         rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out.x):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
     typer.echo(f"model     {output}")
+    typer.echo(f"metrics   {metrics}")
     _end(samples)
 
 
@@ -167,7 +199,11 @@ def export(
 
 @app.command()
 @reports_errors
-def methods(name: Annotated[str | None, typer.Argument(help="A method, for its settings.")] = None) -> None:
+def methods(
+    name: Annotated[
+        str | None, typer.Argument(help="A method, for its settings.", autocompletion=complete_method)
+    ] = None,
+) -> None:
     """List the methods, or the settings of one."""
     from .settings import command_name, describe
 
@@ -218,11 +254,16 @@ def doctor() -> None:
     for extra, modules in EXTRAS.items():
         missing = [m for m in modules if importlib.util.find_spec(m) is None]
         state = f"missing: pip install 'ganad[{extra}]'" if missing else "installed"
-        typer.echo(f"extra {extra:8} {state}")
+        typer.echo(f"extra {extra:12} {state}")
 
 
 #: Optional parts and the modules that they need.
-EXTRAS = {"fast": ["numba"], "onnx": ["onnx", "onnxscript", "onnxruntime"]}
+EXTRAS = {
+    "fast": ["numba"],
+    "onnx": ["onnx", "onnxscript", "onnxruntime"],
+    "serve": ["fastapi", "prometheus_client", "uvicorn"],
+    "tensorboard": ["tensorboard"],
+}
 
 
 @app.command()
@@ -291,7 +332,9 @@ def serve(
 @app.command(no_args_is_help=True)
 @reports_errors
 def bench(
-    suite: Annotated[str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.")],
+    suite: Annotated[
+        str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.", autocompletion=complete_suite)
+    ],
     methods: Annotated[str | None, typer.Option(metavar="A,B", help="Only these lines of the table.")] = None,
     classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,

@@ -174,8 +174,16 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             batch_size=batch_size,
             early_stopping=early_stopping,
         )
-        self.history_ += run.train(self._fit.checkpoint, self._fit.runs)
-        self._fit.runs += 1
+        fit, earlier = self._fit, self.history_
+        if watch := fit.on_epoch:
+
+            def show(run: Run) -> None:
+                self.history_ = earlier + run.history
+                watch(self)
+
+            run.on_epoch = show
+        self.history_ = earlier + run.train(fit.checkpoint, fit.runs)
+        fit.runs += 1
 
     def make_run(
         self,
@@ -239,6 +247,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         checkpoint: str | Path | None = None,
         resume: bool = False,
         checkpoint_every: float = 60.0,
+        on_epoch: Callable[[Self], object] | None = None,
     ) -> Self:
         """Learn what is normal.
 
@@ -246,6 +255,8 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         ``numpy.memmap`` or a data frame. y: ignored. checkpoint: a folder for the progress, written at
         least every ``checkpoint_every`` seconds and after every epoch; with ``resume`` the fit continues
         from it and ends in the same weights as if it had not been interrupted.
+        on_epoch: called with this detector after every epoch, when ``history_`` ends with the epoch's row and
+        the networks can score, sample, reconstruct and encode; the fit comes to the same bits with it and without.
 
         Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
         """
@@ -276,7 +287,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             bar = stack.enter_context(Bar(type(self).__name__, enabled=self.verbose > 0))
             self.nets_ = self.place(Players(self.build(self.shape_)))
             train, held_out = self._split(X, seed)
-            self._fit = _Fit(seed, keeper, held_out, bar)
+            self._fit = _Fit(seed, keeper, held_out, bar, on_epoch)
             try:
                 self.train(train)
             except BaseException:
@@ -504,15 +515,11 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         return train, held_out
 
     def _validation_loss(self) -> float:
-        """Mean loss of the held-out samples; training's random state and modes are left as they were."""
-        modes = {name: net.training for name, net in self.nets_.items()}
+        """Mean loss of the held-out samples; training's random state is left as it was."""
         held_out = self._fit.held_out
         assert held_out is not None
         with devices.isolated_rng(0, self.device_):
-            loss = self.map_batches(self.validation_batch, held_out).mean().item()
-        for name, training in modes.items():
-            self.nets_[name].train(training)
-        return loss
+            return self.map_batches(self.validation_batch, held_out).mean().item()
 
     @property
     def _chunk(self) -> int:
@@ -555,6 +562,7 @@ class _Fit:
     checkpoint: Checkpoint | None
     held_out: TrainingSet | None
     bar: Bar
+    on_epoch: Callable[[Any], object] | None
     runs: int = 0
 
     def show(self, run: Run) -> None:
@@ -569,14 +577,17 @@ class _Fit:
 
 @contextlib.contextmanager
 def frozen(nets: nn.ModuleDict) -> Iterator[None]:
-    """Eval mode and no gradients for weights; gradients with respect to inputs still flow."""
+    """Within: eval mode and no gradients for weights; gradients with respect to inputs still flow."""
     flags = [(p, p.requires_grad) for p in nets.parameters()]
+    modes = [(module, module.training) for module in nets.modules()]
     nets.eval().requires_grad_(False)
     try:
         yield
     finally:
         for p, flag in flags:
             p.requires_grad_(flag)
+        for module, training in modes:
+            module.training = training
 
 
 @functools.cache

@@ -9,10 +9,13 @@ import re
 import types
 import typing
 from dataclasses import dataclass
-from typing import Any, Literal
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal
 
-from .detector import Detector
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .detector import Detector
 
 _FIELD = re.compile(r"^    (\w+):[^#\n]*?(?:=[^\n]*?)?#:\s*(.+)$", re.MULTILINE)
 
@@ -30,12 +33,24 @@ class Setting:
 
 def command_name(detector: type[Detector]) -> str:
     """What the command line calls a detector: its file's name if that is its own, else its class in lower case."""
-    stem = detector.__module__.rpartition(".")[2]
-    return stem.replace("_", "-") if stem.replace("_", "") == detector.__name__.lower() else detector.__name__.lower()
+    return _command_name(detector.__module__.rpartition(".")[2], detector.__name__)
+
+
+def command_names() -> list[str]:
+    """``command_name`` of every detector, from the source: a shell that completes a name cannot wait for torch."""
+    source = files(__package__).joinpath("methods", "__init__.py").read_text("utf-8")
+    imports = re.findall(r"^from \.(\w+) import (.+)$", source, re.MULTILINE)
+    return sorted(_command_name(file, name) for file, names in imports for name in names.split(", "))
+
+
+def _command_name(file: str, name: str) -> str:
+    return file.replace("_", "-") if file.replace("_", "") == name.lower() else name.lower()
 
 
 def describe(detector: type[Detector]) -> list[Setting]:
     """The settings of a detector, its own first, each with the comment that stands beside it in the source."""
+    from .detector import Detector
+
     comments: dict[str, str] = {}
     for cls in reversed(detector.__mro__):
         if issubclass(cls, Detector):

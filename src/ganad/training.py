@@ -119,6 +119,7 @@ class Run:
     validate: Callable[[], float] | None = None
     lr_factor: Callable[[str, float, int], float] | None = None
     on_progress: Callable[[Run], None] | None = None
+    on_epoch: Callable[[Run], None] | None = None
 
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -216,7 +217,7 @@ class Run:
             self.counts[key] = self.counts.get(key, 0) + 1
 
     def end_epoch(self) -> None:
-        """Log the means of the epoch, look at held-out data, start new sums."""
+        """Log the means of the epoch, look at held-out data, start new sums, show the row to whoever watches."""
         row: dict[str, Any] = {"stage": self.name, "epoch": self.stream.epoch, "seconds": round(self.seconds, 3)}
         row |= self.check_finite()
         self.sums, self.counts = {}, {}
@@ -230,6 +231,9 @@ class Run:
             else:
                 self.waited += 1
         self.history.append(row)
+        if self.on_epoch:
+            with self.averaged_weights():
+                self.on_epoch(self)
 
     def check_finite(self) -> dict[str, float]:
         """Means of the loss terms since the epoch began, in one transfer; raises TrainingDiverged."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import metrics, persist, protocols
+from .. import metrics, protocols
 from ..data import Samples
-from ..detector import Detector
 from ..errors import InputError
 from .suites import SUITES, Budget
+
+if TYPE_CHECKING:
+    from ..detector import Detector
 
 _WATCHED = 1000  # test samples looked at after every epoch
 _AGAIN = 7  # test samples scored a second time, by themselves
@@ -58,14 +61,16 @@ def measured(
     """The measured part of a row."""
     import torch
 
+    from .. import persist
+
     samples = read(protocol, data_dir)
     entry = protocols.PROTOCOLS[protocol]
     split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
     x, x_test = split.take(samples.x)
     model = make(detector, preset, settings, seed)
-    curve = watched(model, x_test, split.y_test) if watch and not model.NO_FORWARD_PASS else []
+    look = Watch(x_test, split.y_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
-    model.fit(x)
+    model.fit(x, on_epoch=look)
     fitted = time.perf_counter()
     scores = model.anomaly_score(x_test)
     end = time.perf_counter()
@@ -77,7 +82,7 @@ def measured(
         "n_train_cap": split.n_train_cap,
         "n_test_cap": split.n_test_cap,
         "metrics": {k: round(float(v), 6) for k, v in out.items()},
-        "best_epoch_on_test": max(curve) if curve else None,
+        "best_epoch_on_test": max(look.curve) if look and look.curve else None,
         "roc": roc(split.y_test, scores),
         "histogram": histogram(split.y_test, scores),
         "fit_s": round(fitted - start, 2),
@@ -114,36 +119,20 @@ def read(protocol: str, data_dir: str | None) -> Samples:
     return protocols.read(protocol, data_dir=data_dir)
 
 
-def watched(model: Detector, x: np.ndarray, y: np.ndarray) -> list[float]:
-    """A list that ``fit`` fills with the test AUROC after every epoch of its last stage; nothing is decided by it."""
-    rows = np.sort(np.random.default_rng(0).choice(len(x), min(_WATCHED, len(x)), replace=False))
-    curve: list[float] = []
-    if not 0 < y[rows].sum() < len(rows):
-        return curve
-    make_run: Any = model.make_run
+class Watch:
+    """Called after every epoch: the test AUROC of those of the last stage; nothing is decided by it."""
 
-    def with_watch(step: Any, data: Any, **options: Any) -> Any:
-        run = make_run(step, data, **options)
-        end_epoch = run.end_epoch
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        rows = np.sort(np.random.default_rng(0).choice(len(x), min(_WATCHED, len(x)), replace=False))
+        self.x, self.y = x[rows], y[rows]
+        self.curve: list[float] = []
 
-        def look() -> None:
-            end_epoch()
-            if run.name != "training":
-                return
-            modes = {k: net.training for k, net in model.nets_.items()}
-            try:
-                with run.averaged_weights():
-                    curve.append(round(metrics.auroc(y[rows], model._score(x[rows])), 6))
-            except (AttributeError, InputError):
-                pass  # a score that needs what only the end of the fit makes
-            for k, net in model.nets_.items():
-                net.train(modes[k])
-
-        run.end_epoch = look
-        return run
-
-    model.__dict__["make_run"] = with_watch
-    return curve
+    def __call__(self, model: Detector) -> None:
+        if model.history_[-1]["stage"] != "training" or not 0 < self.y.sum() < len(self.y):
+            return
+        # a score may need what only the end of the fit makes
+        with contextlib.suppress(AttributeError, InputError):
+            self.curve.append(round(metrics.auroc(self.y, model.anomaly_score(self.x)), 6))
 
 
 def roc(y: np.ndarray, score: np.ndarray) -> list[float]:

@@ -1,0 +1,87 @@
+"""What a fit tells while it trains: metrics as JSON lines, and TensorBoard's event files (extra ``tensorboard``).
+
+Both are callables for ``fit(X, on_epoch=...)``: they look at the detector after every epoch and change nothing in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import MissingExtra
+
+if TYPE_CHECKING:
+    from .detector import Detector
+
+SHOWN = 8  #: input and reconstruction pairs; twice as many generated samples
+
+
+class MetricsFile:
+    """``history_`` as a file: a JSON object a line, one an epoch, each there when its epoch ends.
+
+    The first call writes all rows anew. A resumed fit, whose ``history_`` holds the rows before the interruption, thus
+    neither repeats nor loses a line, wherever it was stopped.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path, self.mode, self.written = Path(path), "w", 0
+
+    def __call__(self, detector: Detector) -> None:
+        with open(self.path, self.mode, encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in detector.history_[self.written :])
+        self.mode, self.written = "a", len(detector.history_)
+
+
+class TensorBoard:
+    """Losses as scalars, and generated samples and reconstructions as pictures, in the folder ``log_dir`` of one fit.
+
+    X: the training data, of which the first images are shown beside their reconstruction, where the method has one.
+    The step is the number of the row in ``history_``, which grows through all stages. A fit that begins again in the
+    folder, or is resumed, hides the steps from there on that an earlier one left.
+
+    Raises MissingExtra without the extra ``tensorboard``, OSError for a folder that cannot be made.
+    """
+
+    def __init__(self, log_dir: str | Path, X: Any):
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtra("logging needs the extra tensorboard: pip install 'ganad[tensorboard]'") from error
+        Path(log_dir).mkdir(parents=True, exist_ok=True)
+        self.x = np.array(X[:SHOWN])
+        self.open = lambda step: SummaryWriter(str(log_dir), purge_step=step)
+        self.writer: SummaryWriter | None = None
+
+    def __call__(self, detector: Detector) -> None:
+        row, step = detector.history_[-1], len(detector.history_)
+        self.writer = self.writer or self.open(step)
+        for name, value in row.items():
+            if name not in ("stage", "epoch"):
+                self.writer.add_scalar(f"{row['stage']}/{name}", value, step)
+        for name, images in self.pictures(detector).items():
+            self.writer.add_images(name, images, step, dataformats="NHWC")
+        self.writer.flush()
+
+    def pictures(self, detector: Detector) -> dict[str, np.ndarray]:
+        """Images by name, uint8 ``(n, H, W, 1 or 3)``, drawn in rows of eight; none of tables."""
+        drawn: dict[str, np.ndarray] = {}
+        if self.x.ndim < 3:
+            return drawn
+        with contextlib.suppress(AttributeError):  # a method that generates nothing
+            drawn["generated"] = self.eight_bit(detector.sample(2 * SHOWN, random_state=0))
+        if not detector.NO_FORWARD_PASS:  # a search for each image would cost more than the epoch
+            with contextlib.suppress(AttributeError):
+                pairs = np.concatenate([self.x, detector.reconstruct(self.x)])
+                drawn["input and reconstruction"] = self.eight_bit(pairs)
+        return drawn
+
+    def eight_bit(self, images: np.ndarray) -> np.ndarray:
+        """Images in the units of the training data as pixels."""
+        low, high = (0, 255) if self.x.dtype == np.uint8 else (self.x.min(), self.x.max())
+        pixels = (255 * ((images - low) / max(high - low, 1e-12)).clip(0, 1)).round().astype(np.uint8)
+        pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+        return pixels[..., : 3 if pixels.shape[-1] > 2 else 1]
