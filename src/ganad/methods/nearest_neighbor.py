@@ -19,10 +19,10 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
-from .classical import OnFeatures, root, squared_distances
+from .classical import OnDistances, root
 
 
-class NearestNeighbor(OnFeatures):
+class NearestNeighbor(OnDistances):
     """Distance from the nearest training samples."""
 
     reducer: Literal["none", "pca", "alexnet"] = "none"  #: features; "alexnet": its last convolution, then PCA
@@ -33,15 +33,14 @@ class NearestNeighbor(OnFeatures):
     PRESETS = {"kddcup99": dict(k=1, scaling="minmax")}
 
     def learn(self, z: np.ndarray) -> None:
-        self.samples_ = np.unique(z, axis=0) if self.distinct else z
+        self.keep(np.unique(z, axis=0) if self.distinct else z)
         if self.variant == "ratio":
             k = max(1, min(self.k, len(self.samples_) - 1))
             near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(self.samples_)
             self.spacing_ = near.kneighbors()[0].mean(1)
 
     def rate(self, z: Tensor) -> Tensor:
-        d2 = squared_distances(z, self.on(self.samples_, z))
-        near, index = d2.topk(min(self.k, len(self.samples_)), largest=False)
+        near, index = self.distances(z).topk(min(self.k, len(self.samples_)), largest=False)
         if self.variant == "kth":
             return root(near[:, -1])
         mean = root(near).mean(1)
