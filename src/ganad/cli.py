@@ -294,7 +294,7 @@ def serve(
 def bench(
     suite: Annotated[str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.")],
     methods: Annotated[
-        str | None, typer.Option(metavar="A,B", help='Only these lines of the table; with a comma: \'"1-NN, PCA"\'.')
+        str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
     ] = None,
     classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,
