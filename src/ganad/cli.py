@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import functools
 import importlib.util
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -628,7 +629,9 @@ def split_settings(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def main() -> None:
-    """Entry point of the ``ganad`` command."""
+    """Entry point of the ``ganad`` command; what the library logs, such as a fit to a part of the data, is shown."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ganad").setLevel(logging.INFO)
     arguments, settings = sys.argv[1:], dict[str, str]()
     if arguments[:1] == ["fit"]:
         arguments, settings = split_settings(arguments)
