@@ -59,6 +59,17 @@ def test_help_is_instant_because_torch_is_not_imported():
         assert "Usage" in done.stdout
 
 
+def test_a_name_with_a_comma_stands_in_quotes(tmp_path):
+    arguments = ["--classes", "0", "--seeds", 1, "--budget", "smoke", "--results", tmp_path]
+    out, _ = run("bench", "digits", "--methods", 'random,"1-NN, PCA"', *arguments)
+    assert [line.split(" ", 1)[1].partition(" 0 seed")[0] for line in out.splitlines()] == ["random", "1-NN, PCA"]
+
+
+def test_a_fit_to_a_part_of_the_data_is_said(tmp_path):
+    _, err = run("fit", "digits", "--method", "gmm", "--components", "2", "--max-samples", 100, "-o", tmp_path / "m")
+    assert "GMM: fitted on 100 of 1797 training samples" in err
+
+
 def test_fit_and_score_a_data_set_by_name(digits_model, tmp_path):
     out, _ = run("score", digits_model, "digits", "--anomaly", "9", "-o", tmp_path / "s.csv")
     assert "1,797 samples" in out

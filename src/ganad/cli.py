@@ -6,8 +6,10 @@ listed; 130 interrupted, with the checkpoint kept.
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib.util
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -335,7 +337,9 @@ def bench(
     suite: Annotated[
         str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.", autocompletion=complete_suite)
     ],
-    methods: Annotated[str | None, typer.Option(metavar="A,B", help="Only these lines of the table.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
+    ] = None,
     classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,
     budget: Annotated[str, typer.Option(help="smoke, quick or paper (the published training length).")] = "quick",
@@ -631,7 +635,8 @@ def _seconds(detector: Detector) -> dict[str, float]:
 
 
 def _split(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()
+    """The parts between commas; a part with a comma stands in double quotes, as in a CSV file."""
+    return tuple(part.strip() for part in next(csv.reader([text], skipinitialspace=True))) if text else ()
 
 
 def _end(samples: Samples, skip_bad: bool = False) -> None:
@@ -667,7 +672,9 @@ def split_settings(arguments: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def main() -> None:
-    """Entry point of the ``ganad`` command."""
+    """Entry point of the ``ganad`` command; what the library logs, such as a fit to a part of the data, is shown."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("ganad").setLevel(logging.INFO)
     arguments, settings = sys.argv[1:], dict[str, str]()
     if arguments[:1] == ["fit"]:
         arguments, settings = split_settings(arguments)

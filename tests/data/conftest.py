@@ -1,8 +1,9 @@
+import os
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
+SHARED = Path(os.environ.get("GANAD_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """The classical baselines against scikit-learn's own scores, and AlexNet's loader on a checkpoint made here."""
 
+import hashlib
 import logging
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 import ganad
 from ganad import GMM, KDE, LOF, InputError, IsolationForest, NearestNeighbor, OneClassSVM, PCAResidual
 from ganad.methods.classical import average_path, nearest_gamma
+from ganad.nets import alexnet
 from ganad.nets.alexnet import AlexNetFeatures
 
 from ..samples import anomalous, normal
@@ -116,8 +118,21 @@ def test_alexnet_features_from_a_file(small_checkpoint, tmp_path):
     np.testing.assert_array_equal(ganad.load(tmp_path / "model").anomaly_score(anomalous("images")[:3]), scores)
 
 
-def test_published_shape_of_alexnet():
-    assert sum(p.numel() for p in AlexNetFeatures().parameters()) == 2_469_696
+def test_published_shape_and_names_of_alexnet():
+    features = AlexNetFeatures().features
+    assert sum(p.numel() for p in features.parameters()) == 2_469_696
+    assert {name.partition(".")[0] for name in features.state_dict()} == {"0", "3", "6", "8", "10"}  # torchvision's
+
+
+def test_the_public_checkpoint_is_used_only_if_its_digest_is_right(small_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("GANAD_DATA", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    public = small_checkpoint.rename(tmp_path / "weights" / "alexnet-owt-7be5be79.pth")
+    with pytest.raises(InputError, match=r"alexnet-owt-7be5be79\.pth: its SHA-256 is \w{16}\.\.\., not 7be5be79"):
+        PCAResidual(reducer="alexnet").fit(normal("images")[:20])
+    monkeypatch.setattr(alexnet, "SHA256_START", hashlib.sha256(public.read_bytes()).hexdigest()[:8])
+    model = PCAResidual(reducer="alexnet", n_components=2, random_state=0).fit(normal("images")[:20])
+    assert np.isfinite(model.anomaly_score(anomalous("images")[:3])).all()
 
 
 @pytest.mark.parametrize("content", [b"not a checkpoint", None])

@@ -1,11 +1,15 @@
 """DAGMM: mixture and energy by formula; no collapse where components die or columns are constant."""
 
 import numpy as np
+import pytest
 import torch
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from ganad import DAGMM, protocols
 from ganad.methods.dagmm import energy, mixture, whitener
+
+from ..data.conftest import SHARED
 
 
 def test_mixture_and_energy_by_formula():
@@ -37,3 +41,28 @@ def test_energies_of_far_samples_differ():
     far = torch.tensor([[50.0], [100.0], [200.0]]).double() * torch.ones(3).double()
     values = energy(far, log_phi, mu, whitener(sigma))
     assert (values.diff() > 0).all() and values[0] > 1000
+
+
+def test_jitter_is_relative_to_one_plus_the_mean_variance():
+    rng = torch.Generator().manual_seed(0)
+    z, logit = (torch.randn(50, k, dtype=torch.float64, generator=rng) for k in (3, 2))
+    plain, widened = (mixture(100 * z, logit, jitter)[2] for jitter in (0.0, 0.01))
+    for a, b in zip(plain, widened):
+        np.testing.assert_allclose(b - a, 0.01 * (1 + np.trace(a) / 3) * np.eye(3), atol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "kddcup99").is_dir(), reason="the real files are not beside this checkout")
+@pytest.mark.parametrize("seed", range(10))
+def test_no_collapse_on_kdd99(seed):
+    """Most rows of KDD99 are copies of a few; published codes end in a singular covariance or in NaN there."""
+    samples = protocols.read("kdd-half", data_dir=SHARED)
+    split = protocols.PROTOCOLS["kdd-half"].split(samples, None, seed, n_train=20_000, n_test=10_000)
+    x, x_test = split.take(samples.x)
+    model = DAGMM.preset("kddcup99", epochs=10, lr=1e-3, random_state=seed, verbose=0, threads=1).fit(x)
+    phi, covariance = model.log_phi_.exp(), torch.linalg.inv(model.whitener_.mT @ model.whitener_)
+    assert float(phi.sum()) == pytest.approx(1) and float(phi.max()) < 0.999
+    assert (torch.linalg.eigvalsh(covariance) > 0).all() and torch.isfinite(model.whitener_).all()
+    scores, y = model.anomaly_score(x_test), split.y_test
+    assert np.isfinite(scores).all() and len(np.unique(scores)) > 1000
+    assert scores[y == 1].mean() > scores[y == 0].mean() + scores[y == 0].std()

@@ -1,5 +1,7 @@
 """Deep SVDD: a centre that cannot be reached by doing nothing, and a radius that is a quantile."""
 
+import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -28,3 +30,15 @@ def test_hard_score_is_the_squared_distance_from_the_centre():
     with torch.no_grad():
         expected = ((model.nets_.network(x) - model.centre_) ** 2).sum(1)
     assert torch.allclose(torch.tensor(model.anomaly_score(normal("images")[:10])).float(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("objective", ["hard", "soft"])
+def test_loss_by_formula(objective):
+    model = small(DeepSVDD, objective=objective, nu=0.2).fit(normal("table"))
+    x = model.to_network(torch.from_numpy(normal("table")))
+    with torch.no_grad():
+        _, terms = next(model.svdd_step(iter([x])))
+        d = ((model.nets_.network(x) - model.centre_) ** 2).sum(1).numpy()
+    r2 = float(model.nets_.network.radius2)
+    expected = d.mean() if objective == "hard" else r2 + np.maximum(0, d - r2).mean() / 0.2
+    assert float(sum(terms.values())) == pytest.approx(expected, rel=1e-5)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ganad import DSEBM
+from ganad.devices import isolated_rng
 
 from ..samples import fitted, normal
 
@@ -26,3 +27,17 @@ def test_energy_of_a_table():
         h = np.logaddexp(0, h @ layer.weight.detach().numpy().T + layer.bias.detach().numpy())
     expected = np.square(x.numpy() - net.visible.detach().numpy()).sum(1) / 2 - h.sum(1)
     np.testing.assert_allclose(net(x)[0].detach(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_the_loss_is_denoising_score_matching(kind):
+    """||x - f(x + n)||^2 is ||grad E(x + n) - n||^2: the gradient is to point back along the noise."""
+    detector = fitted(DSEBM, kind)
+    x = detector.to_network(torch.from_numpy(normal(kind)[:5]))
+    with isolated_rng(3, detector.device_):
+        loss = detector.denoising(x)
+    with isolated_rng(3, detector.device_):
+        noise = (1.0 if kind == "table" else 0.5) * torch.randn_like(x)
+    noisy = (x + noise).requires_grad_()
+    (gradient,) = torch.autograd.grad(detector.nets_.energy(noisy)[0].sum(), noisy)
+    np.testing.assert_allclose(loss.detach(), (gradient - noise).square().flatten(1).sum(1), rtol=1e-4)

@@ -35,3 +35,14 @@ def test_the_quantile_minimises_the_loss_in_r():
     steps = np.ptp(y) * np.array([-0.5, -0.1, 0.1, 0.5])
     assert all(loss(best) <= loss(best + step) for step in steps)
     assert abs((y < best).mean() - detector.nu) < 0.01
+
+
+def test_the_objective_is_the_papers():
+    detector = fitted(OCNN, "table")
+    head, x = detector.nets_.head, detector.to_network(torch.from_numpy(normal("table")))
+    with torch.no_grad():
+        phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x))
+        _, terms = next(detector.margin_step(iter([phi])))
+        V, w, y, r = head.V.numpy(), head.w.numpy(), head(phi).numpy(), float(head.margin)
+    expected = (w**2).sum() / 2 + (V**2).sum() / 2 + np.maximum(0, r - y).mean() / detector.nu - r
+    np.testing.assert_allclose(float(sum(terms.values())), expected, rtol=1e-6)

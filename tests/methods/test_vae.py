@@ -2,8 +2,10 @@
 
 import numpy as np
 import torch
+from torch.distributions import Normal, kl_divergence
 
-from ganad import VAE
+from ganad import VAE, load
+from ganad.devices import isolated_rng
 
 from ..samples import normal, small
 
@@ -36,3 +38,33 @@ def test_bernoulli_is_the_cross_entropy_of_pixels():
     pixel = ((x + 1) / 2).double().numpy()
     expected = -(pixel * np.log(p) + (1 - pixel) * np.log(1 - p)).reshape(8, -1).sum(1)
     assert np.allclose(surprise, expected, rtol=1e-3)
+
+
+def test_bernoulli_scores_are_those_terms_over_the_saved_draws_and_repeat(tmp_path):
+    model, x = small(VAE, likelihood="bernoulli", n_draws=3).fit(normal("images")), normal("images")[:8]
+    batch = model.to_network(torch.from_numpy(x))
+    with torch.no_grad():
+        mu, logvar = model.nets_.vae.encode(batch)
+        surprise = np.mean([model.surprise(batch, mu + (logvar / 2).exp() * e) for e in model.draws_], axis=0)
+        kl = 0.5 * (logvar.exp() + mu**2 - 1 - logvar).sum(1).numpy()
+    for variant, expected in dict(recon_prob=surprise, elbo=surprise + kl).items():
+        scores = model.set_params(variant=variant).anomaly_score(x)
+        assert np.allclose(scores, expected, rtol=1e-4)
+        torch.randn(5)  # whatever else is drawn between two calls
+        assert np.array_equal(model.anomaly_score(x[::-1]), scores[::-1])
+        model.save(tmp_path / variant)
+        assert np.array_equal(load(tmp_path / variant).anomaly_score(x), scores)
+
+
+def test_the_loss_is_minus_the_bound():
+    model = small(VAE).fit(normal("table"))
+    x = model.to_network(torch.from_numpy(normal("table")))
+    with torch.no_grad(), isolated_rng(3, model.device_):
+        _, terms = next(model.training_step(iter([x])))
+    with torch.no_grad(), isolated_rng(3, model.device_):
+        mu, logvar = model.nets_.vae.encode(x)
+        q = Normal(mu, (logvar / 2).exp())
+        z = q.loc + q.scale * torch.randn_like(mu)
+        log_p = Normal(model.nets_.vae.decode(z), model.nets_.vae.log_s.exp()).log_prob(x).sum(1)
+        kl = kl_divergence(q, Normal(0.0, 1.0)).sum(1)
+    assert np.allclose(sum(terms.values()), (kl - log_p).mean(), rtol=1e-5)

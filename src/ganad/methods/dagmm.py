@@ -23,6 +23,12 @@ Differs from the ports:
 - Weights, densities and their sum stay in logarithms and in float64. Densities that underflow, with 1e-12 added, make
   every far sample score 27.6; the determinant is that of Sigma (one port has its root).
 - The mixture is that of all training samples without dropout. Ports keep the last batch's, or average batches.
+
+On arrhythmia, 190 standardised rows of 274 columns, two numbers redraw little (a squared error of 250 after one epoch,
+181 after 4,000), and dividing it by ||x|| removes what tells the anomalies: ||x - x'|| has AUROC .79 to .80, the ratio
+.23 to .56. The energy's falls from .70 after one epoch to .63 after 1,000 and .60 after 4,000 (preset "arrhythmia",
+mean of three seeds, nothing chosen by it); with ``scaling="minmax"`` it is .75 to .77. So it is the scaling, which the
+paper leaves open, and not the length.
 """
 
 from __future__ import annotations

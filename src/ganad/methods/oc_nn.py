@@ -20,6 +20,11 @@ Differs from the paper and the code:
   see how far a sample is. On this half-sphere the mean of phi is never zero, and far samples move to its rim.
 - r is the quantile of the batch after each step, and of the whole training set in the end.
 - The network for tables is ours, as is the step size: the code has 1e-4 with plain gradient descent.
+
+One direction is enough where the normal samples are one kind and useless where they are several. On scikit-learn's
+digits (all ten classes, seed 0, 30 + 30 epochs) the mean AUROC is .84 with one digit normal and .46 with nine, and that
+is neither a fault nor too little training: an exact linear one-class SVM on the same features has .83 and .45 and ranks
+alike (Spearman .96), while the nearest neighbour on these features has .98 and .97.
 """
 
 from __future__ import annotations
