@@ -231,10 +231,87 @@ _LINE = (
     Recipe("OCNNNeighbor", "NearestNeighbor", is_baseline=True),
 )
 
+_SMALL_ALAD = _DIGIT_NETS | dict(width=32)
+_SMALL_FANOGAN = _DIGIT_NETS | dict(width=16)
+_SMALL_OCGAN = dict(latent_dim=32, batch_size=50, width=32)
+_READINGS = (  # lines whose twin is in "digits" have its settings; the others are as small as their twin here
+    Recipe("FenceGAN, printed log", "FenceGAN", None, dict(batch_size=50, encirclement="log"), dict(epochs=30)),
+    Recipe("FenceGAN, two steps", "FenceGAN", None, dict(batch_size=50, separate_steps=True), dict(epochs=30)),
+    Recipe("EGBAD-sigma of the redrawn", "EGBAD", None, _DIGIT_NETS | dict(variant="sigma_rec"), dict(epochs=30)),
+    Recipe(
+        "AnoGAN, cross-entropy",
+        "AnoGAN",
+        None,
+        _DIGIT_NETS | dict(variant="cross-entropy"),
+        dict(epochs=30, search_steps=100),
+    ),
+    Recipe("GANomaly, fooling", "GANomaly", None, dict(latent_dim=32, adversarial="bce"), dict(epochs=30)),
+    Recipe("GANomaly, L1", "GANomaly", None, dict(latent_dim=32, variant="l1"), dict(epochs=30)),
+    Recipe("SkipGANomaly, code", "SkipGANomaly", None, dict(discriminator_matches=True), dict(epochs=30)),
+    *(
+        Recipe(f"ALAD, {name}", "ALAD", None, _SMALL_ALAD | settings, dict(epochs=30))
+        for name, settings in (
+            ("features", dict(variant="features")),
+            ("logits", dict(variant="logits")),
+            ("L1", dict(variant="l1")),
+            ("L2", dict(variant="l2")),
+            ("no latent cycle", dict(latent_cycle=False)),
+            ("no spectral norm", dict(spectral_norm=False)),
+        )
+    ),
+    *(
+        Recipe(f"FAnoGAN, {name}", "FAnoGAN", None, _SMALL_FANOGAN | settings, dict(epochs=30, encoder_epochs=15))
+        for name, settings in (
+            ("izi_f", {}),
+            ("izi", dict(encoder_loss="izi", variant="izi")),
+            ("ziz", dict(encoder_loss="ziz")),
+            ("latent", dict(variant="latent")),
+            ("linear codes", dict(bounded=False)),
+        )
+    ),
+    *(
+        Recipe(f"OCGAN, {name}", "OCGAN", None, _SMALL_OCGAN | settings, dict(epochs=30))
+        for name, settings in (
+            ("reconstruction", {}),
+            ("visual", dict(variant="visual")),
+            ("input", dict(variant="input")),
+            ("classifier", dict(variant="classifier")),
+            ("the code's weights", dict(w_rec=5.0, w_latent=10.0, mine_steps=1, mine_lr=2.0)),
+        )
+    ),
+    *(
+        Recipe(f"ADGAN, {name}", "ADGAN", None, _DIGIT_NETS | settings, dict(epochs=60, n_critic=2, n_seeds=4))
+        for name, settings in (
+            ("critic", dict(variant="critic")),
+            ("prior", dict(variant="prior")),
+            ("one generator a sample", dict(moving="sample")),
+            ("still generator", dict(moving="none")),
+            ("clipping", dict(lipschitz="clip", lr=5e-5)),
+        )
+    ),
+    Recipe("OCAN, code", "OCAN", None, dict(reading="code", w_entropy=1.85), dict(epochs=30)),
+    *(
+        Recipe(f"MMOCGAN, {name}", "MMOCGAN", None, dict(representation="dense") | settings, dict(epochs=60))
+        for name, settings in (
+            ("printed signs", dict(reading="printed")),
+            ("mix", dict(injection="mix")),
+            ("one code", dict(n_codes=1)),
+            ("raw pixels", dict(representation="none")),
+        )
+    ),
+    Recipe("IGMMGAN, sigma", "IGMMGAN", None, _DIGIT_NETS | dict(variant="sigma"), dict(epochs=30, sweeps=10)),
+    Recipe("VAE, Bernoulli", "VAE", None, dict(latent_dim=32, likelihood="bernoulli"), dict(epochs=30)),
+    Recipe("VAE, recon_prob", "VAE", None, dict(latent_dim=32, variant="recon_prob"), dict(epochs=30)),
+    Recipe("VAE, KL", "VAE", None, dict(latent_dim=32, variant="kl"), dict(epochs=30)),
+    Recipe("RDA, entries", "RobustAutoEncoder", None, dict(penalty="entries"), dict(epochs=20, n_turns=3)),
+    Recipe("DeepSVDD, soft", "DeepSVDD", None, dict(objective="soft"), dict(epochs=30, pretrain_epochs=20)),
+)
+
 SUITES: dict[str, Suite] = {
     s.name: s
     for s in (
         Suite("digits", "digits-lo", _DIGITS + _plain(40)),
+        Suite("readings", "digits-lo", _READINGS, classes=("0",)),
         Suite("study-mnist", "mnist-lo-official", _images("mnist") + _plain(40), 12_000, 1_000),
         Suite("study-cifar10", "cifar-lo-official", _images("cifar10") + _plain(60), 12_000, 1_000),
         Suite("igmm-gan-mnist", "mnist-lo-8020", _images("mnist") + _plain(40), 12_000, 1_000),

@@ -57,6 +57,7 @@ class ADGAN(Detector):
     lr: float = 1e-4  #: step size
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
     epochs: int = 50  #: passes over the training set of the critic
+    score_batch_size: int | None = 1  #: samples scored at a time; a search fills the memory by itself
     threshold_samples: int = 100  #: training samples, at most, whose scores set the threshold; each costs a search
 
     PRESETS = {
