@@ -8,6 +8,7 @@ import torch
 
 import ganad
 from ganad import ADGAN, AnoGAN, AutoEncoder, InputError
+from ganad.methods.adgan import FewPerWeight
 
 from ..samples import fitted, normal, small
 
@@ -33,6 +34,16 @@ def test_scores_are_those_of_the_search_done_one_by_one(kind):
     x = normal(kind)[:4]
     expected = [by_hand(model, row[None]) for row in model.to_network(torch.from_numpy(x))]
     assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("options", [(1, 0), (2, 1), ((2, 3), (1, 0), (1, 2))])
+def test_products_are_the_transposed_convolution(options):
+    x, weight, bias = torch.randn(3, 4, 5, 6), torch.randn(4, 2, 3, 4), torch.randn(2)
+    expected = torch.nn.functional.conv_transpose2d(x, weight, bias, *options)
+    with FewPerWeight():
+        drawn = torch.nn.functional.conv_transpose2d(x, weight, bias, *options)
+    assert not torch.equal(drawn, expected)  # the mode took it over
+    assert torch.allclose(drawn, expected, atol=1e-4)
 
 
 def test_a_smaller_memory_budget_changes_nothing():

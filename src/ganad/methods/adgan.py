@@ -24,11 +24,13 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.overrides import TorchFunctionMode
 
 from ..detector import Batches, Detector, Updates
 from ..devices import isolated_rng
@@ -47,7 +49,7 @@ class ADGAN(Detector):
     search_lr: float = 0.25  #: step size on the code
     weight_lr: float = 5e-5  #: step size on the generator's weights
     moving: Literal["seed", "sample", "none"] = "seed"  #: who has a private copy of the generator
-    memory_budget_mb: int = 2048  #: memory for the copies; larger searches are done in parts
+    memory_budget_mb: int = 128  #: memory of a part of the copies: near a cache on a CPU; raise it on a GPU
     lipschitz: Literal["penalty", "clip"] = "penalty"  #: how the critic is kept smooth
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
@@ -120,18 +122,21 @@ class ADGAN(Detector):
 
     def search(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Squared errors ``(n, n_seeds)`` and codes ``(n, n_seeds, latent_dim)`` at the end of every search."""
-        copies = self.n_seeds if self.moving == "seed" else 1
+        shared = 1 if self.moving == "seed" else self.n_seeds  # starts that one generator serves
+        starts = self.starts_.to(x).repeat(len(x), 1)  # the starts of a sample stand together
         weights = sum(p.numel() for p in self.nets_.generator.parameters())
-        each = 4 * 5 * (weights * copies + 8 * x[0].numel() * self.n_seeds)  # weights, gradient, two moments, a spare
-        rows = max(1, int(self.memory_budget_mb * 2**20 // each))
-        parts = [self._search(part) for part in x.split(rows)]
-        return torch.cat([e for e, _ in parts]), torch.cat([z for _, z in parts])
+        each = 4 * 5 * (weights + 8 * x[0].numel() * shared)  # weights, gradient, two moments, a spare
+        rows = shared * max(1, int(self.memory_budget_mb * 2**20 // each))
+        wanted = x.repeat_interleave(self.n_seeds, 0)
+        parts = [self._search(w, z, shared) for w, z in zip(wanted.split(rows), starts.split(rows))]
+        errors, codes = (torch.cat(part) for part in zip(*parts))
+        return errors.view(len(x), -1), codes.view(len(x), self.n_seeds, -1)
 
-    def _search(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        G, seeds = self.nets_.generator, self.n_seeds
-        own = {"seed": len(x) * seeds, "sample": len(x), "none": 0}[self.moving]
-        z = self.starts_.to(x).repeat(len(x), 1).requires_grad_()  # the starts of a sample stand together
-        wanted = x.repeat_interleave(seeds, 0)
+    def _search(self, wanted: Tensor, z: Tensor, shared: int) -> tuple[Tensor, Tensor]:
+        """Errors ``(m,)`` and codes ``(m, latent_dim)`` of searches from ``z`` for ``wanted``, sample by sample."""
+        G = self.nets_.generator
+        own = 0 if self.moving == "none" else len(z) // shared
+        z = z.clone().requires_grad_()
         fixed = dict(G.named_buffers())
         if own:
             copies = {k: p.detach().expand(own, *p.shape).clone().requires_grad_() for k, p in G.named_parameters()}
@@ -145,7 +150,10 @@ class ADGAN(Detector):
         adam = torch.optim.Adam(groups, betas=(0.5, 0.999), fused=True)
 
         def errors() -> Tensor:
-            drawn = draw(copies, z.view(own, -1, z.shape[1])).flatten(0, 1) if own else G(z)
+            if not own:
+                return per_sample((wanted - G(z)).square())
+            with FewPerWeight():
+                drawn = draw(copies, z.view(own, shared, -1)).flatten(0, 1)
             return per_sample((wanted - drawn).square())
 
         for _ in range(self.search_steps):
@@ -153,7 +161,7 @@ class ADGAN(Detector):
             errors().sum().backward(inputs=[z, *copies.values()])
             adam.step()
         with torch.no_grad():
-            return errors().view(len(x), seeds), z.detach().view(len(x), seeds, -1)
+            return errors(), z.detach()
 
     def validation_batch(self, x: Tensor) -> Tensor:
         """Distance to the nearest of the drawings of the starts: how well the generator covers held-out samples."""
@@ -183,6 +191,30 @@ class ADGAN(Detector):
         made.nets_.generator.load_state_dict(fitted.nets_.generator.state_dict())
         made.nets_.eval()
         return made
+
+
+class FewPerWeight(TorchFunctionMode):
+    """Transposed convolutions as products that read every weight once, in its own layout.
+
+    A copy's weights meet one code: the kernels made for batches spend their time rearranging weights.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is nn.functional.conv_transpose2d and not kwargs and args[6:] in ((), (1, (1, 1))):
+            return few_per_weight(*args[:6])
+        return func(*args, **(kwargs or {}))
+
+
+def few_per_weight(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
+) -> Tensor:
+    """``conv_transpose2d`` without groups and dilation."""
+    stride, padding, extra = (p if isinstance(p, Sequence) else (p, p) for p in (stride, padding, output_padding))
+    kernel = weight.shape[2:]
+    size = tuple((n - 1) * s - 2 * p + k + e for n, k, s, p, e in zip(x.shape[2:], kernel, stride, padding, extra))
+    patches = (x.flatten(2).mT @ weight.flatten(1)).mT  # (n, c_out k k, h w)
+    y = nn.functional.fold(patches, size, kernel, stride=stride, padding=padding)
+    return y if bias is None else y + bias[:, None, None]
 
 
 def _leaky() -> nn.Module:
