@@ -7,13 +7,13 @@ What a page says of a method stands once, in the method's file; figures come fro
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import sys
 from pathlib import Path
 
 import ganad
+from ganad.bench import SUITES, grid
 from ganad.settings import command_name, describe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +73,9 @@ def section(detector: type[ganad.Detector], rows: list[dict[str, object]], level
 
 
 def main() -> None:
-    rows = [json.loads(line) for path in sorted(RESULTS.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in grid.read(path)]
+    rows = [row for row in found if "suite" not in row]  # of benchmarks/quality.py
+    rows += [row for suite in SUITES.values() for row in grid.current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:

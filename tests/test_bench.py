@@ -133,6 +133,7 @@ def test_wrong_names_are_refused(tmp_path):
 def row_of(label, cls, seed, auroc, **more):
     row = dict(suite="study-mnist", label=label, seed=seed, budget="quick", commit="abc", gpu=None, device="cpu")
     row |= {"class": cls, "n_train_cap": 12000, "n_test_cap": None, "best_epoch_on_test": None}
+    row |= dict(zip(("preset", "settings"), SUITES[more.get("suite", "study-mnist")].recipe(label).arguments("quick")))
     row |= dict(metrics=dict(auroc=auroc), roc=[0.0, 0.5, 1.0])
     return row | dict(histogram=dict(edges=[0, 1], normal=[1, 0], anomalous=[0, 1])) | more
 
@@ -153,8 +154,26 @@ def test_tables_print_published_beside_measured(tmp_path):
     assert "at most 12000 training" in md and "<svg" in page and "<script" not in page
 
 
+@pytest.mark.parametrize("budget", ["paper", "quick"])
+def test_only_rows_of_the_present_settings_count(budget):
+    suite = SUITES["study-mnist"]
+    preset, settings = suite.recipe("VAE").arguments(budget)
+    row = row_of("VAE", "0", 0, 0.9, budget=budget, preset=preset, settings=json.loads(json.dumps(settings)))
+    failed = {k: v for k, v in row.items() if k != "metrics"} | {"error": "RuntimeError: no"}
+    shorter = row | dict(settings=settings | dict(epochs=1), metrics=dict(auroc=0.1))
+    gone = row | dict(label="a method of the past")
+    other = row | dict(preset="another")
+    assert grid.current(suite, [failed, shorter, gone, other, row]) == [row]
+    (table,) = tables.collect([failed, shorter, gone, other, row])
+    (line,) = [line for line in table.lines if line.rows or line.failed]
+    assert line.measured == {"0": [0.9]} and not line.failed
+    assert "left out (other settings, or run again since): 4" in tables._sizes(table)
+    assert ("Networks saw images of 16 x 16 pixels." in tables._sizes(table)) == (budget == "quick")
+    assert not list(tables.collect([shorter]))
+
+
 def test_unverified_figures_are_never_printed():
-    rows = [row_of("DeepSVDD", "0", 0, 0.9) | {"suite": "adgan-mnist"}]
+    rows = [row_of("DeepSVDD", "0", 0, 0.9, suite="adgan-mnist")]
     (table,) = tables.collect(rows)
     assert all(f.is_published for line in table.lines for f in line.published.values())
 

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,18 @@ def _key(entry: Suite, arguments: tuple[Any, ...]) -> str:
     return key(
         dict(suite=suite, label=label, seed=seed, budget=budget, preset=preset, settings=settings) | {"class": cls}
     )
+
+
+def current(entry: Suite, rows: Iterable[Row]) -> list[Row]:
+    """The rows that the suite as it stands would make: one a trial, the last, since a retry comes after a failure."""
+    recipes = {r.label: r for r in entry.recipes}
+    found = {}
+    for row in rows:
+        if row.get("suite") == entry.name and row["label"] in recipes:
+            preset, settings = recipes[row["label"]].arguments(row["budget"])
+            if key(row) == key(row | dict(preset=preset, settings=settings)):
+                found[key(row)] = row
+    return list(found.values())
 
 
 def read(path: Path) -> list[Row]:

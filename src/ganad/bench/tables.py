@@ -56,6 +56,7 @@ class Table:
     budget: str
     classes: list[str]
     lines: list[Line]
+    left_out: int = 0  #: rows of earlier settings, and those that a later row of the same trial replaced
 
     @property
     def notes(self) -> list[str]:
@@ -87,13 +88,15 @@ def collect(rows: Iterable[Row]) -> Iterable[Table]:
     for suite in SUITES.values():
         mine = [r for r in rows if r["suite"] == suite.name]
         for budget in ("paper", "quick", "smoke"):
-            chosen = [r for r in mine if r["budget"] == budget]
+            made = [r for r in mine if r["budget"] == budget]
+            chosen = grid.current(suite, made)
             entry = PROTOCOLS[suite.protocol]
             measured = {r["class"] or "" for r in chosen}
             classes = [c for c in (entry.classes or ("",)) if c in measured]
             metric_names = list(entry.metrics) if "auroc" in entry.metrics else ["auroc", *entry.metrics]
             for metric in metric_names if chosen else []:
-                yield Table(suite, metric, budget, classes, _lines(suite, chosen, metric, classes))
+                lines = _lines(suite, chosen, metric, classes)
+                yield Table(suite, metric, budget, classes, lines, len(made) - len(chosen))
 
 
 def _lines(suite: Suite, rows: list[Row], metric: str, classes: list[str]) -> list[Line]:
@@ -182,9 +185,18 @@ def _sizes(table: Table) -> str:
     )
     devices = ", ".join(sorted({r["gpu"] or r["device"] for r in rows}))
     commits = ", ".join(sorted({str(r["commit"]) for r in rows}))
+    said = [f"{len(rows)} trials on {devices}, revisions {commits}."]
     chance = rows[0]["metrics"].get(f"chance_{table.metric}")
-    level = f" Chance: {chance:.3f}." if chance is not None else ""
-    return f"{len(rows)} trials on {devices}, revisions {commits}.{level}" + (f" Cut: {cut}." if cut else "")
+    if chance is not None:
+        said.append(f"Chance: {chance:.3f}.")
+    if cut:
+        said.append(f"Cut: {cut}.")
+    sides = sorted({r["settings"]["image_size"] for r in rows if r["settings"].get("image_size")})
+    if sides:
+        said.append(f"Networks saw images of {', '.join(f'{side} x {side}' for side in sides)} pixels.")
+    if table.left_out:
+        said.append(f"Older rows left out (other settings, or run again since): {table.left_out}.")
+    return " ".join(said)
 
 
 def markdown(tables: list[Table]) -> str:
