@@ -1,14 +1,24 @@
 """The benchmark: rows that repeat, grids that go on, leaks that are caught, tables that add up."""
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from sklearn.datasets import load_breast_cancer, load_digits
 from torch import nn
+from typer.testing import CliRunner
 
 from ganad import Detector, InputError, bench, methods, protocols
 from ganad.bench import SUITES, grid, tables
 from ganad.bench.trial import make, measured, trial
+from ganad.cli import app
 from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
 from ganad.protocols import PROTOCOLS
 
@@ -122,7 +132,7 @@ def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
 
 
 def test_wrong_names_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no suite 'x'; there are digits"):
+    with pytest.raises(InputError, match="no suite 'x', nor data of that name; there are digits"):
         bench.run("x", tmp_path)
     with pytest.raises(InputError, match="no method 'x'"):
         bench.run("digits", tmp_path, labels=["x"])
@@ -182,3 +192,79 @@ def test_the_column_called_minus_count():
     numeric = [name for name in KDD_FEATURES if name not in KDD_CATEGORICAL]  # these come first
     settings = SUITES["fencegan-kdd99"].recipe("minus count").settings
     assert numeric[settings["column"]] == "count" and settings["sign"] == -1.0
+
+
+def pictures(folder, n_normal=60, n_odd=10):
+    """Real digits as PNG files: zeros are normal, ones are not."""
+    digits = load_digits()
+    for name, digit, n in (("normal", 0, n_normal), ("anomalous", 1, n_odd)):
+        (folder / name).mkdir(parents=True)
+        for i, image in enumerate(digits.images[digits.target == digit][:n]):
+            Image.fromarray((image * 15).astype(np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+def ganad(*arguments):
+    result = CliRunner().invoke(app, [*arguments, "--budget", "smoke"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_folder_is_a_table_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = ["bench", str(pictures(tmp_path / "parts")), "--methods", "DCAE,IsolationForest,random", "--seeds", "2"]
+    said = ganad(*asked)
+    assert "6/6" in said and "is best, AUROC" in said
+    (rows,) = [grid.read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
+    assert {(r["n_train"], r["metrics"]["n_anomalies"]) for r in rows} == {(48, 10)}
+    assert "Detectors on parts" in (tmp_path / "parts-bench" / "TABLES.md").read_text()
+    assert "1/6" not in ganad(*asked)  # nothing is run again
+    (tmp_path / "parts" / "normal" / "0.png").unlink()
+    assert "6/6" in ganad(*asked)  # other data, other rows
+
+
+def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
+    cancer = load_breast_cancer()
+    columns = dict(zip(cancer.feature_names.tolist(), cancer.data.T)) | {"target": cancer.target}
+    pq.write_table(pa.table(columns), tmp_path / "cancer.parquet")
+    where = bench.OwnData(str(tmp_path / "cancer.parquet"), label="target", normal=("1",))
+    suite = bench.own.suite(where, where.read())
+    rows = bench.run(suite, tmp_path, labels=["1-NN", "DCAE", "random"], seeds=2, budget="smoke", workers=2)
+    places = bench.own.ranking(suite, rows, "smoke")
+    assert {p.recipe.label for p in places[:2]} == {"1-NN", "DCAE"} and places[-1].recipe.label == "random"
+    gap = abs(np.mean([places[0].auroc[s] - places[1].auroc[s] for s in (0, 1)]))
+    said = bench.own.verdict(places)
+    assert said.startswith(f"{places[0].recipe.label} is best") and f"by {gap:.3f}" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "said"),
+    [
+        (("good", "bad"), {}, "name the normal classes"),
+        (("normal",), {}, "0 anomalous samples"),
+        ((), {}, "nothing says what is normal"),
+    ],
+)
+def test_data_that_do_not_say_what_is_normal_are_refused(tmp_path, names, options, said):
+    image = Image.fromarray(np.zeros((8, 8), np.uint8))
+    for name in names or (".",):
+        (tmp_path / name).mkdir(exist_ok=True)
+        for i in range(12):
+            image.save(tmp_path / name / f"{i}.png")
+    with pytest.raises(InputError, match=said):
+        bench.OwnData(str(tmp_path), **options).read()
+
+
+def test_workers_end_with_a_killed_grid(tmp_path):
+    command = [sys.executable, "-m", "ganad.cli", "bench", "digits", "--methods", "VAE", "--workers", "2"]
+    grid_process = subprocess.Popen([*command, "--results", str(tmp_path)], stdout=subprocess.DEVNULL)
+    workers = []
+    for _ in range(600):
+        workers = [p for p in psutil.Process(grid_process.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+        if len(workers) == 2:
+            break
+        time.sleep(0.1)
+    grid_process.kill()
+    grid_process.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert len(gone) == 2 and not alive

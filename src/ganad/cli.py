@@ -335,27 +335,59 @@ def serve(
 @reports_errors
 def bench(
     suite: Annotated[
-        str, typer.Argument(help="A table: study-mnist, fencegan-kdd99, ... or 'all'.", autocompletion=complete_suite)
+        str,
+        typer.Argument(
+            help="A table (study-mnist, ... or 'all'), or data of your own: a folder with a subfolder a class, a CSV "
+            "or Parquet file.",
+            autocompletion=complete_suite,
+        ),
     ],
     methods: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
     ] = None,
     classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,
-    budget: Annotated[str, typer.Option(help="smoke, quick or paper (the published training length).")] = "quick",
+    budget: Annotated[
+        str, typer.Option(help="smoke, quick or paper (the published training length; on your data the default one).")
+    ] = "quick",
     workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
     hours: Annotated[float | None, typer.Option(help="Begin no trial after this time.")] = None,
     retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
-    results: Annotated[Path, typer.Option(help="Folder of the rows; what is there is not run again.")] = Path(
-        "benchmarks/results"
-    ),
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the rows; what is there is not run again.  [default: benchmarks/results; NAME-bench for "
+            "your data]"
+        ),
+    ] = None,
+    label: Label = None,
+    normal: Classes = None,
+    anomaly: Anomalies = None,
+    drop: Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")] = None,
+    impute: Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure a published table again; stopped and started again it goes on."""
-    from .bench import SUITES, run
+    """Measure a published table again, or which detector suits your data; stopped and started again it goes on.
+
+    On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
+    """
+    from .bench import SUITES, OwnData, Suite, grid, own, run, write
+    from .progress import Bar
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
+    mine, samples, chosen = None, None, list[str | Suite](SUITES if suite == "all" else [suite])
+    if suite not in (*SUITES, "all") and Path(suite).exists():
+        where = OwnData(suite, label, _split(normal), _split(anomaly), _split(drop), impute)
+        with Bar("reading") as bar:
+            samples = where.read(bar.update)
+        mine = own.suite(where, samples)
+        chosen = [mine]
+    elif label or normal or anomaly or drop or impute:
+        raise InputError(f"{suite} is a table with classes of its own; the options for your data do not apply to it")
+    folder = results or Path(f"{mine.name}-bench" if mine else "benchmarks/results")
 
     def show(row: dict[str, Any], done: int, total: int) -> None:
         what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
@@ -363,20 +395,29 @@ def bench(
         typer.echo(f"{done}/{total} {what}: {outcome}")
 
     end = time.monotonic() + 3600 * hours if hours is not None else None
-    for name in SUITES if suite == "all" else (suite,):
+    for entry in chosen:
         run(
-            name,
-            results,
+            entry,
+            folder,
             labels=_split(methods) or None,
             classes=_split(classes) or None,
             seeds=seeds,
             budget=budget,  # type: ignore[arg-type]
             workers=workers,
+            device=device,
             data_dir=data_dir,
             hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
             retry=retry,
             on_row=show,
         )
+    if mine is None or samples is None:
+        return
+    places = own.ranking(mine, grid.read(folder / f"{mine.name}.jsonl"), budget)  # type: ignore[arg-type]
+    if places:
+        typer.echo("\n".join(["", *own.printed(places), "", own.verdict(places)]))
+    for path in write(folder, folder, mine):
+        typer.echo(f"wrote {path}")
+    _end(samples, skip_bad)
 
 
 @app.command()

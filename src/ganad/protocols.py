@@ -545,7 +545,7 @@ PROTOCOLS: dict[str, Protocol] = {
             _user,
             ("normal",),
             "normal",
-            ("auroc",),
+            ("auroc", "average_precision"),
             1,
             note="For labelled tables and folders of one's own; the class may be several normal ones.",
         ),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>The papers' tables, measured again</title>
+<title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: #8886; --ink: #1f6feb; --other: #d4572a; }}
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }}
@@ -26,7 +26,7 @@ th, td {{ padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-alig
 figure {{ margin: 0; }} figcaption {{ font-size: .85em; }}
 svg {{ width: 100%; height: auto; }}
 </style></head><body><main>
-<h1>The papers' tables, measured again</h1>
+<h1>{title}</h1>
 <p>{introduction}</p>
 {body}
 </main></body></html>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -15,13 +16,13 @@ from ..errors import InputError
 from ..progress import Bar
 from ..protocols import PROTOCOLS
 from .suites import SUITES, Budget, Suite
-from .trial import trial
+from .trial import asked, trial
 
 Row = dict[str, Any]
 
 
 def run(
-    suite: str,
+    suite: str | Suite,
     folder: str | Path,
     *,
     labels: Sequence[str] | None = None,
@@ -30,6 +31,7 @@ def run(
     budget: Budget = "quick",
     workers: int = 1,
     data_dir: str | Path | None = None,
+    device: str = "auto",
     hours: float | None = None,
     retry: bool = False,
     on_row: Callable[[Row, int, int], None] | None = None,
@@ -44,20 +46,20 @@ def run(
     names: Sequence[str | None] = classes or entry.classes or PROTOCOLS[entry.protocol].classes or [None]
     unknown = set(classes or ()) - set(PROTOCOLS[entry.protocol].classes)
     if unknown:
-        raise InputError(f"{suite} has no class {', '.join(sorted(unknown))}")
-    path = Path(folder) / f"{suite}.jsonl"
+        raise InputError(f"{entry.name} has no class {', '.join(sorted(unknown))}")
+    path = Path(folder) / f"{entry.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     mend(path)
     done = {key(row) for row in read(path) if not (retry and "error" in row)}
     grid = [
-        (suite, label, cls, seed, budget, str(data_dir) if data_dir else None)
+        (entry, label, cls, seed, budget, str(data_dir) if data_dir else None, device)
         for seed in range(seeds)  # a whole table with one seed before the second begins
         for cls in names
         for label in chosen
     ]
-    todo = [t for t in grid if _key(entry, t) not in done]
+    todo = [t for t in grid if key(asked(*t[:5])) not in done]
     rows: list[Row] = []
-    with Bar(suite) as bar:
+    with Bar(entry.name) as bar:
         bar.update(0, len(todo))
         for row in _results(todo, workers, hours):
             with path.open("a", encoding="utf-8") as file:
@@ -77,7 +79,7 @@ def _results(todo: list[tuple[Any, ...]], workers: int, hours: float | None) -> 
                 yield trial(*arguments)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         left, running = list(todo), set[Future[Row]]()
         while left or running:
             while left and len(running) < workers and time.monotonic() < end:
@@ -89,9 +91,23 @@ def _results(todo: list[tuple[Any, ...]], workers: int, hours: float | None) -> 
                 yield future.result()
 
 
-def _known(suite: str) -> Suite:
+def end_with_parent() -> None:
+    """Let this worker end when the grid is killed; it would finish its trial, an hour perhaps, for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _known(suite: str | Suite) -> Suite:
+    if isinstance(suite, Suite):
+        return suite
     if suite not in SUITES:
-        raise InputError(f"no suite {suite!r}; there are {', '.join(SUITES)}")
+        raise InputError(f"no suite {suite!r}, nor data of that name; there are {', '.join(SUITES)}")
     return SUITES[suite]
 
 
@@ -111,26 +127,18 @@ def _labels(entry: Suite, labels: Sequence[str] | None) -> list[str]:
 def key(row: Row) -> str:
     """What makes two rows the same trial."""
     names = ("suite", "label", "class", "seed", "budget", "preset", "settings")
-    return json.dumps([row[name] for name in names], sort_keys=True)
-
-
-def _key(entry: Suite, arguments: tuple[Any, ...]) -> str:
-    suite, label, cls, seed, budget, _ = arguments
-    preset, settings = entry.recipe(label).arguments(budget)
-    return key(
-        dict(suite=suite, label=label, seed=seed, budget=budget, preset=preset, settings=settings) | {"class": cls}
-    )
+    return json.dumps([*(row[name] for name in names), row.get("data_hash")], sort_keys=True)
 
 
 def current(entry: Suite, rows: Iterable[Row]) -> list[Row]:
     """The rows that the suite as it stands would make: one a trial, the last, since a retry comes after a failure."""
-    recipes = {r.label: r for r in entry.recipes}
+    labels = {r.label for r in entry.recipes}
     found = {}
     for row in rows:
-        if row.get("suite") == entry.name and row["label"] in recipes:
-            preset, settings = recipes[row["label"]].arguments(row["budget"])
-            if key(row) == key(row | dict(preset=preset, settings=settings)):
-                found[key(row)] = row
+        if row.get("suite") != entry.name or row["label"] not in labels:
+            continue
+        if key(row) == key(asked(entry, row["label"], row["class"], row["seed"], row["budget"])):
+            found[key(row)] = row
     return list(found.values())
 
 

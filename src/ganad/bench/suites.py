@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .own import OwnData
 
 Budget = Literal["paper", "quick", "smoke"]
 
@@ -49,6 +52,7 @@ class Suite:
     quick_train: int | None = None  #: training samples kept at ``quick``; None: all
     quick_test: int | None = None
     classes: tuple[str, ...] | None = None  #: trials of a row; None: the protocol's
+    own: OwnData | None = None  #: where the data are, if the protocol does not say
 
     def caps(self, budget: Budget) -> tuple[int | None, int | None]:
         """Most training and test samples for a budget."""
@@ -311,7 +315,7 @@ SUITES: dict[str, Suite] = {
     s.name: s
     for s in (
         Suite("digits", "digits-lo", _DIGITS + _plain(40)),
-        Suite("readings", "digits-lo", _READINGS, classes=("0",)),
+        Suite("readings", "digits-lo", _READINGS + _plain(40), classes=("0",)),
         Suite("study-mnist", "mnist-lo-official", _images("mnist") + _plain(40), 12_000, 1_000),
         Suite("study-cifar10", "cifar-lo-official", _images("cifar10") + _plain(60), 12_000, 1_000),
         Suite("igmm-gan-mnist", "mnist-lo-8020", _images("mnist") + _plain(40), 12_000, 1_000),

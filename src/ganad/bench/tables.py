@@ -18,15 +18,22 @@ from .suites import SUITES, Suite
 
 Row = dict[str, Any]
 
-_INTRODUCTION = """# The papers' tables, measured again
-
-Written by `ganad tables` from the rows in `results/`, which `ganad bench SUITE` made; every cell can be made again.
-Mean ± sample standard deviation over seeds, last epoch; no test label trains, stops, scales or chooses anything.
-"published" is what a paper or its code prints for the same protocol; `-` means that there is no such figure, or that it
-could not be verified. "difference" is measured minus published mean. "best epoch" is the mean AUROC that the best epoch
-on the test labels would have claimed, for methods that can be scored while they train: the papers' habit, not a result.
-Rows in italics learn nothing or need no network. A budget of `quick` is a training length for two CPU cores, not the
-papers': its rows say how methods do after that little, not how good they can get.
+_TITLE = "The papers' tables, measured again"
+_INTRODUCTION = """Written by `ganad tables` from the rows in `results/`, which `ganad bench SUITE` made; every cell
+can be made again. Mean ± sample standard deviation over seeds, last epoch; no test label trains, stops, scales or
+chooses anything. "published" is what a paper or its code prints for the same protocol; `-` means that there is no such
+figure, or that it could not be verified. "difference" is measured minus published mean. "best epoch" is the mean AUROC
+that the best epoch on the test labels would have claimed, for methods that can be scored while they train: the papers'
+habit, not a result. Rows in italics learn nothing or need no network. A budget of `quick` is a training length for two
+CPU cores, not the papers': its rows say how methods do after that little, not how good they can get.
+"""
+_OWN = """Written by `ganad bench` from the rows beside it; every cell can be made again. A fifth of the normal samples,
+drawn by the seed, and all anomalies test; the other normal samples train. Mean ± sample standard deviation over seeds,
+last epoch; no test label trains, stops, scales or chooses anything, but whoever takes the best of many rows chooses by
+it: its figure is a little too good. "best epoch" is the mean AUROC that the best epoch on the test labels would have
+claimed, for methods that can be scored while they train: not a result. Rows in italics learn nothing or need no
+network. A budget of `quick` is a short training length: its rows say how methods do after that little, `paper` has the
+methods' default length.
 """
 
 
@@ -70,22 +77,29 @@ class Table:
         return list(dict.fromkeys(note for note in found if note))
 
 
-def write(results: str | Path, folder: str | Path) -> list[Path]:
-    """Write TABLES.md and tables.html into ``folder`` from all rows in ``results``; returns their paths."""
+def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> list[Path]:
+    """Write TABLES.md and tables.html into ``folder`` from all rows in ``results``; returns their paths.
+
+    own: the suite of one's own data, whose rows they are, instead of the papers'.
+    """
     rows = [row for path in sorted(Path(results).glob("*.jsonl")) for row in grid.read(path) if "suite" in row]
-    tables = list(collect(rows))
+    tables = list(collect(rows, [own] if own else SUITES.values()))
+    title, introduction = (f"Detectors on {own.name}", _OWN) if own else (_TITLE, _INTRODUCTION)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pages = {folder / "TABLES.md": markdown(tables), folder / "tables.html": page(tables)}
+    pages = {
+        folder / "TABLES.md": markdown(tables, title, introduction),
+        folder / "tables.html": page(tables, title, introduction),
+    }
     for path, text in pages.items():
         path.write_text(text, encoding="utf-8")
     return list(pages)
 
 
-def collect(rows: Iterable[Row]) -> Iterable[Table]:
+def collect(rows: Iterable[Row], suites: Iterable[Suite] = SUITES.values()) -> Iterable[Table]:
     """Tables in the order of the suites; a suite without rows has none."""
     rows = list(rows)
-    for suite in SUITES.values():
+    for suite in suites:
         mine = [r for r in rows if r["suite"] == suite.name]
         for budget in ("paper", "quick", "smoke"):
             made = [r for r in mine if r["budget"] == budget]
@@ -139,9 +153,10 @@ def _published_mean(line: Line, classes: list[str]) -> float | None:
 
 def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
     """Heading and cells of a table, as text."""
-    several = table.classes != [""]
+    several = len(PROTOCOLS[table.suite.protocol].classes) > 1
+    compared = any(line.published for line in table.lines)
     head = ["method", "", *([*table.classes, "mean", "median", "sd"] if several else ["value"])]
-    head += ["difference", "best epoch", "trials"]
+    head += [*(["difference"] if compared else []), "best epoch", "trials"]
     body = []
     for line in table.lines:
         spread, target = line.mean(), _published_mean(line, table.classes)
@@ -150,7 +165,7 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
             if several:
                 whole = line.published.get("mean")
                 values += [f"{whole.value:.3f} (all classes)" if whole else "-", "-", "-"]
-            body.append((line, [line.label, "published", *values, "", "", ""]))
+            body.append((line, [line.label, "published", *values, *[""] * (len(head) - len(values) - 2)]))
         if not line.rows and not line.failed:
             continue
         values = [_cell(line.measured.get(c)) for c in table.classes]
@@ -163,7 +178,8 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
             )
         best = [r["best_epoch_on_test"] for r in line.rows if r.get("best_epoch_on_test") is not None]
         trials = str(len(line.rows)) + (f", {len(line.failed)} failed" if line.failed else "")
-        values += [f"{spread.mean - target:+.3f}" if spread and target is not None else ""]
+        if compared:
+            values.append(f"{spread.mean - target:+.3f}" if spread and target is not None else "")
         values += [f"{sum(best) / len(best):.3f}" if best and table.metric == "auroc" else "", trials]
         body.append((line, [line.label, table.budget, *values]))
     return head, body
@@ -199,9 +215,9 @@ def _sizes(table: Table) -> str:
     return " ".join(said)
 
 
-def markdown(tables: list[Table]) -> str:
+def markdown(tables: list[Table], title: str, introduction: str) -> str:
     """TABLES.md."""
-    out = [_INTRODUCTION]
+    out = [f"# {title}\n", introduction]
     for table in tables:
         head, body = cells(table)
         out += [f"\n## {_title(table)}\n", _sizes(table), ""]
@@ -215,7 +231,7 @@ def markdown(tables: list[Table]) -> str:
     return "\n".join(out).rstrip() + "\n"
 
 
-def page(tables: list[Table]) -> str:
+def page(tables: list[Table], title: str, introduction: str) -> str:
     """The same tables with charts, as one HTML page without scripts."""
     parts = []
     for table in tables:
@@ -233,5 +249,6 @@ def page(tables: list[Table]) -> str:
             parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in table.notes) + "</ul>")
         if table.metric == "auroc":
             parts.append(charts.figures(table.lines, table.classes))
-    introduction = html.escape(_INTRODUCTION.split("\n\n", 1)[1])
-    return charts.PAGE.format(introduction=introduction, body="\n".join(parts))
+    return charts.PAGE.format(
+        title=html.escape(title), introduction=html.escape(introduction.replace("`", "")), body="\n".join(parts)
+    )

@@ -15,10 +15,11 @@ import numpy as np
 from .. import metrics, protocols
 from ..data import Samples
 from ..errors import InputError
-from .suites import SUITES, Budget
+from .suites import SUITES, Budget, Suite
 
 if TYPE_CHECKING:
     from ..detector import Detector
+    from .own import OwnData
 
 _WATCHED = 1000  # test samples looked at after every epoch
 _AGAIN = 7  # test samples scored a second time, by themselves
@@ -27,24 +28,48 @@ _BINS = 30  # of a stored histogram
 
 
 def trial(
-    suite: str, label: str, cls: str | None, seed: int, budget: Budget, data_dir: str | None, *, watch: bool = True
+    suite: str | Suite,
+    label: str,
+    cls: str | None,
+    seed: int,
+    budget: Budget,
+    data_dir: str | None,
+    device: str = "auto",
+    *,
+    watch: bool = True,
 ) -> dict[str, Any]:
     """Fit one recipe of a suite on one class with one seed, and measure it; last epoch, no test label used.
 
     ``watch`` records, and never uses, what the best epoch on the test labels would have claimed. A trial that fails
     is a row with ``error``; only KeyboardInterrupt gets out.
     """
-    entry = SUITES[suite]
-    recipe = entry.recipe(label)
-    preset, settings = recipe.arguments(budget)
-    row: dict[str, Any] = {"suite": suite, "protocol": entry.protocol, "label": label, "detector": recipe.detector}
-    row |= {"class": cls, "seed": seed, "budget": budget, "preset": preset, "settings": settings}
+    entry = SUITES[suite] if isinstance(suite, str) else suite
+    row = asked(entry, label, cls, seed, budget)
     try:
         return row | measured(
-            entry.protocol, recipe.detector, preset, settings, cls, seed, entry.caps(budget), data_dir, watch
+            entry.protocol,
+            row["detector"],
+            row["preset"],
+            row["settings"],
+            cls,
+            seed,
+            entry.caps(budget),
+            data_dir,
+            watch,
+            entry.own,
+            device,
         )
     except Exception as error:  # a grid of hours must not end with one method's failure
         return row | {"error": f"{type(error).__name__}: {error}"}
+
+
+def asked(entry: Suite, label: str, cls: str | None, seed: int, budget: Budget) -> dict[str, Any]:
+    """The part of a row that is known before the trial, and says which trial it is."""
+    recipe = entry.recipe(label)
+    preset, settings = recipe.arguments(budget)
+    row: dict[str, Any] = {"suite": entry.name, "protocol": entry.protocol, "label": label, "detector": recipe.detector}
+    row |= {"class": cls, "seed": seed, "budget": budget, "preset": preset, "settings": settings}
+    return row | ({"data_hash": entry.own.hash} if entry.own else {})
 
 
 def measured(
@@ -57,17 +82,19 @@ def measured(
     caps: tuple[int | None, int | None],
     data_dir: str | None,
     watch: bool,
+    own: OwnData | None = None,
+    device: str = "auto",
 ) -> dict[str, Any]:
     """The measured part of a row."""
     import torch
 
     from .. import persist
 
-    samples = read(protocol, data_dir)
+    samples = read(protocol, data_dir, own)
     entry = protocols.PROTOCOLS[protocol]
     split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
     x, x_test = split.take(samples.x)
-    model = make(detector, preset, settings, seed)
+    model = make(detector, preset, settings, seed).set_params(device=device)
     look = Watch(x_test, split.y_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
     model.fit(x, on_epoch=look)
@@ -86,7 +113,7 @@ def measured(
         "roc": roc(split.y_test, scores),
         "histogram": histogram(split.y_test, scores),
         "fit_s": round(fitted - start, 2),
-        "score_s": round(end - fitted, 2),
+        "score_s": round(end - fitted, 4),
         "peak_mb": peak_mb(),
         "device": str(model.device_),
         "gpu": torch.cuda.get_device_name() if model.device_.type == "cuda" else None,
@@ -114,9 +141,9 @@ def make(detector: str, preset: str | None, settings: dict[str, Any], seed: int)
 
 
 @functools.lru_cache(maxsize=2)
-def read(protocol: str, data_dir: str | None) -> Samples:
-    """The protocol's data, kept for a worker's next trial."""
-    return protocols.read(protocol, data_dir=data_dir)
+def read(protocol: str, data_dir: str | None, own: OwnData | None) -> Samples:
+    """The data of the protocol or one's own, kept for a worker's next trial."""
+    return own.read() if own else protocols.read(protocol, data_dir=data_dir)
 
 
 class Watch:
