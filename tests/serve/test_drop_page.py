@@ -40,3 +40,12 @@ def test_a_table_and_a_file_that_is_none(tab, tables, table_file):
     tab.wait_for_selector("article p.anomalous:has-text('height')")
     assert tab.locator("article").count() == 1
     assert all("422" in error for error in tab.errors)  # the browser logs the refusal itself
+
+
+def test_the_description_is_a_page_without_another_host(tab, pictures):
+    asked = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(f"{pictures}/docs")
+    tab.wait_for_selector(".opblock-summary-path:has-text('/score')")
+    assert len(asked) >= 4 and all(url.startswith((pictures, "data:")) for url in asked)
+    assert not tab.errors

@@ -6,6 +6,7 @@ A published figure stands beside a measurement only if it is of the same protoco
 from __future__ import annotations
 
 import html
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -216,39 +217,47 @@ def _sizes(table: Table) -> str:
 
 
 def markdown(tables: list[Table], title: str, introduction: str) -> str:
-    """TABLES.md."""
+    """TABLES.md: contents, then a section a suite with its notes at the end."""
+    sections = [(name, list(group)) for name, group in itertools.groupby(tables, lambda t: t.suite.name)]
     out = [f"# {title}\n", introduction]
-    for table in tables:
-        head, body = cells(table)
-        out += [f"\n## {_title(table)}\n", _sizes(table), ""]
-        out += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-        for line, values in body:
-            name = f"*{values[0]}*" if line.is_baseline else values[0]
-            out.append("| " + " | ".join([name, *values[1:]]) + " |")
-        out += ["", *[f"- {note}" for note in table.notes]]
-        failures = sorted({f"{line.label}: {row['error']}" for line in table.lines for row in line.failed})
-        out += [f"- failed: {failure}" for failure in failures]
+    out += [f"- [{name}](#{name}): {', '.join(dict.fromkeys(t.metric for t in group))}" for name, group in sections]
+    for name, group in sections:
+        out.append(f"\n## {name}")
+        for table in group:
+            head, body = cells(table)
+            out += [f"\n### {_title(table)}\n", _sizes(table), ""]
+            out += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+            for line, values in body:
+                label = f"*{values[0]}*" if line.is_baseline else values[0]
+                out.append("| " + " | ".join([label, *values[1:]]) + " |")
+        notes = dict.fromkeys(note for table in group for note in table.notes)
+        failed = {f"failed: {line.label}: {row['error']}" for t in group for line in t.lines for row in line.failed}
+        out += ["", *[f"- {note}" for note in [*notes, *sorted(failed)]]]
     return "\n".join(out).rstrip() + "\n"
 
 
 def page(tables: list[Table], title: str, introduction: str) -> str:
     """The same tables with charts, as one HTML page without scripts."""
-    parts = []
-    for table in tables:
-        head, body = cells(table)
-        parts.append(f"<h2>{html.escape(_title(table).replace('`', ''))}</h2><p>{html.escape(_sizes(table))}</p>")
-        parts.append('<div class="wide" tabindex="0"><table><thead><tr>')
-        parts += [f"<th scope=col>{html.escape(h)}</th>" for h in head]
-        parts.append("</tr></thead><tbody>")
-        for line, values in body:
-            kind = "published" if values[1] == "published" else "baseline" if line.is_baseline else "measured"
-            tds = "".join(f"<td>{html.escape(v)}</td>" for v in values[1:])
-            parts.append(f'<tr class="{kind}"><th scope=row>{html.escape(values[0])}</th>{tds}</tr>')
-        parts.append("</tbody></table></div>")
-        if table.notes:
-            parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in table.notes) + "</ul>")
-        if table.metric == "auroc":
-            parts.append(charts.figures(table.lines, table.classes))
+    sections = [(name, list(group)) for name, group in itertools.groupby(tables, lambda t: t.suite.name)]
+    parts = ["<nav><ul>", *[f'<li><a href="#{html.escape(n)}">{html.escape(n)}</a></li>' for n, _ in sections]]
+    parts.append("</ul></nav>")
+    for name, group in sections:
+        parts.append(f'<h2 id="{html.escape(name)}">{html.escape(name)}</h2>')
+        for table in group:
+            head, body = cells(table)
+            parts.append(f"<h3>{html.escape(_title(table).replace('`', ''))}</h3><p>{html.escape(_sizes(table))}</p>")
+            parts.append('<div class="wide" tabindex="0"><table><thead><tr>')
+            parts += [f"<th scope=col>{html.escape(h)}</th>" for h in head]
+            parts.append("</tr></thead><tbody>")
+            for line, values in body:
+                kind = "published" if values[1] == "published" else "baseline" if line.is_baseline else "measured"
+                tds = "".join(f"<td>{html.escape(v)}</td>" for v in values[1:])
+                parts.append(f'<tr class="{kind}"><th scope=row>{html.escape(values[0])}</th>{tds}</tr>')
+            parts.append("</tbody></table></div>")
+            if table.metric == "auroc":
+                parts.append(charts.figures(table.lines, table.classes))
+        notes = dict.fromkeys(note for table in group for note in table.notes)
+        parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes) + "</ul>")
     return charts.PAGE.format(
         title=html.escape(title), introduction=html.escape(introduction.replace("`", "")), body="\n".join(parts)
     )

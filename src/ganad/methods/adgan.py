@@ -20,6 +20,10 @@ Differs from the paper:
 - ``moving="sample"`` shares one moving generator among the starts of a sample, ``moving="none"`` moves codes only: a
   fraction of the memory traffic, and other methods, so neither is the default.
 - MNIST is resized to 32 x 32, not padded. The networks for tables are ours.
+
+The search finds only what the generator can nearly draw, and what it misses it misses for normal samples, too: on
+scikit-learn's digits without the 0, 780 generator steps with two critic steps each end below .6, with five critic steps
+each at .87 (one seed), so the length of training is what a short benchmark row of this method shows.
 """
 
 from __future__ import annotations

@@ -19,6 +19,11 @@ Differs from the code consulted:
 - The step size falls as in the EGBAD repository (0.01, 0.001, 0.0005): at 0.001 throughout, as in others, a code can
   move by 0.5 at most and the drawing hardly depends on the sample.
 - The weights 0.9 on pixels and 0.1 on features are the paper's; the ALAD repository's default is the reverse.
+
+On KDD99 short training (50,000 rows, four epochs) ends below chance, AUROC .28 in two seeds of three, and it is the
+generator, not the search: 200 steps in place of 20 change nothing, and the distance to the nearest of 2,000 drawn rows
+alone has .30. Four training rows of five are copies of others, which the generator has not learnt to hit, while its
+spread covers the "normal" traffic that is the anomaly there. The discriminator by itself has .77 and .76 in those seeds.
 """
 
 from __future__ import annotations

@@ -26,6 +26,10 @@ Differs from the official code:
 
 It passes through good discriminators and leaves them: on KDD99 (50,000 rows, eight epochs, three seeds) the last epoch
 has an AUROC of .78 where the best one on the test labels has .985; at full length seeds end at .53, .99 and .99.
+
+On small tables scores begin upside down: the untrained generator draws inside the data, the discriminator first learns
+to tell it from them, and what is far out looks most normal. On 700 rows of card fraud 50 passes (350 steps) end with an
+AUROC of .09, 1,000 passes with .94, .91 and .81 (`ganad bench ocan-fraud`); on arrhythmia .31 becomes .62.
 """
 
 from __future__ import annotations

@@ -18,6 +18,11 @@ Differs from the paper:
 - The printed mutual information samples the code from Q itself, which ties it to nothing; this is InfoGAN's bound.
 - Q is kept from using one code for everything by the entropy of its mean over the real batch.
 - epsilon is the 0.5th percentile of the target on real data; the printed 99.5th would switch the term off.
+
+On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
+little of a space of 64 pixels, and the discriminator knows the outside only where they are. Trained without digit 0 on
+scikit-learn's digits for 300 epochs (one seed), AUROC against the digit, uniform noise and inverted digits is .24, .81
+and .08 on pixels, .95, 1.00 and 1.00 on codes. On codes, too, it takes hundreds of passes: 60 end near chance.
 """
 
 from __future__ import annotations

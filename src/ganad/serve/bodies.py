@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.parquet
+from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from ..data.folder import decode_one
@@ -20,6 +22,7 @@ from ..errors import InputError
 from . import Limits
 
 _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
+_LIGHT = 2**14  # bytes, and pixels
 #: content type -> how the body is read, "" being told by its first bytes
 KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-stream": "", "": ""}
 KINDS |= dict.fromkeys(_PARQUET, "parquet")
@@ -56,6 +59,17 @@ async def receive(request: Request, limits: Limits) -> bytes:
     if not size:
         raise Refused(400, "the body is empty; send an image, JSON rows, CSV or Parquet")
     return b"".join(parts)
+
+
+def is_light(body: bytes) -> bool:
+    """Whether reading it takes less than a thread would cost: a small picture, in its file and in its pixels."""
+    if len(body) > _LIGHT:
+        return False
+    try:
+        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG")) as image:
+            return image.width * image.height <= _LIGHT
+    except Exception:
+        return False  # then the thread may find out what it is
 
 
 def kind_of(content_type: str, body: bytes) -> str:

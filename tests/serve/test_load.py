@@ -1,0 +1,135 @@
+"""A service under hostile and slow load: requests made from its own description, damaged files, trickled bodies."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from ..samples import normal
+from .test_service import png
+
+
+@contextlib.contextmanager
+def command(model, folder):
+    """URL and process of ``ganad serve``."""
+    model.save(folder / "model")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([sys.executable, "-m", "ganad.cli", "serve", str(folder / "model"), "--port", str(port)])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"{url}/health")
+                break
+            time.sleep(0.2)
+        yield url, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+
+
+def damaged(rng, picture):
+    """A body and its type: a picture cut, flipped or none at all, odd JSON, random bytes."""
+    kind = rng.integers(6)
+    if kind == 0:
+        return picture[: rng.integers(len(picture))], "image/png"
+    if kind == 1:
+        flipped = bytearray(picture)
+        for place in rng.integers(0, len(picture), 5):
+            flipped[place] ^= 1 << rng.integers(8)
+        return bytes(flipped), "image/png"
+    if kind == 2:
+        huge = {"rows": [{"width": v} for v in (float("nan"), 1e308, -1e400, None, "x" * 100)]}
+        return json.dumps(huge).encode(), "application/json"
+    if kind == 3:
+        return b"[" * int(rng.integers(1, 3000)), "application/json"
+    if kind == 4:
+        return os.urandom(int(rng.integers(1, 5000))), str(rng.choice(["image/jpeg", "text/csv", "x/y", "image/webp"]))
+    return b"PAR1" + os.urandom(500), "application/vnd.apache.parquet"
+
+
+def fuzz(url, n):
+    """Statuses of ``n`` requests: half made from the service's description, half damaged bodies."""
+    statuses = []
+    description = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    with httpx.Client(base_url=url) as client:
+
+        @settings(
+            max_examples=n // 2,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=st.one_of([o.ok().as_strategy() for o in description.get_all_operations()]))
+        def made(case):
+            statuses.append(case.call(base_url=url).status_code)
+
+        made()
+        rng, picture = np.random.default_rng(0), png(normal("images")[0])
+        while len(statuses) < n:
+            body, kind = damaged(rng, picture)
+            statuses.append(client.post("/score", content=body, headers={"Content-Type": kind}).status_code)
+    return statuses
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["picture_model", "table_model"])
+def test_a_thousand_fuzzed_requests_leave_it_well(kind, request, tmp_path):
+    with command(request.getfixturevalue(kind), tmp_path) as (url, process):
+        fuzz(url, 100)  # what is loaded once is loaded
+        before = psutil.Process(process.pid).memory_info().rss
+        statuses = fuzz(url, 1000)
+        grown = psutil.Process(process.pid).memory_info().rss - before
+        assert len(statuses) >= 1000 and all(s < 500 or s == 503 for s in statuses)
+        assert len(set(statuses)) > 2  # it was not one refusal for all
+        assert httpx.get(f"{url}/health").status_code == 200
+        assert grown < 50 * 2**20
+
+
+@pytest.mark.slow
+def test_a_hundred_slow_clients_do_not_keep_others_waiting(picture_model, tmp_path):
+    picture = png(normal("images")[0])
+    head = (
+        f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
+    )
+    with command(picture_model, tmp_path) as (url, _), contextlib.ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(100)]
+        stopped = threading.Event()
+
+        def trickle():
+            for s in slow:
+                s.sendall(head.encode())
+            for byte in picture[:-1]:
+                if stopped.is_set():
+                    return
+                for s in slow:
+                    s.sendall(bytes([byte]))
+                time.sleep(0.01)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        statuses = []
+        with httpx.Client() as client:
+            for _ in range(200):
+                answer = client.post(f"{url}/score", content=picture, headers={"Content-Type": "image/png"})
+                statuses.append(answer.status_code)
+        stopped.set()
+        thread.join()
+        assert statuses == [200] * 200
