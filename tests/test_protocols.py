@@ -43,6 +43,7 @@ def labels_of(protocol):
         "ocan-credit-card-raw": FRAUD,
         "ocan-credit-card-codes": FRAUD,
         "production-line": np.repeat(["normal", "anomaly"], [3936, 22]),
+        "blob": np.repeat(["normal", "anomaly"], [2000, 500]),
         "lsun": LSUN,
         "digits": np.tile(np.arange(10), 180)[:1797],
         "": USER,

@@ -540,6 +540,17 @@ PROTOCOLS: dict[str, Protocol] = {
             note="For quick runs; nothing is published on it.",
         ),
         Protocol(
+            "blob-one",
+            "blob",
+            _one_held_out,
+            ("normal",),
+            "normal",
+            ("auroc",),
+            3,
+            n=2500,
+            note="The two-dimensional experiment of Fence GAN's code, of which pictures were published, no figures.",
+        ),
+        Protocol(
             "user-holdout",
             "",
             _user,

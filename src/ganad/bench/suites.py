@@ -311,6 +311,20 @@ _READINGS = (  # lines whose twin is in "digits" have its settings; the others a
     Recipe("DeepSVDD, soft", "DeepSVDD", None, dict(objective="soft"), dict(epochs=30, pretrain_epochs=20)),
 )
 
+_PLANE = (  # the published 30,000 iterations are 1,875 passes over 1,600 points
+    Recipe("FenceGAN", "FenceGAN", "rings", dict(epochs=1875), dict(epochs=400)),
+    Recipe("FenceGAN, printed log", "FenceGAN", "rings", dict(epochs=1875, encirclement="log"), dict(epochs=400)),
+    Recipe(
+        "RGAN",
+        "FenceGAN",
+        "rings",
+        dict(epochs=1875, alpha=1.0, beta=0.0, gamma=1.0, pretrain_epochs=0),
+        dict(epochs=400),
+    ),
+    Recipe("1-NN", "NearestNeighbor", None, dict(k=1, variant="kth"), is_baseline=True),
+    *_trivial(),
+)
+
 SUITES: dict[str, Suite] = {
     s.name: s
     for s in (
@@ -323,6 +337,7 @@ SUITES: dict[str, Suite] = {
         Suite("fencegan-cifar10", "cifar-lo-8020", _images("cifar10") + _plain(60), 12_000, 1_000),
         Suite("adgan-mnist", "mnist-one-official", _images("mnist") + _plain(40), 5_000, 1_000),
         Suite("adgan-cifar10", "cifar-one-official", _images("cifar10") + _plain(60), 5_000, 1_000),
+        Suite("fencegan-2d", "blob-one", _PLANE),
         Suite("fencegan-kdd99", "kdd-half", _KDD + _KDD_PLAIN, 50_000, 50_000),
         Suite("arrhythmia", "arrhythmia-half", _SMALL_TABLE + _TABLE_PLAIN),
         Suite("alad-arrhythmia", "arrhythmia-alad", _SMALL_TABLE + _TABLE_PLAIN),

@@ -23,7 +23,7 @@ Differs from the code consulted:
 On KDD99 short training (50,000 rows, four epochs) ends below chance, AUROC .28 in two seeds of three, and it is the
 generator, not the search: 200 steps in place of 20 change nothing, and the distance to the nearest of 2,000 drawn rows
 alone has .30. Four training rows of five are copies of others, which the generator has not learnt to hit, while its
-spread covers the "normal" traffic that is the anomaly there. The discriminator by itself has .77 and .76 in those seeds.
+spread covers the "normal" traffic that is the anomaly there. The discriminator alone has .77 and .76 there.
 """
 
 from __future__ import annotations
