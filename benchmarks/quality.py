@@ -208,15 +208,6 @@ def table(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
-def update_readme(rows: list[dict[str, object]]) -> None:
-    """Put the MNIST part of the table between the README's marks."""
-    readme = Path(__file__).parent.parent / "README.md"
-    part = table(rows).split("**mnist**")[1].split("**kdd**")[0].strip()
-    before, rest = readme.read_text().split("<!-- quality -->")
-    after = rest.split("<!-- /quality -->")[1]
-    readme.write_text(f"{before}<!-- quality -->\n{part}\n<!-- /quality -->{after}")
-
-
 def averaging(rows: list[dict[str, object]]) -> str:
     """What averaging the weights and stopping early do for FenceGAN: last epoch, and the range over the epochs."""
     lines = [
@@ -250,7 +241,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.table:
         PAGE.write_text(INTRODUCTION + table(read()) + "\n" + averaging(read()) + "\n")
-        update_readme(read())
         print(f"wrote {PAGE.name} from {len(read())} rows")
         return
     done = {keys(r) for r in read()}
