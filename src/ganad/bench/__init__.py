@@ -7,4 +7,4 @@ from .suites import SUITES, Recipe, Suite
 from .tables import write
 from .trial import trial
 
-__all__ = ["SUITES", "OwnData", "Recipe", "Suite", "own", "run", "trial", "write"]
+__all__ = ["SUITES", "OwnData", "Recipe", "Suite", "run", "trial", "write"]
