@@ -263,7 +263,7 @@ def doctor() -> None:
 EXTRAS = {
     "fast": ["numba"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
-    "serve": ["fastapi", "fastapi_offline", "httptools", "prometheus_client", "uvicorn"],
+    "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],
     "tensorboard": ["tensorboard"],
 }
 

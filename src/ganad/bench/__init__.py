@@ -1,6 +1,5 @@
 """The papers' tables, re-measured: what is in one, a row of it, all rows, and the page that prints them."""
 
-from . import own
 from .grid import run
 from .own import OwnData
 from .suites import SUITES, Recipe, Suite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +43,13 @@ def serve(
 
     detector = load(model)
     app = create_app(detector, engine=engine, limits=limits or Limits(), local_only=is_loopback(host))
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: to search it for garbage would stop every request
     uvicorn.run(
         app,
         host=host,
         port=port,
+        http="h11",  # the faster httptools takes a head of any length into memory
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,
