@@ -8,8 +8,10 @@ import io
 import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
+from types import ModuleType
 from typing import Any, Literal
 
+import fastapi_offline
 import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
@@ -135,7 +137,7 @@ def create_app(
         """Prometheus' text."""
         return Response(generate_latest(registry), media_type="text/plain; version=0.0.4")
 
-    def asset(name: str, kind: str, package: str = __package__) -> Callable[[], Awaitable[Response]]:
+    def asset(name: str, kind: str, package: str | ModuleType = __package__) -> Callable[[], Awaitable[Response]]:
         content = files(package).joinpath(name).read_bytes()
 
         async def get() -> Response:
@@ -150,7 +152,7 @@ def create_app(
     app.get("/docs", include_in_schema=False)(asset("docs.html", "text/html; charset=utf-8"))
     app.get("/docs.js", include_in_schema=False)(asset("docs.js", "text/javascript"))
     for name, kind in (("swagger-ui-bundle.js", "text/javascript"), ("swagger-ui.css", "text/css")):
-        app.get(f"/assets/{name}", include_in_schema=False)(asset(f"static/{name}", kind, "fastapi_offline"))
+        app.get(f"/assets/{name}", include_in_schema=False)(asset(f"static/{name}", kind, fastapi_offline))
     return app
 
 
