@@ -99,7 +99,8 @@ def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
 
 def test_damaged_images_get_a_sentence(pictures):
     whole = png(normal("images")[0])
-    for body in (whole[:40], b"GIF89a", b"text"):
+    bomb = png(np.zeros((8200, 8200), np.uint8))  # 67 million pixels in 65 kilobytes
+    for body in (whole[:40], b"GIF89a", b"text", bomb):
         answer = post(pictures, body, "image/png")
         assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]
     assert post(pictures, b"[[1]]", "application/json").status_code == 415
