@@ -2,8 +2,10 @@
 
     python benchmarks/service.py [--seconds 5] [--size 28]
 
-A GANomaly on random images is served; 1, 8 and 64 clients in another process post PNG files without a pause.
-Client and server share the machine's cores; the cores that each of them took are beside. Writes results/service.json.
+A GANomaly on random images is served; 1, 8 and 64 clients in another process post PNG files without a pause, then 1
+beside 100 that trickle theirs. Clients and server share the machine's cores; the cores that each of them took are
+beside, and the bare model is measured again before every row, because a machine with other work changes. Writes
+results/service.json and the table of docs/guide/serving.md.
 """
 
 from __future__ import annotations
@@ -14,11 +16,14 @@ import io
 import json
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -29,6 +34,7 @@ from PIL import Image
 
 PORT = 8765
 RESULTS = Path(__file__).parent / "results" / "service.json"
+GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "serving.md"
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -50,7 +56,8 @@ async def answer(reader: asyncio.StreamReader) -> int:
     return int(head.split(b" ", 2)[1])
 
 
-async def load(port: int, bodies: list[bytes], clients: int, seconds: float) -> dict[str, float]:
+async def load(port: int, bodies: list[bytes], clients: int, slow: int, seconds: float) -> dict[str, float]:
+    """Throughput and latency of ``clients`` without a pause, beside ``slow`` ones whose bodies never end."""
     requests = [request(body) for body in bodies]
     times: list[float] = []
     refused = 0
@@ -68,7 +75,18 @@ async def load(port: int, bodies: list[bytes], clients: int, seconds: float) -> 
                 refused += 1
         writer.close()
 
+    async def trickle() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(bytes(10**6))[: -(10**6)])
+        while True:
+            writer.write(b"0")
+            await asyncio.sleep(0.1)
+            await writer.drain()
+
+    trickling = [asyncio.create_task(trickle()) for _ in range(slow)]
     await asyncio.gather(*(client(i) for i in range(clients)))
+    if any(task.done() for task in trickling):
+        raise RuntimeError("a slow client was cut off, so the row does not say what it claims")
     p50, p95, p99 = (1000 * np.quantile(times, q) for q in (0.5, 0.95, 0.99))
     row = dict(per_second=len(times) / seconds, p50_ms=p50, p95_ms=p95, p99_ms=p99, refused=refused)
     return {k: round(float(v), 1) for k, v in row.items()} | {"client_cpu": round(time.process_time() / seconds, 2)}
@@ -80,8 +98,29 @@ def cpu(pid: int) -> float:
     return times.user + times.system
 
 
-def client_process(port: int, bodies: list[bytes], clients: int, seconds: float, queue: multiprocessing.Queue) -> None:
-    queue.put(asyncio.run(load(port, bodies, clients, seconds)))
+def clients_process(*arguments: Any) -> dict[str, float]:
+    return asyncio.run(load(*arguments))
+
+
+def bare(score: Callable[[np.ndarray], np.ndarray], x: np.ndarray, seconds: float) -> dict[str, float]:
+    """Samples a second without a service, in batches of 64."""
+    start, spent, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() < start + seconds:
+        score(x[:64])
+        done += 64
+    taken = time.perf_counter() - start
+    return {"bare_per_second": round(done / taken, 1), "bare_cpu": round((time.process_time() - spent) / taken, 2)}
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """The rows as Markdown."""
+    out = ["| clients | p50 | p95 | p99 | requests/s | server's cores | clients' cores | bare model/s | its cores |"]
+    out.append("|---" + "|--:" * 8 + "|")
+    for name, r in rows.items():
+        times = " | ".join(f"{r[p]:.1f} ms" for p in ("p50_ms", "p95_ms", "p99_ms"))
+        served = f"{r['per_second']:.0f} | {r['server_cpu']:.2f} | {r['client_cpu']:.2f}"
+        out.append(f"| {name} | {times} | {served} | {r['bare_per_second']:.0f} | {r['bare_cpu']:.2f} |")
+    return "\n".join(out)
 
 
 def main() -> None:
@@ -97,13 +136,7 @@ def main() -> None:
     bodies = [png(image) for image in x]
     _, scorer = make_scorer(model, "onnx")
     scorer(x[:64])
-    start, spent, done = time.perf_counter(), time.process_time(), 0
-    while time.perf_counter() < start + o.seconds:
-        scorer(x[:64])
-        done += 64
-    taken = time.perf_counter() - start
-    out: dict[str, object] = {"bare_model_per_second": round(done / taken, 1)}
-    out["bare_model_cpu"] = round((time.process_time() - spent) / taken, 2)
+    out: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         model.save(path)
@@ -116,19 +149,21 @@ def main() -> None:
                     break
                 except httpx.TransportError:
                     time.sleep(0.2)
-            for clients in (1, 8, 64):
-                queue: multiprocessing.Queue = multiprocessing.Queue()
-                process = multiprocessing.Process(target=client_process, args=(PORT, bodies, clients, o.seconds, queue))
+            for clients, slow in ((1, 0), (8, 0), (64, 0), (1, 100)):
+                alone = bare(scorer, x, o.seconds)
                 spent = cpu(server.pid)
-                process.start()
-                row = queue.get()
-                process.join()
-                out[f"{clients} clients"] = row | {"server_cpu": round((cpu(server.pid) - spent) / o.seconds, 2)}
+                with multiprocessing.Pool(1) as pool:
+                    row = pool.apply(clients_process, (PORT, bodies, clients, slow, o.seconds))
+                row |= {"server_cpu": round((cpu(server.pid) - spent) / o.seconds, 2)} | alone
+                out[f"{clients} beside {slow} slow ones" if slow else str(clients)] = row
         finally:
             server.terminate()
             server.wait()
     RESULTS.write_text(json.dumps(out, indent=1) + "\n")
-    print(json.dumps(out, indent=1))
+    print(table(out))
+    marked = re.compile(r"(<!-- service -->\n).*?(\n<!-- /service -->)", re.DOTALL)
+    guide = GUIDE.read_text(encoding="utf-8")
+    GUIDE.write_text(marked.sub(lambda m: m[1] + table(out) + m[2], guide), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def running(detector, **options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(detector, **options), port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(create_app(detector, **options), port=port, http="h11", log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 30
