@@ -138,6 +138,15 @@ def test_wrong_names_are_refused(tmp_path):
         bench.run("digits", tmp_path, labels=["x"])
     with pytest.raises(InputError, match="no class x"):
         bench.run("digits", tmp_path, classes=["x"])
+    with pytest.raises(InputError, match="device='cuda:99' cannot be used here"):
+        bench.run("digits", tmp_path, device="cuda:99")
+
+
+def test_the_device_reaches_the_detector_and_the_row(tmp_path, monkeypatch):
+    seen, train = [], methods.Trivial.train
+    monkeypatch.setattr(methods.Trivial, "train", lambda self, x: (seen.append(self.device), train(self, x)))
+    (row,) = bench.run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke", device="cpu")
+    assert seen == ["cpu"] == [row["device"]]
 
 
 def row_of(label, cls, seed, auroc, **more):
@@ -162,6 +171,7 @@ def test_tables_print_published_beside_measured(tmp_path):
     md, page = (path.read_text() for path in bench.write(tmp_path, tmp_path / "out"))
     assert "| *random* |" in md and "failed: VAE: RuntimeError: no" in md
     assert "at most 12000 training" in md and "<svg" in page and "<script" not in page
+    assert "failed: VAE: RuntimeError: no" in page
 
 
 @pytest.mark.parametrize("budget", ["paper", "quick"])
@@ -253,6 +263,26 @@ def test_data_that_do_not_say_what_is_normal_are_refused(tmp_path, names, option
             image.save(tmp_path / name / f"{i}.png")
     with pytest.raises(InputError, match=said):
         bench.OwnData(str(tmp_path), **options).read()
+
+
+@pytest.mark.slow
+def test_a_killed_benchmark_goes_on_to_the_rows_of_an_unbroken_one(tmp_path):
+    command = [sys.executable, "-m", "ganad.cli", "bench", "digits", "--budget", "smoke", "--classes", "0,1"]
+    command += ["--methods", "DCAE,KDE,LOF,random", "--seeds", "2", "--workers", "2", "--results"]
+    subprocess.run([*command, tmp_path / "whole"], check=True, stdout=subprocess.DEVNULL)
+    path = tmp_path / "killed" / "digits.jsonl"
+    running = subprocess.Popen([*command, path.parent], stdout=subprocess.DEVNULL)
+    while not (path.exists() and path.stat().st_size) and running.poll() is None:
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    whole = grid.read(tmp_path / "whole" / "digits.jsonl")
+    assert len(whole) == 16 and not any("error" in row for row in whole)
+    grid.mend(path)
+    assert 0 < len(grid.read(path)) < 16
+    subprocess.run([*command, path.parent], check=True, stdout=subprocess.DEVNULL)
+    order = [sorted(map(timeless, rows), key=grid.key) for rows in (grid.read(path), whole)]
+    assert order[0] == order[1]
 
 
 def test_workers_end_with_a_killed_grid(tmp_path):

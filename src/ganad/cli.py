@@ -395,21 +395,24 @@ def bench(
         typer.echo(f"{done}/{total} {what}: {outcome}")
 
     end = time.monotonic() + 3600 * hours if hours is not None else None
-    for entry in chosen:
-        run(
-            entry,
-            folder,
-            labels=_split(methods) or None,
-            classes=_split(classes) or None,
-            seeds=seeds,
-            budget=budget,  # type: ignore[arg-type]
-            workers=workers,
-            device=device,
-            data_dir=data_dir,
-            hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
-            retry=retry,
-            on_row=show,
-        )
+    try:
+        for entry in chosen:
+            run(
+                entry,
+                folder,
+                labels=_split(methods) or None,
+                classes=_split(classes) or None,
+                seeds=seeds,
+                budget=budget,  # type: ignore[arg-type]
+                workers=workers,
+                device=device,
+                data_dir=data_dir,
+                hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
+                retry=retry,
+                on_row=show,
+            )
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is None or samples is None:
         return
     places = own.ranking(mine, grid.read(folder / f"{mine.name}.jsonl"), budget)  # type: ignore[arg-type]

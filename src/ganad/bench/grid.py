@@ -39,8 +39,12 @@ def run(
     """Run what is missing of a suite and append it to ``folder/<suite>.jsonl``; returns the new rows.
 
     Killed and started again it goes on: rows that are there are not made anew, failed ones only with ``retry``.
-    ``hours``: no trial is begun after that time. Raises InputError for an unknown suite, label or class.
+    ``hours``: no trial is begun after that time. ``device`` is the detectors'; a row says on which it was made, and is
+    not made anew on another. Raises InputError for an unknown suite, label or class, or a device that is not there.
     """
+    from ..devices import choose_device
+
+    choose_device(device)  # else every trial would fail, one by one
     entry = _known(suite)
     chosen = _labels(entry, labels)
     names: Sequence[str | None] = classes or entry.classes or PROTOCOLS[entry.protocol].classes or [None]

@@ -216,6 +216,13 @@ def _sizes(table: Table) -> str:
     return " ".join(said)
 
 
+def _notes(tables: list[Table]) -> list[str]:
+    """What is to be said of a suite's tables, each once, and which trials failed."""
+    notes = dict.fromkeys(note for table in tables for note in table.notes)
+    failed = {f"failed: {line.label}: {row['error']}" for t in tables for line in t.lines for row in line.failed}
+    return [*notes, *sorted(failed)]
+
+
 def markdown(tables: list[Table], title: str, introduction: str) -> str:
     """TABLES.md: contents, then a section a suite with its notes at the end."""
     sections = [(name, list(group)) for name, group in itertools.groupby(tables, lambda t: t.suite.name)]
@@ -230,9 +237,7 @@ def markdown(tables: list[Table], title: str, introduction: str) -> str:
             for line, values in body:
                 label = f"*{values[0]}*" if line.is_baseline else values[0]
                 out.append("| " + " | ".join([label, *values[1:]]) + " |")
-        notes = dict.fromkeys(note for table in group for note in table.notes)
-        failed = {f"failed: {line.label}: {row['error']}" for t in group for line in t.lines for row in line.failed}
-        out += ["", *[f"- {note}" for note in [*notes, *sorted(failed)]]]
+        out += ["", *[f"- {note}" for note in _notes(group)]]
     return "\n".join(out).rstrip() + "\n"
 
 
@@ -256,8 +261,7 @@ def page(tables: list[Table], title: str, introduction: str) -> str:
             parts.append("</tbody></table></div>")
             if table.metric == "auroc":
                 parts.append(charts.figures(table.lines, table.classes))
-        notes = dict.fromkeys(note for table in group for note in table.notes)
-        parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes) + "</ul>")
+        parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in _notes(group)) + "</ul>")
     return charts.PAGE.format(
         title=html.escape(title), introduction=html.escape(introduction.replace("`", "")), body="\n".join(parts)
     )
