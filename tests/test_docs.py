@@ -5,6 +5,7 @@ import importlib
 import inspect
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from ganad import DETECTORS, Detector
+from ganad.bench import grid
 
 from .samples import anomalous, normal
 
@@ -60,3 +62,12 @@ def test_the_method_of_the_guide_works():
     exec(code, scope)
     model = scope["Denoiser"](epochs=20, random_state=0, threads=1).fit(normal("table"))
     assert model.anomaly_score(anomalous("table")).min() > np.median(model.anomaly_score(normal("table")))
+
+
+def test_the_readme_shows_the_rows_that_there_are():
+    table = runpy.run_path(str(ROOT / "scripts" / "readme_table.py"))["table"]
+    rows = grid.read(ROOT / "benchmarks" / "results" / "study-mnist.jsonl")
+    assert table(rows) in (ROOT / "README.md").read_text()
+    zeros = table([r for r in rows if r["class"] == "0"]).splitlines()
+    assert len(zeros) > 2 and all(line.split(" | ")[2:5] == ["-", "-", "-"] for line in zeros[2:])
+    assert len(table([]).splitlines()) == 2

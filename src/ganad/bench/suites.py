@@ -241,6 +241,8 @@ _SMALL_OCGAN = dict(latent_dim=32, batch_size=50, width=32)
 _READINGS = (  # lines whose twin is in "digits" have its settings; the others are as small as their twin here
     Recipe("FenceGAN, printed log", "FenceGAN", None, dict(batch_size=50, encirclement="log"), dict(epochs=30)),
     Recipe("FenceGAN, two steps", "FenceGAN", None, dict(batch_size=50, separate_steps=True), dict(epochs=30)),
+    Recipe("FenceGAN, last weights", "FenceGAN", None, dict(batch_size=50, ema=0.0), dict(epochs=30)),
+    Recipe("FenceGAN, patience 5", "FenceGAN", None, dict(batch_size=50, patience=5), dict(epochs=30)),
     Recipe("EGBAD-sigma of the redrawn", "EGBAD", None, _DIGIT_NETS | dict(variant="sigma_rec"), dict(epochs=30)),
     Recipe(
         "AnoGAN, cross-entropy",

@@ -135,7 +135,8 @@ def _lines(suite: Suite, rows: list[Row], metric: str, classes: list[str]) -> li
     return lines
 
 
-def _cell(values: list[float] | None) -> str:
+def cell(values: list[float] | None) -> str:
+    """Mean and spread over seeds as text."""
     if not values:
         return "-"
     spread = metrics.mean_median_sd(values)
@@ -169,7 +170,7 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
             body.append((line, [line.label, "published", *values, *[""] * (len(head) - len(values) - 2)]))
         if not line.rows and not line.failed:
             continue
-        values = [_cell(line.measured.get(c)) for c in table.classes]
+        values = [cell(line.measured.get(c)) for c in table.classes]
         if several:
             complete = spread is not None and len(line.measured) == len(table.classes)
             values += (
