@@ -16,14 +16,15 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 :root {{ color-scheme: light dark; --line: #8886; --ink: #1f6feb; --other: #d4572a; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }}
+p, li {{ max-width: 50rem; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }}
 th, td {{ padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }}
 .published {{ opacity: .75; }}
 .baseline th {{ font-style: italic; font-weight: normal; }}
 .charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }}
-figure {{ margin: 0; }} figcaption {{ font-size: .85em; }}
+details {{ margin-top: 1rem; }} figure {{ margin: 0; }} figcaption {{ font-size: .85em; }}
 svg {{ width: 100%; height: auto; }}
 </style></head><body><main>
 <h1>{title}</h1>
@@ -46,7 +47,8 @@ def figures(lines: Sequence[Line], classes: Sequence[str]) -> str:
         parts.append(roc([row["roc"] for row in line.rows], line.label))
         parts.append(histogram(line.rows[0]["histogram"], line.label, line.rows[0]["class"]))
         out.append(f"<figure>{''.join(parts)}<figcaption>{html.escape(line.label)}</figcaption></figure>")
-    return f'<div class="charts">{"".join(out)}</div>'
+    title = f"Charts: {'AUROC by class, ' * (len(classes) > 1)}ROC curve, scores of normal and anomalous samples"
+    return f'<details><summary>{title}</summary><div class="charts">{"".join(out)}</div></details>'
 
 
 def _svg(content: str, label: str) -> str:
