@@ -26,6 +26,12 @@ QUICK = ("DCAE", "KDE", "random")
 CLOCK = ("fit_s", "score_s", "peak_mb")
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's cache of pictures."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 def timeless(row):
     return {k: v for k, v in row.items() if k not in CLOCK}
 
@@ -262,22 +268,38 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     assert said.startswith(f"{places[0].recipe.label} is best") and f"by {gap:.3f}" in said
 
 
+def refused(*arguments):
+    """The one line with which ``ganad bench`` refuses."""
+    result = CliRunner().invoke(app, ["bench", *map(str, arguments)])
+    assert result.exit_code == 2 and result.output.startswith("ganad: ") and result.output.count("\n") == 1
+    return result.output
+
+
 @pytest.mark.parametrize(
-    ("names", "options", "said"),
+    ("names", "n", "said"),
     [
-        (("good", "bad"), {}, "name the normal classes"),
-        (("normal",), {}, "0 anomalous samples"),
-        ((), {}, "nothing says what is normal"),
+        (("good", "bad"), 12, "name the normal classes with --normal or --anomaly; it has bad, good"),
+        (("normal",), 12, "12 normal and 0 anomalous samples; at least 10 and 1 are needed"),
+        (("normal", "anomalous"), 9, "9 normal and 9 anomalous samples"),
+        ((".",), 12, "nothing says what is normal; sort images into subfolders"),
+        (("normal", "anomalous", "."), 12, "12 images lie beside the class folders"),
     ],
 )
-def test_data_that_do_not_say_what_is_normal_are_refused(tmp_path, names, options, said):
+def test_a_folder_that_does_not_say_what_is_normal_is_refused(tmp_path, names, n, said):
     image = Image.fromarray(np.zeros((8, 8), np.uint8))
-    for name in names or (".",):
-        (tmp_path / name).mkdir(exist_ok=True)
-        for i in range(12):
-            image.save(tmp_path / name / f"{i}.png")
-    with pytest.raises(InputError, match=said):
-        bench.OwnData(str(tmp_path), **options).read()
+    for name in names:
+        (tmp_path / "parts" / name).mkdir(parents=True, exist_ok=True)
+        for i in range(n):
+            image.save(tmp_path / "parts" / name / f"{i}.png")
+    assert said in refused(tmp_path / "parts")
+
+
+def test_a_table_that_does_not_say_what_is_normal_is_refused(tmp_path):
+    (tmp_path / "parts.csv").write_text("length,kind\n" + "1.5,good\n" * 12)
+    assert "give a table --label COLUMN" in refused(tmp_path / "parts.csv")
+    assert "no column 'sort'" in refused(tmp_path / "parts.csv", "--label", "sort")
+    assert "12 normal and 0 anomalous" in refused(tmp_path / "parts.csv", "--label", "kind", "--normal", "good")
+    assert "digits is a table with classes of its own" in refused("digits", "--normal", "3")
 
 
 @pytest.mark.slow
