@@ -32,7 +32,7 @@ def test_a_dropped_image_is_scored_with_a_heat_map(tab, pictures):
 
 def test_a_table_and_a_file_that_is_none(tab, tables, table_file):
     tab.goto(tables)
-    assert "AutoEncoder" in tab.inner_text("#model")
+    tab.wait_for_selector("#model:has-text('AutoEncoder')")
     tab.set_input_files("#file", str(table_file))
     tab.wait_for_selector("article:nth-of-type(100)")
     assert tab.inner_text("#status").startswith("300 scored")
