@@ -13,6 +13,7 @@ from ganad import AutoEncoder
 from ganad.data import load
 from ganad.serve import Limits
 from ganad.serve.app import create_app
+from ganad.serve.heads import protocol
 
 from ..samples import normal, small
 
@@ -23,7 +24,8 @@ def running(detector, **options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(detector, **options), port=port, http="h11", log_level="error"))
+    app, http = create_app(detector, **options), protocol(options.get("limits", Limits()).seconds)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, http=http, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 30

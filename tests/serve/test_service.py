@@ -152,6 +152,37 @@ def test_a_slow_body_times_out(table_model):
         assert b" 408 " in s.recv(4096)
 
 
+@pytest.mark.parametrize("sent", [b"", b"GET /health HTTP/1.1\r\nHost: 127"])
+def test_a_slow_head_ends_the_connection(table_model, sent):
+    with running(table_model, limits=Limits(seconds=0.3)) as url:
+        port = urlsplit(url).port
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.settimeout(10)
+            for byte in sent:  # each byte in time, the whole not
+                s.sendall(bytes([byte]))
+                time.sleep(0.005)
+            assert s.recv(4096) == b""
+        with httpx.Client(base_url=url) as client:  # who answers between two whole heads is not cut off
+            for _ in range(3):
+                assert client.get("/health").status_code == 200
+                time.sleep(0.4)
+
+
+def test_bodies_that_together_are_too_large_wait(table_model):
+    limits = Limits(body_bytes=8_000, bodies_bytes=10_000)
+    with running(table_model, limits=limits) as url:
+        with begun(url, "Content-Type: text/csv", "Content-Length: 8000") as s:
+            s.sendall(b"1" * 7_999)
+            deadline = time.monotonic() + 10
+            while (answer := post(url, b"[" * 3_000, "application/json")).status_code != 503:
+                assert time.monotonic() < deadline
+            assert answer.headers["Retry-After"] == "1"
+            assert post(url, b"[" * 2_000, "application/json").status_code == 422
+            s.sendall(b"1")
+            assert b" 422 " in s.recv(4096)
+        assert post(url, b"[" * 8_000, "application/json").status_code == 422  # the room is given back
+
+
 def test_other_hosts_names_are_refused(tables):
     assert httpx.get(f"{tables}/model", headers={"Host": "evil.example"}).status_code == 400
     assert httpx.get(f"{tables}/health").json() == {"status": "ok"}

@@ -1,4 +1,5 @@
-"""The scoring service: ``bodies`` reads requests, ``batching`` gathers them, ``engine`` scores, ``app`` answers."""
+"""The scoring service: ``heads`` and ``bodies`` read requests, ``batching`` gathers them, ``engine`` scores,
+``app`` answers."""
 
 from __future__ import annotations
 
@@ -13,11 +14,13 @@ from ..errors import MissingExtra
 
 @dataclass(frozen=True)
 class Limits:
-    """What a request may cost; beyond it the answer is 413, 408 or 503 instead."""
+    """What a request may cost; beyond it the answer is 413, 408 or 503."""
 
     body_bytes: int = 32 * 2**20  #: of one request
+    bodies_bytes: int = 256 * 2**20  #: of all requests under way
+    connections: int = 1000  #: open at a time
     samples: int = 10_000  #: of one request
-    seconds: float = 30.0  #: to receive a body, and to score it
+    seconds: float = 30.0  #: to receive a head, to receive a body, and to score it
     waiting: int = 4096  #: samples that may wait for their turn
 
 
@@ -37,19 +40,21 @@ def serve(
         import uvicorn
 
         from .app import create_app
+        from .heads import protocol
     except ImportError as error:
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..persist import load
 
-    detector = load(model)
-    app = create_app(detector, engine=engine, limits=limits or Limits(), local_only=is_loopback(host))
+    limits = limits or Limits()
+    app = create_app(load(model), engine=engine, limits=limits, local_only=is_loopback(host))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: to search it for garbage would stop every request
     uvicorn.run(
         app,
         host=host,
         port=port,
-        http="h11",  # the faster httptools takes a head of any length into memory
+        http=protocol(limits.seconds),
+        limit_concurrency=limits.connections,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,

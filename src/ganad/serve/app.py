@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import time
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from types import ModuleType
@@ -64,6 +63,7 @@ def create_app(
     limits = limits or Limits()
     engine_name, scorer = make_scorer(detector, engine)
     batcher = Batcher(scorer, waiting=limits.waiting)
+    room = bodies.Room(limits.bodies_bytes)
     description = f"Anomaly scores by {type(detector).__name__}."
     app = FastAPI(title="ganad", version=__version__, description=description, docs_url=None, redoc_url=None)
     if local_only:
@@ -91,13 +91,14 @@ def create_app(
     @app.post("/score", openapi_extra=_BODY)
     async def score(request: Request, explain: bool = False) -> JSONResponse:
         """Score an image or table rows; ``explain=true`` adds where, or which columns."""
-        start = time.perf_counter()
-        body = await bodies.receive(request, limits)
-        content_type = request.headers.get("content-type", "")
-        arguments = body, content_type, detector, limits
+        with room.guest() as take, taken.time():
+            return await answer(await bodies.receive(request, limits, take), request, explain)
+
+    async def answer(body: bytes, request: Request, explain: bool) -> JSONResponse:
+        arguments = body, request.headers.get("content-type", ""), detector, limits
         light = bodies.is_light(body)
         x, names = bodies.parse(*arguments) if light else await asyncio.to_thread(bodies.parse, *arguments)
-        busy = bodies.Refused(503, "busy; try again later", **{"Retry-After": "1"})
+        busy = bodies.Refused(503, "busy; try again later", **bodies.RETRY)
         try:
             async with asyncio.timeout(limits.seconds):
                 scores = await batcher.submit(x)
@@ -106,7 +107,6 @@ def create_app(
             raise busy from error
         except InputError as error:
             raise bodies.Refused(422, str(error)) from error
-        taken.observe(time.perf_counter() - start)
         results = verdicts(detector, names, scores)
         flagged.inc(sum(r["is_anomaly"] for r in results))
         for result, reason in zip(results, reasons or []):

@@ -19,15 +19,20 @@ class Full(Exception):
 
 
 class Batcher:
-    """While one batch is being scored the next one gathers: no timer, and no waiting when nothing else is to do."""
+    """While one batch is being scored the next one gathers: no timer, and no waiting when nothing else is to do.
 
-    def __init__(self, score: Callable[[np.ndarray], np.ndarray], *, waiting: int, largest: int = 256):
+    A batch that is full before its turn goes to the thread at once, so that the thread need not wait for the event
+    loop between two of them; small batches let the answers of one be written while the next is scored.
+    """
+
+    def __init__(self, score: Callable[[np.ndarray], np.ndarray], *, waiting: int, largest: int = 32):
         self.score, self.waiting, self.largest = score, waiting, largest
         self.jobs: deque[Job] = deque()
-        self.n_waiting = 0
+        self.n_gathered = 0  # samples of self.jobs
+        self.n_waiting = 0  # these and the ones with the thread
+        self.n_batches = 0  # with the thread
         self.on_batch: Callable[[int], Any] = lambda n: None
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="score")
-        self.task: asyncio.Task[None] | None = None
 
     async def submit(self, x: np.ndarray) -> np.ndarray:
         """Scores ``(n,)`` of samples ``(n, ...)``; raises Full."""
@@ -35,33 +40,41 @@ class Batcher:
             raise Full
         future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
         self.jobs.append((x, future))
+        self.n_gathered += len(x)
         self.n_waiting += len(x)
-        if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self._work())
+        self._send()
         return await future
 
-    async def run(self, work: Callable[[], Any]) -> Any:
+    def run(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
         """Other work for the scoring thread, such as an explanation."""
-        return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+        return asyncio.get_running_loop().run_in_executor(self.thread, work)
 
-    async def _work(self) -> None:
-        while self.jobs:
+    def _send(self) -> None:
+        """Give the thread a batch if it has none, and one ahead if that is full."""
+        while self.jobs and self.n_batches <= (self.n_gathered >= self.largest):
             batch = [self.jobs.popleft()]
             n = len(batch[0][0])
             while self.jobs and n + len(self.jobs[0][0]) <= self.largest:
                 batch.append(self.jobs.popleft())
                 n += len(batch[-1][0])
+            self.n_gathered -= n
+            self.n_batches += 1
             self.on_batch(n)
-            try:
-                together = np.concatenate([x for x, _ in batch])
-                scores = await self.run(functools.partial(self.score, together))
-            except Exception as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
+            scoring = self.run(functools.partial(self._scored, [x for x, _ in batch]))
+            scoring.add_done_callback(functools.partial(self._answer, batch, n))
+
+    def _scored(self, parts: list[np.ndarray]) -> list[np.ndarray]:
+        return np.split(self.score(np.concatenate(parts)), np.cumsum([len(x) for x in parts])[:-1])
+
+    def _answer(self, batch: list[Job], n: int, done: asyncio.Future[list[np.ndarray]]) -> None:
+        self.n_batches -= 1
+        self.n_waiting -= n
+        error = done.exception()
+        for i, (_, future) in enumerate(batch):
+            if future.done():  # its client has left
+                continue
+            if error:
+                future.set_exception(error)
             else:
-                for part, (_, future) in zip(np.split(scores, np.cumsum([len(x) for x, _ in batch])[:-1]), batch):
-                    if not future.done():  # its client may have left
-                        future.set_result(part)
-            finally:
-                self.n_waiting -= n
+                future.set_result(done.result()[i])
+        self._send()

@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,10 @@ KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-strea
 KINDS |= dict.fromkeys(_PARQUET, "parquet")
 
 
+RETRY = {"Retry-After": "1"}
+LAST = {"Connection": "close"}  # nobody will read the rest of the body
+
+
 class Refused(Exception):
     """A request that is answered with an HTTP status and a sentence."""
 
@@ -36,12 +42,36 @@ class Refused(Exception):
         self.status, self.message, self.headers = status, message, headers
 
 
-async def receive(request: Request, limits: Limits) -> bytes:
-    """The whole body; Refused with 413, 415 or 408 as soon as it is too large, encoded or late."""
+class Room:
+    """Bytes for the bodies of all requests under way, so that many large ones at once do not take the memory."""
+
+    def __init__(self, size: int):
+        self.left = size
+
+    @contextmanager
+    def guest(self) -> Iterator[Callable[[int], None]]:
+        """A function that takes n bytes more until the end of the block; Refused with 503 where too few are left."""
+        taken = 0
+
+        def take(n: int) -> None:
+            nonlocal taken
+            if n > self.left:
+                raise Refused(503, "busy with other bodies; try again later", **RETRY, **LAST)
+            self.left -= n
+            taken += n
+
+        try:
+            yield take
+        finally:
+            self.left += taken
+
+
+async def receive(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:
+    """The whole body; Refused with 413, 415, 408 or 503 as soon as it is too large, encoded, late or one too many."""
     if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "bodies are taken as they are; send it without Content-Encoding", Connection="close")
+        raise Refused(415, "bodies are taken as they are; send it without Content-Encoding", **LAST)
     announced = request.headers.get("content-length", "0")
-    too_large = Refused(413, f"the body is larger than the {limits.body_bytes:,} bytes allowed", Connection="close")
+    too_large = Refused(413, f"the body is larger than the {limits.body_bytes:,} bytes allowed", **LAST)
     if announced.isdigit() and int(announced) > limits.body_bytes:
         raise too_large
     parts, size = [], 0
@@ -51,9 +81,10 @@ async def receive(request: Request, limits: Limits) -> bytes:
                 size += len(part)
                 if size > limits.body_bytes:
                     raise too_large
+                take(len(part))
                 parts.append(part)
     except TimeoutError as error:
-        raise Refused(408, f"the body did not arrive within {limits.seconds:g} s", Connection="close") from error
+        raise Refused(408, f"the body did not arrive within {limits.seconds:g} s", **LAST) from error
     except ClientDisconnect as error:
         raise Refused(400, "the connection ended before the body did") from error
     if not size:
