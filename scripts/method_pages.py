@@ -21,26 +21,28 @@ PAGES = ROOT / "docs" / "methods"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def measured(detector: type[ganad.Detector], rows: list[dict[str, object]]) -> list[str]:
-    """A line for each table, label and class: mean and standard deviation over the seeds that were run."""
-    found: dict[tuple[str, ...], list[float]] = {}
+def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
+    """A line for each line of a table that this detector has: its AUROC over classes and seeds."""
+    found: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for row in rows:
-        if "data" in row and row["method"] == detector.__name__:  # of benchmarks/quality.py
-            key = (f"quality: {row['data']}", "", str(row["held_out"]), "quick")
-            found.setdefault(key, []).append(float(row["auroc"]))  # type: ignore[arg-type]
-        elif row.get("detector") == detector.__name__ and "metrics" in row:
-            key = (str(row["suite"]), str(row["label"]), str(row["class"] or ""), str(row["budget"]))
-            found.setdefault(key, []).append(row["metrics"]["auroc"])  # type: ignore[index]
+        if row["detector"] == detector.__name__ and "metrics" in row:
+            key = (str(row["suite"]), str(row["label"]), str(row["budget"]))
+            found.setdefault(key, {}).setdefault(str(row["class"] or ""), []).append(row["metrics"]["auroc"])
     if not found:
         return ["No row has been measured yet; `ganad bench` makes them."]
-    lines = ["| table | line | class | budget | AUROC | seeds |", "|---|---|---|---|---|---|"]
-    for key, values in sorted(found.items()):
-        spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-        lines.append(f"| {' | '.join(key)} | {statistics.mean(values):.3f}{spread} | {len(values)} |")
-    return [*lines, "", "Made by `ganad bench TABLE`, or by `python benchmarks/quality.py` where the table says so."]
+    lines = ["| table | line | budget | classes | AUROC | of the worst class | trials |", "|---|---|---|---|---|---|---|"]
+    for key, classes in sorted(found.items()):
+        means = [statistics.mean(values) for values in classes.values()]
+        only = next(iter(classes.values()))
+        spread = f" ± {statistics.stdev(only):.3f}" if len(classes) == 1 and len(only) > 1 else ""
+        names = ", ".join(sorted(classes)) if len(classes) < 10 else f"all {len(classes)}"
+        worst = f"{min(means):.3f}" if len(means) > 1 else ""
+        trials = sum(map(len, classes.values()))
+        lines.append(f"| {' | '.join(key)} | {names} | {statistics.mean(means):.3f}{spread} | {worst} | {trials} |")
+    return [*lines, "", "Made by `ganad bench TABLE`; `benchmarks/TABLES.md` has them class by class."]
 
 
-def page(module: str, detectors: list[type[ganad.Detector]], rows: list[dict[str, object]]) -> str:
+def page(module: str, detectors: list[type[ganad.Detector]], rows: list[grid.Row]) -> str:
     """One file's page."""
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
@@ -58,7 +60,7 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[dict[str
     return "\n".join(lines)
 
 
-def section(detector: type[ganad.Detector], rows: list[dict[str, object]], level: str) -> list[str]:
+def section(detector: type[ganad.Detector], rows: list[grid.Row], level: str) -> list[str]:
     """Settings, presets and rows of one detector."""
     own = [s for s in describe(detector) if s.name in detector.__annotations__]
     lines = [] if level == "##" else [f"## {detector.__name__}", ""]
@@ -74,8 +76,7 @@ def section(detector: type[ganad.Detector], rows: list[dict[str, object]], level
 
 def main() -> None:
     found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in grid.read(path)]
-    rows = [row for row in found if "suite" not in row]  # of benchmarks/quality.py
-    rows += [row for suite in SUITES.values() for row in grid.current(suite, found)]
+    rows = [row for suite in SUITES.values() for row in grid.current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:

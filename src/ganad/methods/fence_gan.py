@@ -24,8 +24,10 @@ Differs from the official code:
 - The defaults average the weights and step faster, for data sets smaller than MNIST; the presets do not.
 - Batch norm's running statistics are used for scoring as everywhere in this library.
 
-It passes through good discriminators and leaves them: on KDD99 (50,000 rows, eight epochs, three seeds) the last epoch
-has an AUROC of .78 where the best one on the test labels has .985; at full length seeds end at .53, .99 and .99.
+It passes through good discriminators and leaves them: on KDD99 (50,000 rows, eight epochs, ten seeds) the last epoch
+has a mean AUROC of .78 where the best one on the test labels has .99. Averaged weights help: with a 0 held out of
+scikit-learn's digits the last weights of three seeds have .86, .87 and .54, the averaged ones .87 ± .05, and stopped by
+the loss on held-out normal samples (``patience=5``) .90 ± .02 (`ganad bench readings`).
 
 On small tables scores begin upside down: the untrained generator draws inside the data, the discriminator first learns
 to tell it from them, and what is far out looks most normal. On 700 rows of card fraud 50 passes (350 steps) end with an
