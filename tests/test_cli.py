@@ -235,3 +235,11 @@ def test_listings():
     assert "torch" in out
     assert "precision" in out
     assert run("--version")[0].strip() == ganad.__version__
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-m", "ganad.cli", "methods"], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert done.stderr == b""

@@ -63,6 +63,8 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
+        except BrokenPipeError:  # of `ganad ... | head`; Click ends without a word
+            raise
         except (InputError, TrainingDiverged, MissingExtra, OSError) as error:
             typer.echo(f"ganad: {error}", err=True)
             raise typer.Exit(2) from error
@@ -129,7 +131,7 @@ def fit(
     log(detector)  # also where no epoch was left to train, or the method has none
     if held_out is not None:
         detector.calibrate(held_out.x, alpha=false_alarm_rate)
-    detector.remember_source(samples.source, samples.columns)
+    detector.remember_source(train.source, train.columns)
     detector.save(output)
     remove_checkpoint(checkpoint)
     seconds = sum(_seconds(detector).values())
@@ -499,11 +501,16 @@ def only_normal(samples: Samples, normal: str | None, anomaly: str | None) -> Sa
 
 
 def hold_out(samples: Samples, false_alarm_rate: float | None) -> tuple[Samples, Samples | None]:
-    """Samples to train on and, when a false-alarm rate is asked for, a random fifth to calibrate on."""
+    """Samples to train on and, when a false-alarm rate is asked for, a random fifth to calibrate on.
+
+    What an imputed table lacks is filled from the former alone.
+    """
     import numpy as np
 
+    from .data import refill
+
     if false_alarm_rate is None:
-        return samples, None
+        return refill(samples, np.arange(len(samples.x))), None
     if not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1")
     count, needed = len(samples.x) // 5, int(np.ceil(1 / false_alarm_rate - 1 - 1e-9))
@@ -513,7 +520,9 @@ def hold_out(samples: Samples, false_alarm_rate: float | None) -> tuple[Samples,
             f"{5 * needed:,} in all ({len(samples.x):,} are here), or allow more false alarms"
         )
     order = np.random.default_rng(0).permutation(len(samples.x))
-    return samples.subset(np.sort(order[count:])), samples.subset(np.sort(order[:count]))
+    train = np.sort(order[count:])
+    samples = refill(samples, train)
+    return samples.subset(train), samples.subset(np.sort(order[:count]))
 
 
 def read_like_training(

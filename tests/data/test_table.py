@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganad import InputError
-from ganad.data import choose_normal, iter_table, load
+from ganad.data import choose_normal, iter_table, load, refill
 
 GOOD = "width,ok,colour,kind\n1.5,true,red,a\n2.5,false,blue,b\n-3,true,red,a\n"
 
@@ -87,6 +87,16 @@ def test_imputing_uses_what_the_training_table_said(tmp_path):
     assert samples.x.tolist() == [[1, 0, 1], [3, 0, 1], [3, 1, 0], [5, 0, 1]]
     gaps = load(csv(tmp_path, "a,b\n,\n100,red\n", "new.csv"), source=json.loads(json.dumps(samples.source)))
     assert gaps.x.tolist() == [[3, 0, 1], [100, 0, 1]]
+
+
+def test_gaps_are_filled_from_the_rows_that_train(tmp_path):
+    text = "a,b,c\n1,red,true\n1,red,true\n,,\n99,blue,false\n99,blue,false\n99,blue,false\n"
+    samples = load(csv(tmp_path, text), impute=True)
+    assert samples.x[2].tolist() == [99, 1, 0, 0]
+    again = refill(samples, np.array([0, 1, 2]))
+    assert again.x[2].tolist() == [1, 0, 1, 1]
+    assert [c["fill"] for c in again.source["columns"]] == [1, "red", 1]
+    assert samples.x[2].tolist() == [99, 1, 0, 0]  # the first ones are left as they were
 
 
 def test_tables_larger_than_memory_come_in_parts_that_add_up(tmp_path):

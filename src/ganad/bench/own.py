@@ -31,7 +31,7 @@ class OwnData:
     normal: tuple[str, ...] = ()  #: classes that are normal; without any, all that ``anomaly`` does not name
     anomaly: tuple[str, ...] = ()  #: classes that are anomalies; without any, all that ``normal`` does not name
     drop: tuple[str, ...] = ()  #: columns to leave out (tables)
-    impute: bool = False  #: fill missing cells, from all rows
+    impute: bool = False  #: fill missing cells, from the rows that train
     hash: str = field(default="", compare=False)  #: of the samples, so that rows of other data do not count
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import metrics, protocols
-from ..data import Samples
+from ..data import Samples, refill
 from ..errors import InputError
 from .suites import SUITES, Budget, Suite
 
@@ -93,7 +93,7 @@ def measured(
     samples = read(protocol, data_dir, own)
     entry = protocols.PROTOCOLS[protocol]
     split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
-    x, x_test = split.take(samples.x)
+    x, x_test = split.take(refill(samples, split.train).x)
     model = make(detector, preset, settings, seed).set_params(device=device)
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()

@@ -11,7 +11,7 @@ from ..errors import InputError
 from . import public
 from .folder import load_folder
 from .samples import Progress, Samples, Unreadable, choose_normal
-from .table import iter_table, load_table
+from .table import iter_table, load_table, refill
 
 __all__ = [
     "DATASETS",
@@ -23,6 +23,7 @@ __all__ = [
     "load",
     "load_folder",
     "load_table",
+    "refill",
 ]
 
 TABLES = {".csv", ".parquet"}

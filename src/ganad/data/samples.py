@@ -31,6 +31,7 @@ class Samples:
     columns: list[str] | None = None  #: names of a table's d columns, after encoding
     unreadable: list[Unreadable] = field(default_factory=list)
     source: dict[str, Any] = field(default_factory=dict)  #: JSON: how to read new data the same way
+    gaps: np.ndarray | None = None  #: of an imputed table: True (n, d) where a cell was missing
 
     def subset(self, index: np.ndarray) -> Samples:
         """The samples at ``index``, a mask ``(n,)`` or row numbers."""
@@ -44,6 +45,7 @@ class Samples:
             columns=self.columns,
             unreadable=self.unreadable,
             source=self.source,
+            gaps=None if self.gaps is None else self.gaps[rows],
         )
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,7 @@ def _encode(
         kept = [n for n in names if n not in drop and n != label]
         if not kept:
             raise InputError(f"{path}: no column is left to learn from")
-        recipes = [_recipe(n, table[n], path, impute, first_row) for n in kept]
+        recipes = [_recipe(n, table[n], path, first_row) for n in kept]
         source = {"kind": "table", "columns": recipes, "label": label}
     else:
         label = label or (source.get("label") if source.get("label") in names else None)
@@ -155,22 +156,50 @@ def _encode(
             raise InputError(f"{path}: column {missing[0]!r}{more} is missing, which the model was trained on")
     parts, columns = [], []
     for recipe in source["columns"]:
-        values = _values(table[recipe["name"]], recipe, path, first_row)
+        values = _values(table[recipe["name"]], recipe, path, first_row, impute)
         parts.append(values)
         columns += [f"{recipe['name']}={c}" for c in recipe["categories"]] if _is_text(recipe) else [recipe["name"]]
     if label and table[label].null_count:
         raise InputError(f"{path}: label column {label!r} has {table[label].null_count:,} empty cells; fill them")
     y = np.array(table[label].to_pylist()).astype(str) if label else None
     rows = [str(first_row + i) for i in range(table.num_rows)]
-    return Samples(np.hstack(parts), y, rows, columns, source=source)
+    x = np.hstack(parts)
+    samples = Samples(x, y, rows, columns, source=source, gaps=np.isnan(x) if impute else None)
+    return refill(samples, np.arange(len(x))) if impute else samples
+
+
+def refill(samples: Samples, rows: np.ndarray) -> Samples:
+    """The same with what an imputed table lacked filled from ``rows`` alone: those that train, or the normal ones.
+
+    Median of numbers, most frequent truth value or text; a column without a value in ``rows`` stays as it was.
+    """
+    if samples.gaps is None or not samples.gaps.any():
+        return samples
+    x, recipes, start = samples.x.copy(), [], 0
+    for recipe in samples.source["columns"]:
+        width = len(recipe["categories"]) if _is_text(recipe) else 1
+        block, gaps = x[:, start : start + width], samples.gaps[:, start]
+        present = block[rows[~gaps[rows]]]
+        if len(present):
+            if _is_text(recipe):
+                most = width - 1 - int(present.sum(axis=0)[::-1].argmax())  # the later one of two as frequent
+                fill, values = recipe["categories"][most], np.eye(width)[most]
+            else:  # the median of truth values may be a half
+                fill = float(np.median(present) if recipe["kind"] == "numeric" else present.mean() >= 0.5)
+                values = np.array([fill])
+            block[gaps] = values
+            recipe = recipe | {"fill": fill}
+        recipes.append(recipe)
+        start += width
+    return replace(samples, x=x, source=samples.source | {"columns": recipes})
 
 
 def _is_text(recipe: dict[str, Any]) -> bool:
     return recipe["kind"] == "categorical"
 
 
-def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, first_row: int) -> dict[str, Any]:
-    """How a training column is to be read, and what fills its gaps."""
+def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, first_row: int) -> dict[str, Any]:
+    """How a training column is to be read."""
     kind, types = column.type, pyarrow.types
     recipe: dict[str, Any] = {"name": name, "fill": None}
     present = column.drop_null()
@@ -203,39 +232,32 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, impute: bool, f
         recipe |= {"kind": "categorical", "categories": categories}
     else:
         raise InputError(f"{path}: column {name!r} has type {kind}, which is no number, truth value or text")
-    if impute:
-        if recipe["kind"] != "numeric":  # the median of truth values may be a half
-            counts = pyarrow.compute.value_counts(present.cast(pyarrow.string()))
-            most = max(counts.to_pylist(), key=lambda c: (c["counts"], c["values"]))["values"]
-            recipe["fill"] = most if _is_text(recipe) else float(most == "true")
-        else:
-            numeric = np.asarray(present.cast(pyarrow.float64()))
-            finite = numeric[~np.isnan(numeric)]
-            recipe["fill"] = float(np.median(finite)) if len(finite) else 0.0
     return recipe
 
 
-def _values(column: pyarrow.ChunkedArray, recipe: dict[str, Any], path: Path, first_row: int) -> np.ndarray:
-    """A column as float64 ``(n, 1)``, or one-hot ``(n, number of categories)``."""
-    name, fill = recipe["name"], recipe.get("fill")
+def _values(
+    column: pyarrow.ChunkedArray, recipe: dict[str, Any], path: Path, first_row: int, impute: bool
+) -> np.ndarray:
+    """A column as float64 ``(n, 1)``, or one-hot ``(n, number of categories)``; NaN for gaps with ``impute``."""
+    name, fill = recipe["name"], np.nan if impute else recipe["fill"]
     if _is_text(recipe):
         text = column.cast(pyarrow.string())
         _refuse_missing(text.null_count, name, fill, path)
-        cells = text.fill_null(fill).to_pylist() if text.null_count else text.to_pylist()
-        codes = {category: i for i, category in enumerate(recipe["categories"])}
+        one_hot = dict(zip(recipe["categories"], np.eye(len(recipe["categories"]))))
+        one_hot[None] = one_hot.get(fill, np.full(len(one_hot), np.nan))
+        cells = text.to_pylist()
         for row, cell in enumerate(cells):
-            if cell not in codes:
+            if cell not in one_hot:
                 raise InputError(
                     f"{path}: column {name!r}, row {first_row + row}: {cell!r} did not occur in training, which had "
                     f"{', '.join(recipe['categories'][:10])}"
                 )
-        return np.eye(len(codes))[[codes[cell] for cell in cells]]
+        return np.array([one_hot[cell] for cell in cells])
     numbers = _numbers(column, name, path, first_row, truth=recipe["kind"] == "boolean")
-    gaps = int(np.isnan(numbers).sum())
-    _refuse_missing(gaps, name, fill, path)
-    if gaps:
-        assert fill is not None
-        numbers = np.where(np.isnan(numbers), fill, numbers)
+    gaps = np.isnan(numbers)
+    _refuse_missing(int(gaps.sum()), name, fill, path)
+    if gaps.any():
+        numbers = np.where(gaps, fill, numbers)
     if np.isinf(numbers).any():
         row = first_row + int(np.flatnonzero(np.isinf(numbers))[0])
         raise InputError(f"{path}: column {name!r}, row {row}: infinite; repair that cell")
