@@ -11,6 +11,7 @@ from ganad.nets import (
     SameConv2d,
     SameDeconv2d,
     dcgan_init,
+    he_normal,
     mlp,
     normal_init,
     pyramid,
@@ -74,6 +75,8 @@ def test_initialisations():
     net.apply(normal_init(0.02))
     assert abs(net[0].weight.std() - 0.02) < 1e-3
     assert not net[0].bias.any()
+    net.apply(he_normal)
+    assert abs(net[0].weight.std() - (2 / 400) ** 0.5) < 1e-3
     net.apply(dcgan_init)
     assert abs(net[1].weight.mean() - 1) < 0.01
     assert abs(net[1].weight.std() - 0.02) < 5e-3

@@ -22,11 +22,15 @@ Row = dict[str, Any]
 _TITLE = "The papers' tables, measured again"
 _INTRODUCTION = """Written by `ganad tables` from the rows in `results/`, which `ganad bench SUITE` made; every cell
 can be made again. Mean ± sample standard deviation over seeds, last epoch; no test label trains, stops, scales or
-chooses anything. "published" is what a paper or its code prints for the same protocol; `-` means that there is no such
-figure, or that it could not be verified. "difference" is measured minus published mean. "best epoch" is the mean AUROC
-that the best epoch on the test labels would have claimed, for methods that can be scored while they train: the papers'
-habit, not a result. Rows in italics learn nothing or need no network. A budget of `quick` is a training length for two
-CPU cores, not the papers': its rows say how methods do after that little, not how good they can get.
+chooses anything. "published" is what a paper or its code prints for the same protocol; `-` means that there is no
+such figure, or that it could not be verified. "difference" is measured minus published mean. "best epoch" is the mean
+AUROC that the best epoch on the test labels would have claimed, the last one included, for methods that can be scored
+while they train: the papers' habit, not a result. The mean, the median and the sd beside them are over the classes.
+Precision, recall and the like flag the share of the test set that the protocol names, or, where it names none, what
+lies above the threshold of a fit, the 99th percentile of its training scores; then no difference is given, for the
+papers' rule is another. Rows in italics learn nothing or need no network. A budget of `quick` is a training length
+for two CPU cores, not the papers': its rows say how methods do after that little, not how good they can get. CIFAR-10
+was read from a copy in JPEG, which smooths it a little.
 """
 _OWN = """Written by `ganad bench` from the rows beside it; every cell can be made again. A fifth of the normal samples,
 drawn by the seed, and all anomalies test; the other normal samples train. Mean ± sample standard deviation over seeds,
@@ -48,11 +52,28 @@ class Line:
     published: dict[str, published.Figure] = field(default_factory=dict)  #: by class, "" or "mean"
     rows: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
+    note: str = ""  #: of its recipe
+    by_threshold: bool = False  #: what is flagged was decided by the fit's threshold, not by a share
 
     def mean(self) -> metrics.Spread | None:
         """Over the means of the classes."""
-        values = [sum(v) / len(v) for v in self.measured.values() if v]
-        return metrics.mean_median_sd(values) if values else None
+        return _over_classes(self.measured)
+
+    def best_epoch(self) -> float | None:
+        """Mean over classes of the AUROC that the best epoch would have claimed; None if no epoch was looked at."""
+        claimed: dict[str, list[float]] = {}
+        for row in self.rows:
+            if row.get("best_epoch_on_test") is not None:
+                # epochs are looked at on some of a large test set, so the last one may do better on all of it
+                best = max(row["best_epoch_on_test"], row["metrics"]["auroc"])
+                claimed.setdefault(row["class"] or "", []).append(best)
+        spread = _over_classes(claimed)
+        return spread.mean if spread and claimed.keys() == self.measured.keys() else None
+
+
+def _over_classes(values: dict[str, list[float]]) -> metrics.Spread | None:
+    means = [sum(v) / len(v) for v in values.values() if v]
+    return metrics.mean_median_sd(means) if means else None
 
 
 @dataclass
@@ -75,6 +96,8 @@ class Table:
             found += [
                 f"{line.label}: {note}" for note in published.footnotes(protocol, line.label) if note not in found
             ]
+            if line.note and line.rows and self.budget == "quick":
+                found.append(f"{line.label}: {line.note}")
         return list(dict.fromkeys(note for note in found if note))
 
 
@@ -117,19 +140,26 @@ def collect(rows: Iterable[Row], suites: Iterable[Suite] = SUITES.values()) -> I
 def _lines(suite: Suite, rows: list[Row], metric: str, classes: list[str]) -> list[Line]:
     lines = []
     for recipe in suite.recipes:
-        line = Line(recipe.label, recipe.is_baseline)
+        line = Line(recipe.label, recipe.is_baseline, note=recipe.note)
         for row in (r for r in rows if r["label"] == recipe.label):
             if "error" in row:
                 line.failed.append(row)
                 continue
             line.rows.append(row)
-            value = row["metrics"].get(metric, row["metrics"].get(f"{metric}_above"))
+            value = row["metrics"].get(metric)
+            if value is None:
+                value = row["metrics"].get(f"{metric}_above")
+                line.by_threshold |= value is not None
             if value is not None:
                 line.measured.setdefault(row["class"] or "", []).append(value)
-        for cls in [*classes, "mean"]:
+        for cls in classes:
             figure = published.lookup(suite.protocol, recipe.label, cls or None, metric)
             if figure:
                 line.published[cls] = figure
+        mean = published.lookup(suite.protocol, recipe.label, "mean", metric)
+        # one source a line: a paper's mean does not stand behind another paper's classes
+        if mean and {f.source for f in line.published.values()} <= {mean.source}:
+            line.published["mean"] = mean
         if line.rows or line.failed or line.published:
             lines.append(line)
     return lines
@@ -162,6 +192,7 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
     body = []
     for line in table.lines:
         spread, target = line.mean(), _published_mean(line, table.classes)
+        complete = spread is not None and len(line.measured) == len(table.classes)
         if line.published:
             values = [f"{line.published[c].value:.3f}" if c in line.published else "-" for c in table.classes]
             if several:
@@ -172,24 +203,26 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
             continue
         values = [cell(line.measured.get(c)) for c in table.classes]
         if several:
-            complete = spread is not None and len(line.measured) == len(table.classes)
             values += (
                 [f"{spread.mean:.3f}", f"{spread.median:.3f}", f"{spread.sd:.3f}" if spread.sd is not None else "-"]
                 if spread is not None and complete
                 else ["-"] * 3
             )
-        best = [r["best_epoch_on_test"] for r in line.rows if r.get("best_epoch_on_test") is not None]
+        best = line.best_epoch() if table.metric == "auroc" and complete else None
         trials = str(len(line.rows)) + (f", {len(line.failed)} failed" if line.failed else "")
         if compared:
-            values.append(f"{spread.mean - target:+.3f}" if spread and target is not None else "")
-        values += [f"{sum(best) / len(best):.3f}" if best and table.metric == "auroc" else "", trials]
+            comparable = complete and not line.by_threshold
+            gap = spread.mean - target if comparable and spread is not None and target is not None else None
+            values.append(f"{gap:+.3f}" if gap is not None else "")
+        values += [f"{best:.3f}" if best is not None else "", trials]
         body.append((line, [line.label, table.budget, *values]))
     return head, body
 
 
 def _title(table: Table) -> str:
-    role = PROTOCOLS[table.suite.protocol].role
-    columns = f", columns: the {role} class" if role in ("anomaly", "normal") and table.classes != [""] else ""
+    entry = PROTOCOLS[table.suite.protocol]
+    several = len(entry.classes) > 1 and entry.role in ("anomaly", "normal")
+    columns = f", columns: the {entry.role} class" if several else ""
     return f"{table.suite.name}: {table.metric} (`{table.suite.protocol}`, {table.budget}{columns})"
 
 
@@ -204,9 +237,10 @@ def _sizes(table: Table) -> str:
     devices = ", ".join(sorted({r["gpu"] or r["device"] for r in rows}))
     commits = ", ".join(sorted({str(r["commit"]) for r in rows}))
     said = [f"{len(rows)} trials on {devices}, revisions {commits}."]
-    chance = rows[0]["metrics"].get(f"chance_{table.metric}")
-    if chance is not None:
-        said.append(f"Chance: {chance:.3f}.")
+    chance = [r["metrics"][f"chance_{table.metric}"] for r in rows if f"chance_{table.metric}" in r["metrics"]]
+    if chance:
+        low, high = f"{min(chance):.3f}", f"{max(chance):.3f}"
+        said.append(f"Chance: {low if low == high else f'{low} to {high}'}.")
     if cut:
         said.append(f"Cut: {cut}.")
     sides = sorted({r["settings"]["image_size"] for r in rows if r["settings"].get("image_size")})

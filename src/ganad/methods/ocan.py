@@ -34,7 +34,7 @@ from torch.nn.functional import logsigmoid
 
 from ..detector import Batches, Detector, Updates
 from ..losses import bce, pull_away
-from ..nets import Critic, mlp
+from ..nets import Critic, he_normal, mlp
 from ..training import TrainingSet
 
 
@@ -79,6 +79,8 @@ class OCAN(Detector):
         players: dict[str, nn.Module] = dict(self.gan(d))
         players["target"] = self.critic(d)
         players["target_generator"] = mlp(self.latent_dim, self.generator_hidden, d, last=nn.Tanh())
+        for net in players.values():
+            net.apply(he_normal)
         if self.representation == "lstm":
             players["autoencoder"] = SequenceAutoEncoder(self.sequence_shape or (1, flat), self.code_dim)
         elif self.representation == "dense":

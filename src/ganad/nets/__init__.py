@@ -3,7 +3,7 @@
 from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
-from .init import dcgan_init, glorot_normal, normal_init, xavier_uniform
+from .init import dcgan_init, glorot_normal, he_normal, normal_init, xavier_uniform
 from .mlp import RowLinear, mlp, row_linear
 from .spectral import SpectralNorm
 
@@ -19,6 +19,7 @@ __all__ = [
     "dcgan_generator",
     "dcgan_init",
     "glorot_normal",
+    "he_normal",
     "mlp",
     "normal_init",
     "pyramid",

@@ -33,6 +33,9 @@ def dcgan_init(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
+#: He's, for ReLU: N(0, 2 / fan_in), biases 0.
+he_normal = _weights(lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"))
+
 #: Keras' "glorot_normal" (up to its truncation) and "glorot_uniform", biases 0.
 glorot_normal = _weights(nn.init.xavier_normal_)
 xavier_uniform = _weights(nn.init.xavier_uniform_)
