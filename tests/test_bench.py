@@ -1,6 +1,7 @@
 """The benchmark: rows that repeat, grids that go on, leaks that are caught, tables that add up."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -136,6 +137,21 @@ def test_a_detector_is_given_the_training_samples_and_nothing_else(monkeypatch):
     split = PROTOCOLS["digits-lo"].split(samples, "3", 0)
     assert y is None and np.array_equal(x, samples.x[split.train])
     assert not set(split.train) & set(split.test) and "3" not in samples.y.astype(str)[split.train]
+
+
+def deadly_trial(suite, label, *rest):
+    if label == "random":
+        os._exit(9)
+    return trial(suite, label, *rest)
+
+
+def test_a_trial_that_ends_its_process_is_a_row_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "trial", deadly_trial)
+    asked = dict(labels=["random", "brightness", "distance to the mean"], classes=["0", "1"], seeds=1, budget="smoke")
+    rows = bench.run("digits", tmp_path, **asked, workers=2)
+    assert len(rows) == 6 and {r["label"] for r in rows if "error" in r} == {"random"}
+    assert all("process ended" in r["error"] for r in rows if r["label"] == "random")
+    assert bench.run("digits", tmp_path, **asked, workers=2) == []
 
 
 def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -84,15 +85,31 @@ def _results(todo: list[tuple[Any, ...]], workers: int, hours: float | None) -> 
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
-        left, running = list(todo), set[Future[Row]]()
-        while left or running:
-            while left and len(running) < workers and time.monotonic() < end:
-                running.add(pool.submit(trial, *left.pop(0)))
-            if not running:
-                return
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
+        left, running = list(todo), dict[Future[Row], tuple[Any, ...]]()
+        try:
+            while left or running:
+                while left and len(running) < workers and time.monotonic() < end:
+                    running[pool.submit(trial, *left[0])] = left[0]
+                    del left[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield future.result()
+                    del running[future]
+        except BrokenProcessPool:  # one of them ended its worker, and the pool with it
+            for lost in running.values():
+                yield _alone(lost)
+    if left:
+        yield from _results(left, workers, (end - time.monotonic()) / 3600 if hours is not None else None)
+
+
+def _alone(arguments: tuple[Any, ...]) -> Row:
+    """One trial in a process of its own; a row with ``error`` if it ends that process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent) as pool:
+        try:
+            return pool.submit(trial, *arguments).result()
+        except BrokenProcessPool:
+            return asked(*arguments[:5]) | {"error": "the process ended, as it does where memory runs out"}
 
 
 def end_with_parent() -> None:
