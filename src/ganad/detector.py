@@ -141,9 +141,14 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         """Codes ``(n, k)`` of samples, where the method has an encoder; pages draw maps of them."""
         raise AttributeError(f"{type(self).__name__} does not encode its input")
 
+    def generator(self) -> nn.Module:
+        """The network that turns standard normal codes ``(n, latent_dim)`` into samples, where the method has one."""
+        raise AttributeError(f"{type(self).__name__} does not draw samples from codes")
+
     def sample_batch(self, n: int) -> Tensor:
         """``n`` generated samples, where the method has a generator."""
-        raise AttributeError(f"{type(self).__name__} does not generate samples")
+        generator = self.generator()
+        return generator(self.noise(n))
 
     def restored(self) -> None:
         """Called after loading: make again what ``TRANSIENT`` left out."""

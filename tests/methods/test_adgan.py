@@ -5,9 +5,10 @@ import copy
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
 import ganad
-from ganad import ADGAN, AnoGAN, AutoEncoder, InputError
+from ganad import ADGAN, DETECTORS, OCGAN, AnoGAN, FenceGAN, InputError
 from ganad.methods.adgan import FewPerWeight
 
 from ..samples import fitted, normal, small
@@ -58,14 +59,42 @@ def test_cheaper_options_and_ablations_run(settings):
     assert np.isfinite(small(ADGAN, **settings).fit(normal("table")).anomaly_score(normal("table"))).all()
 
 
-def test_any_generator_of_the_library_will_do(tmp_path):
-    x = normal("images")
+DRAW = "ADGAN AnoGAN FAnoGAN EGBAD ALAD IGMMGAN FenceGAN RGAN OCGAN VAE".split()
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)
+def test_searches_what_any_detector_of_the_library_draws_or_says_that_it_draws_nothing(detector, kind, tmp_path):
+    x, other = normal(kind)[:6], fitted(detector, kind)
+    if detector.__name__ not in DRAW:
+        with pytest.raises(InputError, match=f"{detector.__name__} does not draw samples from codes; give ADGAN"):
+            ADGAN.from_detector(other)
+        return
+    model = ADGAN.from_detector(other, n_seeds=2, search_steps=2, search_lr=0.1, random_state=0)
+    assert np.array_equal(model.sample(5, random_state=1), other.sample(5, random_state=1))
+    expected = [by_hand(model, row[None]) for row in model.to_network(torch.from_numpy(x))]
+    assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)
+    model.save(tmp_path / "m.safetensors")
+    assert np.array_equal(ganad.load(tmp_path / "m.safetensors").anomaly_score(x), model.anomaly_score(x))
+
+
+def test_codes_of_another_detector_follow_its_own_law():
+    z = torch.randn(20, 4)
+    fence, cube = small(FenceGAN, latent_sd=8.0).fit(normal("table")), fitted(OCGAN, "table")
+    with torch.no_grad():
+        drawn = [ADGAN.from_detector(d).nets_.generator(z) for d in (fence, cube)]
+        assert torch.equal(drawn[0], fence.nets_.generator(8 * z))
+        uniform = torch.tensor(2 * norm.cdf(z.numpy()) - 1)
+        assert torch.allclose(drawn[1], cube.nets_.autoencoder["decoder"](uniform.float()), atol=1e-5)
+
+
+def test_without_a_critic_of_its_own_and_after_a_fit():
     model = ADGAN.from_detector(fitted(AnoGAN, "images"), n_seeds=2, search_steps=2, random_state=0)
-    model.calibrate(x[:50], alpha=0.1).save(tmp_path / "m.safetensors")
-    assert np.array_equal(ganad.load(tmp_path / "m.safetensors", device="cpu").predict(x), model.predict(x))
-    with pytest.raises(InputError, match="AutoEncoder has no generator"):
-        ADGAN.from_detector(fitted(AutoEncoder, "images"))
-    assert not hasattr(model.set_params(epochs=1, width=8, n_critic=1).fit(x), "generator_of_")
+    model.calibrate(normal("images")[:50], alpha=0.1)
+    assert 0 < (model.predict(normal("images")) == -1).mean() < 0.3
+    with pytest.raises(InputError, match="from_detector has no critic"):
+        model.set_params(variant="critic").anomaly_score(normal("images"))
+    assert not hasattr(model.set_params(epochs=1, width=8, n_critic=1).fit(normal("images")), "generator_of_")
 
 
 def test_published_parameter_counts():

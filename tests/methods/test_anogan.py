@@ -5,7 +5,7 @@ import torch
 
 from ganad import AnoGAN
 
-from ..samples import normal, trained
+from ..samples import normal, small, trained
 
 
 def test_the_search_lowers_its_loss_by_half_and_scores_what_it_ends_with():
@@ -40,3 +40,32 @@ def test_published_layer_tables():
     cifar = AnoGAN.preset("cifar10").build((3, 32, 32))
     assert cifar["generator"][1].weight.shape == (100, 512, 4, 4)
     assert cifar["discriminator"].head.weight.shape == (1, 512, 4, 4)
+
+
+def test_published_parameter_counts():
+    def counts(preset, shape):
+        return [sum(p.numel() for p in net.parameters()) for net in AnoGAN.preset(preset).build(shape).values()]
+
+    assert counts("arrhythmia", (274,)) == [65 * 128 + 129 * 256 + 257 * 274, 275 * 256 + 257 * 128 + 129]
+    hidden = 25 * (512 * 256 + 256 * 128 + 128 * 64)
+    assert counts("oct", (1, 64, 64)) == [
+        100 * 8192 + hidden + 25 * 64 + 2 * (512 + 256 + 128 + 64),
+        25 * 64 + hidden + 8192 + 2 * (128 + 256 + 512),
+    ]
+    slopes = [
+        m.negative_slope
+        for m in AnoGAN.preset("arrhythmia").build((274,))["discriminator"].modules()
+        if isinstance(m, torch.nn.LeakyReLU)
+    ]
+    assert slopes == [0.2, 0.2]
+
+
+def test_the_discriminator_alone_scores_without_a_search():
+    x = normal("table")
+    model = small(AnoGAN, variant="discriminator", prior="uniform").fit(x)
+    batch = model.to_network(torch.from_numpy(x))
+    model.search = None
+    with torch.no_grad():
+        assert np.allclose(model.anomaly_score(x), -model.nets_.discriminator(batch).numpy(), atol=1e-5)
+    codes = model.draw(1000)
+    assert codes.abs().max() < 1 and abs(codes.var() - 1 / 3) < 0.03

@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
@@ -82,7 +83,9 @@ class ADGAN(Detector):
             owner = next(d for d in DETECTORS if d.__name__ == self.generator_of_["class"])
             saved: dict[str, Any] = self.generator_of_["settings"]
             settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-            return dict(generator=owner(**settings).build(shape)["generator"])
+            other = owner(**settings)
+            other.shape_, other.nets_ = shape, Players(other.build(shape))
+            return dict(generator=other.generator())
         smooth = self.lipschitz == "clip"
         if len(shape) == 1:
             critic = Critic(mlp(shape[0], 256, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1))
@@ -115,6 +118,8 @@ class ADGAN(Detector):
 
     def score_batch(self, x: Tensor) -> Tensor:
         if self.variant == "critic":
+            if "critic" not in self.nets_:
+                raise InputError("ADGAN.from_detector has no critic; set variant to 'search' or 'prior'")
             return -self.nets_.critic(x)
         errors, codes = self.search(x)
         return errors.mean(1) if self.variant == "search" else codes.square().sum(2).mean(1) / 2
@@ -172,27 +177,31 @@ class ADGAN(Detector):
         drawn = self.nets_.generator(self.starts_.to(x)).float().flatten(1)
         return torch.cdist(x.flatten(1), drawn).square().amin(1)
 
-    def sample_batch(self, n: int) -> Tensor:
-        return self.nets_.generator(self.noise(n))
+    def generator(self) -> nn.Module:
+        return self.nets_.generator
 
     @classmethod
     def from_detector(cls, fitted: Detector, **settings: Any) -> Self:
-        """An ADGAN that searches with the generator of another fitted detector (AnoGAN, f-AnoGAN, EGBAD, ...).
+        """An ADGAN that searches with the generator of any fitted detector that has ``sample`` (AnoGAN, VAE, ...).
 
+        Codes are standard normal there, too: OCGAN's are mapped to its cube, Fence GAN's are spread by ``latent_sd``.
         It flags nothing until ``calibrate(X, alpha=...)`` gives it a threshold, and has no "critic" variant.
-        Raises InputError if it has no network called generator that maps codes of size ``latent_dim`` to samples.
+        Raises InputError for a detector that draws no samples, or, as OCAN and MMOC-GAN, draws what is not normal.
         """
-        if "generator" not in fitted.nets_ or not hasattr(fitted, "latent_dim"):
-            raise InputError(f"{type(fitted).__name__} has no generator that maps codes to samples")
+        check_is_fitted(fitted, "nets_")
+        try:
+            generator = fitted.generator()
+        except AttributeError as error:
+            raise InputError(f"{error}; give ADGAN.from_detector a method that does, such as AnoGAN or VAE") from error
         made = cls(**{"latent_dim": fitted.latent_dim, "device": fitted.device, **settings})
-        kept = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_", "scaling_", "mean_", "source_")
+        kept = "shape_ sample_shape_ n_features_in_ feature_names_in_ scaling_ mean_ source_ columns_".split()
         made.__dict__.update({k: v for k, v in fitted.__dict__.items() if k in kept})
         made.device_, made.dtype_, made.history_ = fitted.device_, fitted.dtype_, []
         made.generator_of_ = {"class": type(fitted).__name__, "settings": fitted.get_params(deep=False)}
         made.offset_ = -float("inf")
         with isolated_rng(made.random_state or 0, made.device_):
             made.nets_ = made.place(Players(made.build(made.shape_)))
-        made.nets_.generator.load_state_dict(fitted.nets_.generator.state_dict())
+        made.nets_.generator.load_state_dict(generator.state_dict())
         made.nets_.eval()
         return made
 

@@ -100,8 +100,8 @@ class ALAD(Detector):
     def encode_batch(self, x: Tensor) -> Tensor:
         return self.nets_.codec["encoder"](x)
 
-    def sample_batch(self, n: int) -> Tensor:
-        return self.nets_.codec["generator"](self.noise(n))
+    def generator(self) -> nn.Module:
+        return self.nets_.codec["generator"]
 
 
 class PairCritic(nn.Module):

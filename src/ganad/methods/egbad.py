@@ -97,8 +97,8 @@ class EGBAD(Detector):
     def encode_batch(self, x: Tensor) -> Tensor:
         return self.nets_.encoder(x)
 
-    def sample_batch(self, n: int) -> Tensor:
-        return self.nets_.generator(self.noise(n))
+    def generator(self) -> nn.Module:
+        return self.nets_.generator
 
 
 def _leaky() -> nn.Module:

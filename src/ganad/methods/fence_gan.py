@@ -135,6 +135,9 @@ class FenceGAN(Detector):
             return bce(logit, self.alpha)
         return (self.alpha - torch.sigmoid(logit.float())).abs().clamp_min(1e-8).log().mean()
 
+    def generator(self) -> nn.Module:
+        return nn.Sequential(Spread(self.latent_sd), self.nets_.generator)
+
     @torch.no_grad()
     def sample_batch(self, n: int) -> Tensor:
         """Generated samples as the discriminator meets them: from the generator in inference mode."""
@@ -215,6 +218,17 @@ def kdd_networks(d: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
     generator = mlp(latent_dim, 64, 128, d, dropout=0.2)
     features = mlp(d, 256, 128, 128, activation=lambda: nn.LeakyReLU(0.1), last=nn.LeakyReLU(0.1))
     return generator.apply(glorot_normal), Critic(features, nn.Linear(128, 1)).apply(glorot_normal)
+
+
+class Spread(nn.Module):
+    """Standard normal codes to codes of standard deviation ``sd``."""
+
+    def __init__(self, sd: float):
+        super().__init__()
+        self.sd = sd
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.sd * z
 
 
 class Shift(nn.Module):

@@ -67,7 +67,7 @@ class IGMMGAN(Detector):
         "mnist": dict(stride=1, lr=1e-5, lr_halving=10_000, epochs=100),
         "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
     }
-    TRANSIENT = ("mixture_", "location_", "whitener_")
+    TRANSIENT = ("mixture_", "clusters_")
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         if len(shape) == 1:
@@ -129,13 +129,13 @@ class IGMMGAN(Detector):
         prefix = "mixture_"
         arrays = {k[len(prefix) : -1]: v for k, v in vars(self).items() if k.startswith(prefix) and k != prefix}
         self.mixture_ = InfiniteGaussianMixture.from_arrays(arrays)
-        if self.variant == "gaussian":
-            values, axes = np.linalg.eigh(self.codes_covariance_)
-            floor = max(values[-1], np.finfo(np.float64).tiny) * 1e-9  # codes may fill a subspace
-            location, root = self.codes_mean_[None], (axes / np.sqrt(np.maximum(values, floor)))[None]
-        else:
-            location, root = self.mixture_.means_, self.mixture_.precisions_cholesky_
-        self.location_, self.whitener_ = torch.as_tensor(location), torch.as_tensor(np.ascontiguousarray(root))
+        values, axes = np.linalg.eigh(self.codes_covariance_)
+        floor = max(values[-1], np.finfo(np.float64).tiny) * 1e-9  # codes may fill a subspace
+        clusters = dict(
+            mixture=(self.mixture_.means_, self.mixture_.precisions_cholesky_),
+            gaussian=(self.codes_mean_[None], (axes / np.sqrt(np.maximum(values, floor)))[None]),
+        )
+        self.clusters_ = {k: tuple(torch.as_tensor(np.ascontiguousarray(a)) for a in v) for k, v in clusters.items()}
 
     def score_batch(self, x: Tensor) -> Tensor:
         z = self.encode_batch(x)
@@ -143,7 +143,8 @@ class IGMMGAN(Detector):
             x_hat = self.nets_.coder["generator"](z)
             error = per_sample((x - x_hat).square()).sqrt()
             return self.alpha * error + (1 - self.alpha) * softplus(-self.nets_.discriminator(x, z))
-        return distance(z.double(), self.location_.to(x.device), self.whitener_.to(x.device)).float()
+        location, whitener = self.clusters_[self.variant]
+        return distance(z.double(), location.to(x.device), whitener.to(x.device)).float()
 
     def validation_batch(self, x: Tensor) -> Tensor:
         """Before training ends there is no mixture to score with."""
@@ -155,8 +156,8 @@ class IGMMGAN(Detector):
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.coder["generator"](self.nets_.coder["encoder"](x))
 
-    def sample_batch(self, n: int) -> Tensor:
-        return self.nets_.coder["generator"](self.noise(n))
+    def generator(self) -> nn.Module:
+        return self.nets_.coder["generator"]
 
 
 def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:

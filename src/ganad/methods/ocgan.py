@@ -40,7 +40,7 @@ from torch.nn.functional import mse_loss, softplus
 
 from ..detector import Batches, Detector, Updates
 from ..losses import bce
-from ..nets import Critic, dcgan_init, mlp
+from ..nets import Critic, Cube, dcgan_init, mlp
 from ..nets.conv import Size
 
 _RUN: dict[str, Any] = dict(batch_size=512, epochs=200, patience=200)
@@ -163,9 +163,8 @@ class OCGAN(Detector):
     def encode_batch(self, x: Tensor) -> Tensor:
         return self.nets_.autoencoder["encoder"](x)
 
-    def sample_batch(self, n: int) -> Tensor:
-        codes = torch.empty(n, self.latent_dim, device=self.device_).uniform_(-1, 1)
-        return self.nets_.autoencoder["decoder"](codes)
+    def generator(self) -> nn.Module:
+        return nn.Sequential(Cube(), self.nets_.autoencoder["decoder"])
 
 
 def _error(x: Tensor, x_hat: Tensor) -> Tensor:

@@ -89,8 +89,9 @@ class VAE(Detector):
     def encode_batch(self, x: Tensor) -> Tensor:
         return self.nets_.vae.encode(x)[0]
 
-    def sample_batch(self, n: int) -> Tensor:
-        return self.drawn(self.nets_.vae.decode(self.noise(n)))
+    def generator(self) -> nn.Module:
+        last = nn.Tanh() if len(self.shape_) == 3 or self.likelihood == "bernoulli" else nn.Identity()
+        return nn.Sequential(self.nets_.vae.decoder, last)
 
 
 def divergence(mu: Tensor, logvar: Tensor) -> Tensor:

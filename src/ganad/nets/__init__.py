@@ -4,11 +4,12 @@ from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, he_normal, normal_init, xavier_uniform
-from .mlp import RowLinear, mlp, row_linear
+from .mlp import Cube, RowLinear, mlp, row_linear
 from .spectral import SpectralNorm
 
 __all__ = [
     "Critic",
+    "Cube",
     "JointCritic",
     "Reshape",
     "RowLinear",

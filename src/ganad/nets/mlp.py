@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from torch import Tensor, nn
+from torch import Tensor, erf, nn
 from torch.nn.functional import linear, pad
 
 
@@ -25,6 +26,13 @@ class RowLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) if self.training else row_linear(x, self.weight, self.bias)
+
+
+class Cube(nn.Module):
+    """Standard normal codes to codes that are uniform on (-1, 1)."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return erf(z / math.sqrt(2))
 
 
 def mlp(
