@@ -74,6 +74,22 @@ def test_processes_give_the_rows_of_a_serial_run(tmp_path):
     assert order[0] == order[1]
 
 
+def test_lsun_runs_from_the_files_that_its_own_script_exports(tmp_path):
+    rng = np.random.default_rng(0)
+    scenes = ["bedroom", *(f"scene{i}" for i in range(9))]
+    for part, n, names in (("train", 40, ["bedroom"]), ("val", 300, scenes)):
+        for k, name in enumerate(names):
+            folder = tmp_path / "lsun" / part / name / "0" / "a"
+            folder.mkdir(parents=True)
+            for i in range(n):
+                Image.fromarray(rng.integers(20 * k, 20 * k + 60, (8, 9, 3)).astype(np.uint8)).save(
+                    folder / f"{i}.webp"
+                )
+    row = trial("lsun", "distance to the mean", "bedroom", 0, "paper", str(tmp_path))
+    assert row["n_train"] == 40 and row["metrics"]["n"] == 3000 and row["metrics"]["n_anomalies"] == 2700
+    assert row["metrics"]["auroc"] > 0.95
+
+
 def test_watching_the_test_set_changes_nothing():
     watched, blind = (trial("digits", "DCAE", "0", 0, "smoke", None, watch=w) for w in (True, False))
     assert watched["best_epoch_on_test"] is not None and blind["best_epoch_on_test"] is None
@@ -106,6 +122,25 @@ class Picking(methods.AutoEncoder):
         if "weights" in best:
             self.nets_.load_state_dict(best["weights"])
         return self
+
+
+PRESETS_OF = {
+    "mnist": "mnist",
+    "cifar10": "cifar10",
+    "kddcup99": "kddcup99",
+    "arrhythmia": "arrhythmia",
+    "ocan-credit-card-raw": "credit-card",
+    "production-line": "production",
+}
+
+
+def test_paper_length_means_the_published_settings_wherever_there_are_some():
+    for suite in SUITES.values():
+        wanted = PRESETS_OF.get(PROTOCOLS[suite.protocol].dataset)
+        for recipe in (r for r in suite.recipes if not r.is_baseline):
+            if wanted in getattr(methods, recipe.detector).PRESETS:
+                preset, _ = recipe.arguments("paper")
+                assert preset and preset.startswith(wanted), (suite.name, recipe.label)
 
 
 def test_a_detector_that_peeks_at_its_batch_fails_its_trial(monkeypatch):

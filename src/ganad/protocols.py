@@ -157,7 +157,7 @@ def read(protocol: str, *, data_dir: str | Path | None = None, progress: Any = N
         return production_line()
     if entry.dataset.startswith("ocan-credit-card"):
         return _credit_card(entry.dataset.removeprefix("ocan-credit-card-"), data_dir)
-    if entry.dataset in ("", "lsun"):
+    if not entry.dataset:
         raise InputError(f"{protocol}: no reader for its data; load them with ganad.data.load and pass the samples")
     return load_data(entry.dataset, data_dir=data_dir, progress=progress)
 

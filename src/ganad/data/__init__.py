@@ -44,6 +44,7 @@ DATASETS = {
     "cifar10": Dataset(public.cifar10, "60,000 photographs, 32 x 32 x 3, ten classes; train and test", has_split=True),
     "kddcup99": Dataset(public.kddcup99, "494,021 network connections, 121 features; 23 classes"),
     "arrhythmia": Dataset(public.arrhythmia, "452 patients, 274 features, 66 with arrhythmia"),
+    "lsun": Dataset(public.lsun, "photographs of scenes, 64 x 64 x 3; train and test (val)", has_split=True),
     "rings": Dataset(public.rings, "2-D toy: two rings; train (normal) and test", has_split=True),
     "blob": Dataset(public.blob, "2-D toy of the Fence GAN code; train (normal) and test", has_split=True),
 }

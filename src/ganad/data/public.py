@@ -8,6 +8,7 @@ import pickle
 import struct
 import tarfile
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from ..errors import InputError
 from .fetch import fetch, find
+from .folder import load_folder
 from .samples import Progress, Samples
 
 MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
@@ -240,6 +242,26 @@ def arrhythmia(split: str = "all", *, data_dir: Any = None, **_: Any) -> Samples
     x, y = data["X"].astype(np.float64), np.where(data["y"].ravel() == 1, "anomaly", "normal")
     columns = [f"f{i}" for i in range(x.shape[1])]
     return Samples(x, y, [str(i) for i in range(len(x))], columns, source=_table_source(columns))
+
+
+def lsun(
+    split: str = "all", *, data_dir: Any = None, size: int = 64, progress: Progress | None = None, **_: Any
+) -> Samples:
+    """LSUN's scenes as ``size`` x ``size`` x 3, the training images first: ``lsun/train/SCENE`` and ``lsun/val/SCENE``.
+
+    These hold the images, in any subfolders, as the set's own ``data.py export`` writes them; the pixels land in a
+    memmap in the cache.
+    """
+    root = find((), ("lsun",), data_dir)
+    if root is None or not ((root / "train").is_dir() and (root / "val").is_dir()):
+        raise InputError(
+            "no LSUN here: export its databases (github.com/fyu/lsun, python data.py export) to lsun/train/bedroom and "
+            "lsun/val/SCENE for ten scenes, in --data-dir or $GANAD_DATA"
+        )
+    samples = load_folder(root, size=size, mode="RGB", progress=progress)
+    part, scene = np.array([name.split("/")[:2] for name in samples.names or []]).T
+    samples = replace(samples, y=scene)
+    return samples if split == "all" else samples.subset(part == {"train": "train", "test": "val"}[split])
 
 
 def rings(split: str = "all", *, n: int = 2000, seed: int = 0, **_: Any) -> Samples:

@@ -15,6 +15,8 @@ instead of AnoGAN's search. Score and encoder loss are the same quantity.
 Differs from the official code:
 - Any image size: the residual pyramid ends at 4 x 4 or less (64 x 64 in the code), at most 8 x ``width`` channels.
 - No random flips: a flipped digit is not a normal digit.
+- PyTorch's default initialisation; the code draws convolutions of a block from a uniform distribution of variance
+  4 / (fan in + fan out), the other layers after Glorot, and sets biases to 0.
 - The networks for tables are ours, in the widths of the EGBAD baselines.
 """
 

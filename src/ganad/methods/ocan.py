@@ -21,7 +21,9 @@ Differs from the official code (``reading="code"`` has its losses back):
 - The entropy has weight 1 and is -D log D as printed; the code has 1.85 and the full binary entropy.
 - Vectors are scaled to [-1, 1] by the training data alone. The code scales each row by itself, then columns with
   test rows among them.
-- Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``.
+- Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``, all of one length: there is no mask for padding,
+  as the code has, and the decoder is an LSTM as wide as the code with a linear layer, not one of 8 units.
+- The autoencoder for vectors trains by Adam and without the code's L1 penalty on activities; its output is linear.
 """
 
 from __future__ import annotations

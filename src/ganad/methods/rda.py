@@ -14,8 +14,9 @@ part. What the autoencoder cannot redraw moves to S, and it is not trained on th
                 "entries": sum of |s_ij|, single values are: a denoiser
     score       ||x - D(E(x))||^2, without S, which only samples of the training set have
 
-Every half-turn lowers the objective: the second does so exactly, the first as far as it trains. ``objective_`` has the
-objective per sample after each, ``sparse_`` the norm of every training sample's part in S: above zero is the paper's
+With a given ``w_sparse`` every half-turn lowers the objective: the second does so exactly, the first as far as it
+trains; without one the weight, and so the objective, is another in every turn. ``objective_`` has the objective per
+sample after each half-turn, ``sparse_`` the norm of every training sample's part in S: above zero is the paper's
 verdict that this sample is an anomaly.
 
 Differs from the paper and the code:
