@@ -36,6 +36,16 @@ def test_published_layer_tables():
     ]
 
 
+def test_steps_of_the_two_players_shrink_as_published():
+    def factors(preset):
+        return [FenceGAN.preset(preset).lr_factor(player, 0, 1000) for player in ("generator", "discriminator")]
+
+    assert factors("cifar10-code") == [1, 1 / (1 + 1e-5 * 1000)]
+    assert factors("cifar10-as-printed") == [1 / 1.01] * 2
+    assert factors("mnist-as-printed") == [1 / 1.1] * 2
+    assert FenceGAN(lr_decay=1.0, discriminator_lr_decay=0.0).lr_factor("discriminator", 0, 9) == 1
+
+
 def test_the_two_dimensional_experiment_fences_the_data():
     train, test = load("blob", split="train"), load("blob", split="test")
     model = FenceGAN.preset("rings", epochs=150, random_state=0).fit(train.x)
