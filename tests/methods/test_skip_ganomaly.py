@@ -16,6 +16,17 @@ def test_published_parameter_counts(channels, counts):
     assert [sum(p.numel() for p in net.parameters()) for net in nets.values()] == counts
 
 
+def test_x_rays_take_one_more_step_down_and_up():
+    small, large = SkipGANomaly().build((3, 32, 32)), SkipGANomaly.preset("uba").build((3, 64, 64))
+    more = [
+        sum(p.numel() for p in b.parameters()) - sum(p.numel() for p in a.parameters())
+        for a, b in zip(small.values(), large.values())
+    ]
+    step = 512 * 512 * 16 + 2 * 512 + 1024 * 512 * 16 + 2 * 512
+    wider = 256 * 512 * 16 + 2 * 512 + 256 * 100 * 16
+    assert more == [step, wider]
+
+
 def test_score_is_nine_tenths_pixels_and_one_tenth_features():
     model = small(SkipGANomaly).fit(normal("images"))
     x = model.to_network(torch.from_numpy(normal("images")[:10]))

@@ -17,8 +17,12 @@ Differs from the paper and the official code:
 - Inputs are in [-1, 1], which the decoder's tanh can reach; the code's MNIST range ends at 2.82.
 - The last epoch is used, not the one with the best test AUROC.
 - Three rules for the discriminator were published under this name. The default is the code's since
-  August 2019; ``adversarial="bce"`` is the one in use when the paper's figures were made. The third, in
-  which the discriminator minimises a feature distance and nothing is adversarial, is left out.
+  August 2019; ``adversarial="bce"`` is the one in use when the paper's figures were made. In "distance", the code's
+  from October 2018 on, the discriminator minimises mean (f(x) - f(x'))^2, its last layer is never trained and the
+  generator has to fool that layer: nothing is adversarial.
+- Under the two older rules the code's discriminator moved first, its two terms were not halved, and it was started
+  anew when either was below 1e-5; here the generator moves first and their mean counts, as in the newest code.
+- The X-ray sets ("uba", "ffob") are not public; their 25 epochs are quoted from the paper, unverified.
 - Any image size: the pyramid ends at 4 x 4 or less. The dense network for tables is ours.
 """
 
@@ -34,11 +38,13 @@ from ..losses import bce
 from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
 from ..nets.conv import Size
 
+_XRAY = dict(image_size=64, latent_dim=100, lr=2e-4, batch_size=64, epochs=25)
+
 
 class GANomaly(Detector):
     """Encode, decode, encode again: the distance of the two codes is the score."""
 
-    adversarial: Literal["features", "bce"] = "features"  #: generator matches features, or fools the discriminator
+    adversarial: Literal["features", "bce", "distance"] = "features"  #: which of the three published rules
     variant: Literal["l2", "l1"] = "l2"  #: distance of the codes: the code's mean square or the paper's L1
     w_adv: float = 1.0  #: weight of the adversarial term
     w_con: float = 50.0  #: weight of the pixel term
@@ -50,6 +56,8 @@ class GANomaly(Detector):
     PRESETS = {
         "mnist": dict(image_size=32, latent_dim=100, lr=2e-4, batch_size=64, epochs=15),
         "cifar10": dict(latent_dim=100, lr=2e-4, batch_size=64, epochs=15),
+        "uba": _XRAY,
+        "ffob": _XRAY,
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
@@ -89,9 +97,12 @@ class GANomaly(Detector):
                 enc=self.w_enc * mse_loss(z_hat.float(), z.float()),
             ),
         )
-        real, fake = bce(D(x), 1.0), bce(D(x_hat.detach()), 0.0)
-        yield "discriminator", dict(real=real / 2, fake=fake / 2)
-        if (real + fake) / 2 < 1e-5:  # it has won for good: the official code starts it anew
+        if self.adversarial == "distance":
+            terms = dict(distance=mse_loss(D.features(x_hat.detach()).float(), D.features(x).float()))
+        else:
+            terms = dict(real=bce(D(x), 1.0) / 2, fake=bce(D(x_hat.detach()), 0.0) / 2)
+        yield "discriminator", terms
+        if sum(terms.values()) < 1e-5:  # it has won for good: the official code starts it anew
             D.apply(dcgan_init if x.ndim == 4 else _fresh)
 
     def cycle(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -18,6 +18,7 @@ Differs from the official code:
 - ``w_con`` is the code's 50; the paper is quoted with 40. ``w_score`` 1 and 0 give the two errors alone.
 - The noise that the code adds is a buffer that is never filled; here it is ``noise_sd`` and zero.
 - Inputs are in [-1, 1], which the tanh can reach; the code's MNIST range ends at 2.82.
+- The side of 64 for the X-ray sets ("uba", "ffob", not public) is unverified; their other settings are the code's.
 - Any image size: the U-Net ends at 1 x 1. The dense U-Net for tables is ours.
 """
 
@@ -50,6 +51,8 @@ class SkipGANomaly(Detector):
     PRESETS = {
         "cifar10": dict(epochs=25),
         "mnist": dict(image_size=32, epochs=15),
+        "uba": dict(image_size=64),
+        "ffob": dict(image_size=64),
     }
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
