@@ -57,6 +57,21 @@ def test_mined_codes_look_less_like_the_class_and_stay_in_the_cube():
     assert all(torch.equal(v, before[k]) for k, v in model.nets_.state_dict().items())
 
 
+def test_the_printed_target_and_the_codes_tanh():
+    model = small(OCGAN, mine_steps=1, mine_lr=2.0).fit(normal("table"))
+    l2 = torch.empty(64, model.latent_dim).uniform_(-1, 1).requires_grad_()
+    model.nets_.eval()
+    logit = model.nets_.classifier(model.nets_.autoencoder["decoder"](l2))
+    d = 1 / (1 + np.exp(-logit.detach().numpy()[:, None]))
+    slope = torch.autograd.grad(logit.sum(), l2)[0].numpy()
+    start = l2.detach().numpy()
+    for sort, step in dict(outside=d, inside=d - 1).items():
+        moved = start - 2.0 * step * slope  # the slope of H(t, C) is sigma(C) - t
+        for bound, expected in dict(clamp=np.clip(moved, -1, 1), tanh=np.tanh(moved)).items():
+            mined = model.set_params(mine_for=sort, mine_bound=bound).mine(l2.detach())
+            assert np.allclose(mined.numpy(), expected, atol=1e-5), (sort, bound)
+
+
 def test_codes_are_bounded():
     model = trained(OCGAN, epochs=2).fit(normal("table"))
     with torch.no_grad():
