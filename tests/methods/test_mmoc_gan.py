@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from ganad import MMOCGAN
+from ganad.devices import isolated_rng
 
-from ..samples import small, trained
+from ..samples import normal, small, trained
 
 
 @pytest.mark.parametrize("injection", ["cat", "mix"])
@@ -28,3 +29,19 @@ def test_mix_is_a_mixture_of_gaussians():
     z, codes = torch.randn(5, 4), torch.tensor([0, 1, 2, 1, 0])
     assert torch.allclose(G(z, codes), G.body(G.mu[codes] + G.sigma[codes] * z))
     assert G.mu.shape == (3, 4)
+
+
+def test_printed_information_and_matching_against_numpy():
+    model = small(MMOCGAN, n_codes=4).fit(normal("table"))
+    v = model.scaled(model.represent(model.to_network(torch.from_numpy(normal("table")))))
+    terms = {}
+    for matching in ("squared", "printed"):
+        with isolated_rng(3, model.device_):
+            terms[matching] = dict(model.set_params(matching=matching).gan_step(iter([v])))["generator"]["fm"].item()
+    assert np.isclose(terms["printed"], np.sqrt(terms["squared"]), rtol=1e-4)
+    model.set_params(information="printed")
+    logits = torch.randn(200_000, 4, generator=torch.Generator().manual_seed(0))[:1].expand(200_000, 4)
+    p = np.exp(logits[0].numpy()) / np.exp(logits[0].numpy()).sum()
+    entropy = -(p * np.log(p)).sum()  # what a code drawn from Q costs on average, whatever code was put in
+    for code in range(4):
+        assert abs(model.mutual(logits, torch.full((200_000,), code)).item() - entropy) < 0.02

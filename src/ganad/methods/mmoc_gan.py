@@ -15,9 +15,11 @@ that the complementary samples lie around every mode.
 Differs from the paper:
 - As printed, the density term draws the generator to dense regions and the entropy makes the discriminator unsure,
   against the text beside them; ``reading="printed"`` has both signs as printed.
-- The printed mutual information samples the code from Q itself, which ties it to nothing; this is InfoGAN's bound.
+- The printed mutual information samples the code from Q itself, which ties it to nothing; this is InfoGAN's bound,
+  and ``information="printed"`` the other. ``matching="printed"`` has the distance of mean features without its square.
 - Q is kept from using one code for everything by the entropy of its mean over the real batch.
-- epsilon is the 0.5th percentile of the target on real data; the printed 99.5th would switch the term off.
+- epsilon is the 0.5th percentile of the target on real data; the printed 99.5th (``density_quantile=0.995``) would
+  switch the term off.
 
 On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
 little of a space of 64 pixels, and the discriminator knows the outside only where they are. Trained without digit 0 on
@@ -43,6 +45,8 @@ class MMOCGAN(OCAN):
     """OCAN with a discrete code for every mode of the data."""
 
     reading: Literal["consistent", "printed"] = "consistent"  # type: ignore[assignment]  #: signs of two terms
+    information: Literal["infogan", "printed"] = "infogan"  #: Q must read the code that was put in, or one of its own
+    matching: Literal["squared", "printed"] = "squared"  #: distance of mean features; printed: not squared
     injection: Literal["cat", "mix"] = "cat"  #: how the code enters the generator
     n_codes: int = 10  #: number of codes
     w_sigma: float = 0.03  #: weight that keeps the spreads of "mix" near one
@@ -78,17 +82,25 @@ class MMOCGAN(OCAN):
                 real=bce(logit, 1.0),
                 fake=bce(D(fake), 0.0),
                 entropy=sign * self.w_entropy * self.entropy(logit),
-                code=cross_entropy(D.codes(fake).float(), codes),
+                code=self.mutual(D.codes(fake), codes),
                 usage=(usage * (usage + 1e-8).log()).sum(),
             ),
         )
         fake = G(self.draw(len(v)), codes)
         terms = self.complementary(fake, v)
         terms["density"] = sign * terms["density"]
-        terms["code"] = cross_entropy(D.codes(fake).float(), codes)
+        if self.matching == "printed":
+            terms["fm"] = (terms["fm"] + 1e-12).sqrt()  # the root has no slope at zero
+        terms["code"] = self.mutual(D.codes(fake), codes)
         if self.injection == "mix":
             terms["sigma"] = self.w_sigma * (1 - G.sigma).square().mean()
         yield "generator", terms
+
+    def mutual(self, logits: Tensor, codes: Tensor) -> Tensor:
+        """Cross-entropy of Q(. | x') with the code that made x'; as printed, with one drawn from Q(. | x') itself."""
+        if self.information == "printed":
+            codes = torch.multinomial(logits.detach().float().softmax(1), 1).flatten()
+        return cross_entropy(logits.float(), codes)
 
     def draw(self, n: int) -> Tensor:
         """Uniform noise for "cat", normal for "mix", whose modes are then Gaussians."""
