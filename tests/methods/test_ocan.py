@@ -31,6 +31,21 @@ def test_generator_terms_against_numpy():
     assert np.isclose(terms["fm"], ((f.mean(0) - g.mean(0)) ** 2).sum(), rtol=1e-3)
 
 
+def test_published_networks_of_the_codes():
+    def counts(preset, d):
+        nets = OCAN.preset(preset).build((d,))
+        return [sum(p.numel() for p in nets[k].parameters()) for k in ("generator", "discriminator", "autoencoder")]
+
+    def gan(d):
+        return [51 * 100 + 101 * d, (d + 1) * 100 + 101 * 50 + 51]
+
+    dense = 31 * 100 + 101 * 50 + 51 * 50 + 51 * 30
+    assert counts("credit-card-codes", 30) == counts("credit-card-codes-as-described", 30) == [*gan(50), dense]
+    for preset, features in {"wiki-code": 8, "wiki-as-described": 4}.items():
+        lstms = 4 * 200 * (features + 200 + 2) + 4 * 200 * (200 + 200 + 2)
+        assert counts(preset, 50 * features) == [*gan(200), lstms + 201 * features]
+
+
 def test_sequences():
     x = np.random.default_rng(0).normal(size=(60, 5 * 2)).cumsum(1)
     model = small(OCAN, representation="lstm", sequence_shape=(5, 2), code_dim=6).fit(x)

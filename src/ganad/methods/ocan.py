@@ -23,7 +23,10 @@ Differs from the official code (``reading="code"`` has its losses back):
   test rows among them.
 - Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``, all of one length: there is no mask for padding,
   as the code has, and the decoder is an LSTM as wide as the code with a linear layer, not one of 8 units.
-- The autoencoder for vectors trains by Adam and without the code's L1 penalty on activities; its output is linear.
+- The autoencoder trains by Adam on the GAN's batches, without the code's L1 penalty on activities, and its output is
+  linear; the code has Adadelta on batches of 256.
+- The preset "wiki" has the code's batch and features with the paper's losses; "wiki-code" and "wiki-as-described" have
+  one each.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ from ..detector import Batches, Detector, Updates
 from ..losses import bce, pull_away
 from ..nets import Critic, he_normal, mlp
 from ..training import TrainingSet
+
+_CODE = dict(reading="code", w_entropy=1.85, discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 
 class OCAN(Detector):
@@ -72,6 +77,13 @@ class OCAN(Detector):
             epochs=200,
         ),
         "credit-card-as-described": dict(representation="none", batch_size=32, epochs=50),
+        "credit-card-codes": dict(code_dim=50, batch_size=70, epochs=200) | _CODE,
+        "credit-card-codes-as-described": dict(code_dim=50, batch_size=32, epochs=50),
+        "wiki-code": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50)
+        | _CODE,
+        "wiki-as-described": dict(
+            representation="lstm", sequence_shape=(50, 4), code_dim=200, batch_size=32, epochs=50
+        ),
         "wiki": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50),
     }
 
