@@ -24,7 +24,9 @@ def test_scores_against_numpy():
     m, v = mu.numpy(), logvar.numpy()
     kl = 0.5 * (np.exp(v) + m**2 - 1 - v).sum(1)
     surprise = np.mean(errors, 0) / (2 * np.exp(2 * log_s)) + 6 * (log_s + 0.5 * np.log(2 * np.pi))
-    for variant, expected in dict(kl=kl, recon=recon, recon_prob=surprise, elbo=surprise + kl).items():
+    scores = dict(kl=kl, recon=recon, recon_prob=surprise, elbo=surprise + kl)
+    scores |= dict(prior=(m**2).sum(1) / 2, variance=np.exp(v).sum(1))
+    for variant, expected in scores.items():
         assert np.allclose(model.set_params(variant=variant).anomaly_score(x), expected, rtol=1e-4, atol=1e-5)
 
 

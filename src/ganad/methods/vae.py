@@ -7,11 +7,14 @@ the ADGAN paper, which scores with the bound.
     encoder  q(z | x) = N(mu(x), diag exp(logvar(x))), prior N(0, I)
     loss     -E_q log p(x | z) + KL(q || prior), KL = 1/2 sum (exp(logvar) + mu^2 - 1 - logvar)
     p(x | z) "gaussian": N(x', s^2 I), one learnt s; "bernoulli": cross-entropy of pixels in [0, 1]
-    score    "elbo": the loss; "recon_prob": its first term; "recon": ||x - x'(mu)||^2; "kl": its second term
+    score    "elbo": the loss; "recon_prob": its first term; "recon": ||x - x'(mu)||^2; "kl": its second term;
+             "prior": -log p(mu) without its constant, ||mu||^2 / 2; "variance": sum of exp(logvar)
 
 Differs from the papers:
 - The draws of z for a score are fixed and saved (``n_draws`` of them), so a score repeats.
 - The layer sizes are not published; they are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables.
+- "prior" and "variance" are scores that the ADGAN paper names, and found much worse, without formulas: that the code
+  is the encoder's mean, and that a larger variance is more anomalous, is our reading.
 - Log densities are averaged in log space; a released implementation averages densities, which underflow.
 """
 
@@ -32,7 +35,7 @@ from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
 class VAE(Detector):
     """A generative model fitted by a bound on the likelihood; what it cannot explain is anomalous."""
 
-    variant: Literal["elbo", "recon_prob", "recon", "kl"] = "elbo"  #: the score
+    variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: of the pixels or columns given z
     n_draws: int = 10  #: fixed draws of z for a score
     latent_dim: int = 64  #: size of z (256 in the ADGAN paper)
@@ -77,6 +80,10 @@ class VAE(Detector):
         mu, logvar = self.nets_.vae.encode(x)
         if self.variant == "kl":
             return divergence(mu, logvar)
+        if self.variant == "prior":
+            return mu.square().sum(1) / 2
+        if self.variant == "variance":
+            return logvar.exp().sum(1)
         if self.variant == "recon":
             return per_sample((x - self.drawn(self.nets_.vae.decode(mu))).square())
         spread = (logvar / 2).exp()
