@@ -19,6 +19,20 @@ def test_reconstruction_is_x_minus_the_energys_gradient(kind):
     np.testing.assert_allclose(x_hat.detach(), (x - gradient).detach(), atol=1e-5)
 
 
+@pytest.mark.parametrize("side", [8, 9])
+def test_the_same_holds_where_maps_are_pooled(side):
+    energy = DSEBM(network="alad", width=5, latent_dim=7).build((2, side, side))["energy"]
+    x = torch.randn(3, 2, side, side, requires_grad=True)
+    value, x_hat = energy(x)
+    (gradient,) = torch.autograd.grad(value.sum(), x)
+    np.testing.assert_allclose(x_hat.detach(), (x - gradient).detach(), atol=1e-5)
+
+
+def test_parameter_count_of_alads_images():
+    energy = DSEBM.preset("cifar10-alad").build((3, 32, 32))["energy"]
+    assert sum(p.numel() for p in energy.parameters()) == 28 * 64 + (64 * 8 * 8 + 1) * 128 + 3 * 32 * 32
+
+
 def test_energy_of_a_table():
     detector = fitted(DSEBM, "table")
     net, x = detector.nets_.energy, torch.randn(7, 6)

@@ -19,6 +19,9 @@ Differs from the paper and the code:
   centred features the loss has a minimum at V = 0, where all samples score the same; and a direction alone does not
   see how far a sample is. On this half-sphere the mean of phi is never zero, and far samples move to its rim.
 - r is the quantile of the batch after each step, and of the whole training set in the end.
+- nu is .002, .04 or .2 in different places of the code, and which one the paper's tables have is unverified. The
+  presets have .04 with the notebooks' autoencoder; the notebooks have .2, and normalise each image's contrast, which is
+  left out here, as is the first kernel's dictionary learning. "kddcup99" is ours: none is published.
 - The network for tables is ours, as is the step size: the code has 1e-4 with plain gradient descent.
 
 One direction is enough where the normal samples are one kind and useless where they are several. On scikit-learn's
