@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+import typing
 
 import numpy as np
 import pytest
@@ -211,7 +212,7 @@ def test_stopped_anywhere_and_resumed_ends_in_the_same_weights(detector, kind, t
     assert timeless[0] == timeless[1]
 
 
-def test_every_preset_and_variant_builds(detector, kind):
+def test_every_preset_builds(detector, kind):
     shape = (12,) if kind == "table" else (1, 28, 28)
     for name in detector.PRESETS:
         model = detector.preset(name, device="cpu")
@@ -219,6 +220,13 @@ def test_every_preset_and_variant_builds(detector, kind):
         model.device_ = torch.device("cpu")
         if kind == "table" or name != "rings":
             assert bool(model.build(shape)) == has_players(detector)
+
+
+def test_every_variant_scores(detector, kind):
+    x = normal(kind)[:100]
+    for variant in typing.get_args(typing.get_type_hints(detector).get("variant")):
+        scores = small(detector, variant=variant).fit(x).anomaly_score(anomalous(kind))
+        assert scores.shape == (50,) and np.isfinite(scores).all(), variant
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (28, 28, 1), (17, 30, 3), (128, 128, 3)], ids=str)
