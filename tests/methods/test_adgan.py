@@ -5,13 +5,14 @@ import copy
 import numpy as np
 import pytest
 import torch
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 
 import ganad
 from ganad import ADGAN, DETECTORS, OCGAN, AnoGAN, FenceGAN, InputError
 from ganad.methods.adgan import FewPerWeight
 
 from ..samples import fitted, normal, small
+from .steps import fixed_noise, inputs, losses
 
 
 def by_hand(model: ADGAN, x: torch.Tensor) -> float:
@@ -54,9 +55,39 @@ def test_a_smaller_memory_budget_changes_nothing():
     assert np.allclose(bounded.anomaly_score(normal("table")), model.anomaly_score(normal("table")), rtol=1e-5)
 
 
-@pytest.mark.parametrize("settings", [dict(moving="sample"), dict(moving="none"), dict(variant="prior")])
-def test_cheaper_options_and_ablations_run(settings):
-    assert np.isfinite(small(ADGAN, **settings).fit(normal("table")).anomaly_score(normal("table"))).all()
+@pytest.mark.parametrize("moving", ["sample", "none"])
+def test_one_generator_for_all_starts_of_a_sample_or_none_that_moves(moving):
+    model = small(ADGAN, moving=moving, search_steps=5, n_seeds=3, weight_lr=1e-3).fit(normal("table"))
+    x, errors, priors = inputs(model, normal("table")[:4]), [], []
+    for row in x:
+        G, z = copy.deepcopy(model.nets_.generator).requires_grad_(), model.starts_.clone().requires_grad_()
+        groups = [{"params": [z], "lr": 0.25}, {"params": G.parameters(), "lr": 1e-3 if moving == "sample" else 0.0}]
+        adam = torch.optim.Adam(groups, betas=(0.5, 0.999))
+        for _ in range(5):
+            adam.zero_grad()
+            (row - G(z)).square().sum().backward()
+            adam.step()
+        errors.append((row - G(z)).square().sum(1).mean().item())
+        priors.append(np.mean([-multivariate_normal(np.zeros(4)).logpdf(code) for code in z.detach().numpy()]))
+    assert np.allclose(model.anomaly_score(normal("table")[:4]), errors, rtol=1e-3)
+    constant = 4 / 2 * np.log(2 * np.pi)  # of the density, left out
+    scores = model.set_params(variant="prior").anomaly_score(normal("table")[:4])
+    assert np.allclose(scores, np.array(priors) - constant, rtol=1e-3)
+
+
+@pytest.mark.parametrize("lipschitz", ["penalty", "clip"])
+def test_losses_clipping_and_the_critic_as_score(lipschitz):
+    model = small(ADGAN, lipschitz=lipschitz, n_critic=2, variant="critic").fit(normal("table"))
+    x, z, D = inputs(model, normal("table")), fixed_noise(model, len(normal("table"))), model.nets_.critic
+    with torch.no_grad():
+        on_real, on_fake = D(x).numpy(), D(model.nets_.generator(z)).numpy()
+    assert np.allclose(model.anomaly_score(normal("table")), -on_real, rtol=1e-4, atol=1e-6)
+    (*critic, (last, generator)), bound = losses(model, x), max(p.detach().abs().max() for p in D.parameters())
+    assert [player for player, _ in critic] == ["critic"] * 2 and last == "generator"
+    assert critic[0][1]["real"] == pytest.approx(-on_real.mean(), rel=1e-4)
+    assert critic[0][1]["fake"] == pytest.approx(on_fake.mean(), rel=1e-4)
+    assert generator == pytest.approx(dict(adv=-on_fake.mean()), rel=1e-4)
+    assert (critic[0][1].get("gp", -1) >= 0) == (lipschitz == "penalty") == (bound > 0.0101)
 
 
 DRAW = "ADGAN AnoGAN FAnoGAN EGBAD ALAD IGMMGAN FenceGAN RGAN OCGAN VAE".split()

@@ -1,11 +1,13 @@
 """AnoGAN: the search moves the code, and what it minimises is the score."""
 
 import numpy as np
+import pytest
 import torch
 
 from ganad import AnoGAN
 
 from ..samples import normal, small, trained
+from .steps import fake, fixed_noise, inputs, losses, real
 
 
 def test_the_search_lowers_its_loss_by_half_and_scores_what_it_ends_with():
@@ -69,3 +71,30 @@ def test_the_discriminator_alone_scores_without_a_search():
         assert np.allclose(model.anomaly_score(x), -model.nets_.discriminator(batch).numpy(), atol=1e-5)
     codes = model.draw(1000)
     assert codes.abs().max() < 1 and abs(codes.var() - 1 / 3) < 0.03
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_losses(kind):
+    model = small(AnoGAN).fit(normal(kind))
+    x, z = inputs(model, normal(kind)), fixed_noise(model, len(normal(kind)))
+    got, D = dict(losses(model, x)), model.nets_.discriminator
+    drawn = D(model.nets_.generator(z))
+    assert got["discriminator"] == pytest.approx(dict(real=real(D(x)), fake=fake(drawn)), rel=1e-4)
+    assert got["generator"] == pytest.approx(dict(adv=real(drawn)), rel=1e-4)
+
+
+def test_the_search_by_cross_entropy_scores_what_it_ends_with_and_lowers_it():
+    X = normal("table")[:30]
+    model = trained(AnoGAN, epochs=5, variant="cross-entropy", w_feature=0.4, search_lr=0.05).fit(normal("table"))
+    x = inputs(model, X)
+    z, scores = model.search(x)
+
+    def by_formula(codes):
+        with torch.no_grad():
+            drawn = model.nets_.generator(codes)
+            logit = model.nets_.discriminator(drawn).numpy()
+        return 0.6 * np.abs((x - drawn).numpy()).sum(1) + 0.4 * np.logaddexp(0, -logit)
+
+    assert np.allclose(scores, by_formula(z), rtol=1e-4)
+    assert np.allclose(model.anomaly_score(X), scores, rtol=1e-4)
+    assert scores.mean() < 0.9 * by_formula(model.starts_.repeat(30, 1)).mean()

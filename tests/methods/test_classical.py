@@ -85,6 +85,16 @@ def test_nearest_neighbor(kind, variant):
     close(scores, distance.mean(1) if variant == "mean" else distance[:, -1])
 
 
+@KINDS
+def test_nearest_neighbor_ratio(kind):
+    _, z, new, scores = fit(NearestNeighbor, kind, variant="ratio", k=4)
+    z = np.unique(z, axis=0)
+    within, across = cdist(z, z), cdist(new, z)
+    np.fill_diagonal(within, np.inf)  # a training sample is no neighbour of its own
+    spacing, index = np.sort(within, axis=1)[:, :4].mean(1), np.argsort(across, axis=1)[:, :4]
+    close(scores, np.take_along_axis(across, index, 1).mean(1) / spacing[index].mean(1))
+
+
 def test_pca_residual_is_what_the_other_directions_hold():
     model, *_, scores = fit(PCAResidual, "table", n_components=2)
     x = model.map_samples(model.view, np.concatenate([normal("table")[150:], anomalous("table")])) - model.origin_

@@ -10,6 +10,8 @@ from ganad import DAGMM, protocols
 from ganad.methods.dagmm import energy, mixture, whitener
 
 from ..data.conftest import SHARED
+from ..samples import fitted, normal
+from .steps import inputs, losses
 
 
 def test_mixture_and_energy_by_formula():
@@ -49,6 +51,25 @@ def test_jitter_is_relative_to_one_plus_the_mean_variance():
     plain, widened = (mixture(100 * z, logit, jitter)[2] for jitter in (0.0, 0.01))
     for a, b in zip(plain, widened):
         np.testing.assert_allclose(b - a, 0.01 * (1 + np.trace(a) / 3) * np.eye(3), atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_features_and_loss(kind):
+    model = fitted(DAGMM, kind)
+    x, net = inputs(model, normal(kind)), model.nets_.model
+    ((player, terms),) = losses(model, x)
+    with torch.no_grad():
+        code = net["encoder"](x).double().numpy()
+        a, b = (t.double().numpy().reshape(len(x), -1) for t in (x, net["decoder"](net["encoder"](x))))
+        z, logit, _ = model.features(x)
+    sizes = [np.sqrt((v**2).sum(1) + 0.01**2 * v.shape[1]) for v in (a, b)]  # a hundredth per column is the floor
+    error, cosine = np.linalg.norm(a - b, axis=1) / sizes[0], (a * b).sum(1) / (sizes[0] * sizes[1])
+    np.testing.assert_allclose(z, np.c_[code, error, cosine], rtol=1e-4, atol=1e-5)
+    log_phi, mu, sigma = mixture(z, logit, model.jitter)
+    expected = dict(reconstruction=((a - b) ** 2).sum(1).mean())
+    expected["energy"] = 0.1 * float(energy(z, log_phi, mu, whitener(sigma)).mean())
+    expected["diag"] = 0.005 * sum((1 / np.diag(s)).sum() for s in sigma.numpy())
+    assert player == "model" and terms == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.slow

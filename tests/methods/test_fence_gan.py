@@ -1,12 +1,16 @@
 """Fence GAN: losses against NumPy, published tables, and the two-dimensional experiment."""
 
 import numpy as np
+import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
 from ganad import FenceGAN
 from ganad.data import load
 from ganad.methods.fence_gan import _crowding
+
+from ..samples import normal, small
+from .steps import fake, fixed_noise, inputs, losses, real
 
 
 def test_encirclement_is_least_on_the_level_and_dispersion_is_one_over_the_spread():
@@ -52,3 +56,25 @@ def test_the_two_dimensional_experiment_fences_the_data():
     assert roc_auc_score(test.y == "anomaly", model.anomaly_score(test.x)) > 0.95
     radius = np.linalg.norm(model.sample(500, random_state=0) - 20, axis=1) / 3
     assert 1.5 < np.median(radius) < 4
+
+
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("encirclement", ["cross-entropy", "log"])
+def test_losses(encirclement, separate):
+    model = small(FenceGAN, alpha=0.3, gamma=0.2, encirclement=encirclement, separate_steps=separate, latent_sd=2.0)
+    model.fit(normal("table"))
+    x, z = inputs(model, normal("table")), fixed_noise(model, len(normal("table")))
+    *steps, (last, generator) = losses(model, x)
+    D, fence = model.nets_.discriminator, model.nets_.generator(2 * z)
+    expected = dict(real=real(D(x)), fence=0.2 * fake(D(fence)))
+    merged = {k: v for _, terms in steps for k, v in terms.items()}
+    assert [player for player, _ in steps] == ["discriminator"] * (1 + separate)
+    assert merged == pytest.approx(expected, rel=1e-4)
+    level = 0.3 * real(D(fence)) + 0.7 * fake(D(fence))
+    if encirclement == "log":
+        level = np.log(np.abs(0.3 - 1 / (1 + np.exp(-D(fence).detach().double().numpy())))).mean()
+    spread = fence.detach().numpy() - fence.detach().numpy().mean(0)
+    dispersion = 30 / np.linalg.norm(spread, axis=1).mean()
+    assert last == "generator"
+    assert generator == pytest.approx(dict(encirclement=level, dispersion=dispersion), rel=1e-3)
+    assert losses(model, x, "pretrain_step") == [(p, pytest.approx(t, rel=1e-4)) for p, t in steps]

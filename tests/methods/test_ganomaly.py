@@ -8,6 +8,7 @@ from ganad import GANomaly
 from ganad.training import Stream, TrainingSet
 
 from ..samples import normal, small
+from .steps import inputs
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,13 @@ def test_under_the_rule_of_distance_the_last_layer_is_never_trained():
     model.build = remember
     trained = model.fit(normal("table")).nets_.discriminator.state_dict()
     assert {k.partition(".")[0] for k, v in trained.items() if torch.equal(v, initial[k])} == {"head"}
+
+
+def test_two_scores_of_one_model():
+    model, X = small(GANomaly).fit(normal("images")), normal("images")[:20]
+    G, x = model.nets_.generator, inputs(model, X)
+    with torch.no_grad():
+        z = G["encoder"](x)
+        difference = (z - G["encoder2"](G["decoder"](z))).numpy()
+    assert np.allclose(model.anomaly_score(X), (difference**2).mean(1), rtol=1e-4)
+    assert np.allclose(model.set_params(variant="l1").anomaly_score(X), np.abs(difference).sum(1), rtol=1e-4)

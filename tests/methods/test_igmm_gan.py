@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.distance import mahalanobis
 from torch import nn
 
@@ -9,6 +10,7 @@ import ganad
 from ganad import IGMMGAN
 
 from ..samples import normal, small
+from .steps import fake, fixed_noise, inputs, losses, real
 
 
 @pytest.mark.parametrize("kind", ["table", "images"])
@@ -41,3 +43,21 @@ def test_published_discriminator():
     D = IGMMGAN.preset("mnist").build((1, 28, 28))["discriminator"]
     dense = next(m for m in D.joint if isinstance(m, nn.Linear))
     assert (dense.in_features, dense.out_features) == (41_984, 1024)
+
+
+def test_losses_and_the_score_of_the_network_alone():
+    model = small(IGMMGAN, w_rec=3.0, alpha=0.2).fit(normal("table"))
+    x, z = inputs(model, normal("table")), fixed_noise(model, len(normal("table")))
+    (_, first), (_, second), (_, coder) = steps = losses(model, x)
+    model.nets_.eval()
+    E, G, D = model.nets_.coder["encoder"], model.nets_.coder["generator"], model.nets_.discriminator
+    with torch.no_grad():
+        encoded, generated, error = D(x, E(x)), D(G(z), z), (x - G(E(x))).numpy()
+    assert [player for player, _ in steps] == ["discriminator", "discriminator", "coder"]
+    assert first == pytest.approx(dict(encoded=real(encoded)), rel=1e-4)
+    assert second == pytest.approx(dict(generated=fake(generated)), rel=1e-4)
+    rec = 3 * (error**2).mean()
+    expected = dict(generated=real(generated), encoded=fake(encoded), reconstruction=rec)
+    assert coder == pytest.approx(expected, rel=1e-4)
+    scores = 0.2 * np.linalg.norm(error, axis=1) + 0.8 * np.logaddexp(0, -encoded.numpy())
+    assert np.allclose(model.set_params(variant="sigma").anomaly_score(normal("table")), scores, rtol=1e-4)

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy.special import log_softmax, softmax
 
 from ganad import MMOCGAN
 from ganad.devices import isolated_rng
 
 from ..samples import normal, small, trained
+from .steps import fake, losses, real
 
 
 @pytest.mark.parametrize("injection", ["cat", "mix"])
@@ -45,3 +47,31 @@ def test_printed_information_and_matching_against_numpy():
     entropy = -(p * np.log(p)).sum()  # what a code drawn from Q costs on average, whatever code was put in
     for code in range(4):
         assert abs(model.mutual(logits, torch.full((200_000,), code)).item() - entropy) < 0.02
+
+
+@pytest.mark.parametrize("reading", ["consistent", "printed"])
+def test_losses_in_both_readings(reading, monkeypatch):
+    settings = dict(injection="mix", n_codes=3, reading=reading, w_entropy=0.7, w_sigma=0.5, density_quantile=0.3)
+    model = small(MMOCGAN, **settings).fit(normal("table"))
+    v, z, codes = torch.rand(300, 6) * 2 - 1, torch.randn(300, 4), torch.arange(3).repeat(100)
+    monkeypatch.setattr(torch, "multinomial", lambda p, n: codes[:, None])
+    model.noise = lambda n: z
+    G, D, T = model.nets_.generator, model.nets_.discriminator, model.nets_.target
+    got = dict(losses(model, v, "gan_step"))
+    with torch.no_grad():
+        drawn = G(z, codes)
+        logit, q, q_drawn = D(v).double().numpy(), D.codes(v).double().numpy(), D.codes(drawn).double().numpy()
+        p_target, sigma = 1 / (1 + np.exp(-T(drawn).double().numpy())), G.sigma.numpy()
+    p, sign = 1 / (1 + np.exp(-logit)), 1 if reading == "consistent" else -1
+    usage = softmax(q, axis=1).mean(0)
+    code = -log_softmax(q_drawn, axis=1)[np.arange(300), codes].mean()
+    entropy = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean()
+    expected = dict(real=real(D(v)), fake=fake(D(drawn)), entropy=sign * 0.7 * entropy, code=code)
+    assert got["discriminator"] == pytest.approx(expected | dict(usage=(usage * np.log(usage)).sum()), rel=1e-3)
+    density = np.log(p_target) * (p_target >= model.epsilon_)
+    assert density.any()
+    generator = got["generator"]
+    assert generator["density"] == pytest.approx(sign * density.mean(), rel=1e-3)
+    assert generator["code"] == pytest.approx(code, rel=1e-3)
+    assert generator["sigma"] == pytest.approx(0.5 * ((1 - sigma) ** 2).mean(), rel=1e-3)
+    assert set(generator) == {"pt", "density", "fm", "code", "sigma"}

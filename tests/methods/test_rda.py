@@ -22,9 +22,16 @@ def test_shrinking_minimises_the_objective(penalty, weight):
 
 
 @pytest.mark.parametrize("penalty", ["rows", "columns", "entries"])
-def test_every_half_turn_lowers_the_objective(penalty):
+def test_every_half_turn_lowers_the_objective_of_a_fixed_weight(penalty):
     detector = small(RobustAutoEncoder, penalty=penalty, w_sparse=0.5, n_turns=6, epochs=60).fit(normal("table"))
     assert len(detector.objective_) == 12 and (np.diff(detector.objective_) < 0).all()
+
+
+@pytest.mark.parametrize("penalty", ["rows", "columns", "entries"])
+def test_a_weight_of_its_own_in_every_turn_is_lowered_by_shrinking(penalty):
+    detector = small(RobustAutoEncoder, penalty=penalty, n_turns=6, epochs=20, contamination=0.2).fit(normal("table"))
+    trained, shrunk = np.reshape(detector.objective_, (6, 2)).T
+    assert (shrunk < trained).all()
 
 
 def test_gross_errors_of_the_training_set_move_to_the_sparse_part():
