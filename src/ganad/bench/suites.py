@@ -228,7 +228,7 @@ _SMALL_TABLE = (
 _FRAUD = (
     Recipe("OCAN", "OCAN", paper="credit-card"),
     Recipe("MMOCGAN", "MMOCGAN"),
-    Recipe("RGAN", "RGAN", quick=dict(epochs=1000), note=_CHANGED.format(".631")),
+    Recipe("RGAN", "RGAN", quick=dict(epochs=1000), paper="credit-card", note=_CHANGED.format(".631")),
     Recipe("FenceGAN", "FenceGAN", quick=dict(epochs=1000), note=_CHANGED.format(".087")),
     Recipe("DCAE", "AutoEncoder", quick=dict(epochs=50)),
     Recipe("OCNN", "OCNN"),

@@ -22,9 +22,9 @@ Differs from the paper:
   switch the term off.
 
 On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
-little of a space of 64 pixels, and the discriminator knows the outside only where they are. Trained without digit 0 on
-scikit-learn's digits for 300 epochs (one seed), AUROC against the digit, uniform noise and inverted digits is .24, .81
-and .08 on pixels, .95, 1.00 and 1.00 on codes. On codes, too, it takes hundreds of passes: 60 end near chance.
+little of a space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits
+without the 0, 60 passes (three seeds), the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels; with the printed
+signs it is .92, .79, .95, and with one code for all .93, .93, .95, so neither shows there (`ganad bench readings`).
 """
 
 from __future__ import annotations
