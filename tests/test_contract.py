@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 import ganad
-from ganad import DETECTORS, InputError
+from ganad import DETECTORS, InputError, IsolationForest
 from ganad.training import Run
 
 from .samples import KINDS, anomalous, fitted, has_players, normal, small, trained
@@ -139,6 +139,13 @@ def test_contamination_sets_the_share_flagged_and_zero_flags_nothing(detector, k
     assert 0.05 <= (tenth.predict(x) == -1).mean() <= 0.11
     assert np.array_equal(model.score_samples(x), -model.anomaly_score(x))
     assert np.allclose(tenth.decision_function(x), tenth.score_samples(x) - tenth.offset_)
+
+
+def test_every_sample_is_explained_by_finite_parts(detector, kind):
+    parts = fitted(detector, kind).explain(anomalous(kind))
+    assert parts.shape == anomalous(kind).shape and parts.dtype == np.float32
+    assert np.isfinite(parts).all()
+    assert parts.any() == (detector is not IsolationForest)  # its score is made of steps
 
 
 def test_unusable_input_is_refused_in_one_sentence(detector, kind):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ganad import AutoEncoder, FenceGAN, GANomaly
+from ganad import AutoEncoder, FenceGAN, GANomaly, IsolationForest, PCAResidual, explain
 
-from .samples import normal, trained
+from .samples import anomalous, fitted, normal, small, trained
 
 
 @pytest.mark.parametrize("detector", [AutoEncoder, GANomaly])
@@ -47,3 +47,30 @@ def test_explanations_do_not_depend_on_the_other_samples():
     model = trained(AutoEncoder, epochs=2).fit(normal("images"))
     maps = model.explain(normal("images"))
     assert np.array_equal(model.explain(normal("images")[5:6])[0], maps[5])
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_a_score_in_steps_has_parts_of_zero(kind):
+    parts = fitted(IsolationForest, kind).explain(anomalous(kind))
+    assert parts.shape == anomalous(kind).shape
+    assert not parts.any()
+
+
+def test_a_projection_that_is_no_image_is_explained_by_the_score():
+    class OnCodes(PCAResidual):
+        def reconstruct_batch(self, x):
+            raise AttributeError("as of AlexNet's features")
+
+    model = small(OnCodes).fit(normal("table"))
+    change = model.anomaly_score(anomalous("table")) - model.anomaly_score(normal("table").mean(0, keepdims=True))
+    assert np.allclose(model.explain(anomalous("table")).sum(1), change, rtol=1e-3)
+
+
+def test_columns_rank_by_what_they_add_and_a_text_column_counts_once():
+    columns = ["width", "colour=red", "colour=blue", "ratio=1", "height"]
+    parts = np.array([[1.0, 2, -5, 3, -9], [0, 2, 2, 0, 3], [-1, 0, 0, 0, -2]])
+    assert explain.ranked(parts, columns) == [
+        [("ratio=1", 3.0), ("width", 1.0)],  # not the height, which lowers the score most
+        [("colour", 4.0), ("height", 3.0)],
+        [],
+    ]

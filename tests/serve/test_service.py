@@ -1,5 +1,6 @@
 """The service over real sockets: scores equal the detector's, limits hold, bad bodies get a sentence."""
 
+import base64
 import contextlib
 import io
 import json
@@ -21,9 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ganad import IsolationForest
 from ganad.serve import Limits
+from ganad.serve.app import heat_map
 
-from ..samples import normal
+from ..samples import fitted, normal
 from .conftest import running
 
 
@@ -67,7 +70,25 @@ def test_rows_as_json_csv_and_parquet_get_equal_scores(tables, table_model, tabl
         assert answer.status_code == 200, answer.text
         results = answer.json()["results"]
         np.testing.assert_allclose([r["score"] for r in results], expected, rtol=1e-5)
-        assert {part["column"] for part in results[0]["explanation"]} == {"width", "height", "colour=x", "colour=y"}
+        assert {part["column"] for part in results[0]["explanation"]} == {"width", "height", "colour"}
+
+
+@pytest.mark.parametrize("kind", ["table", "images"])
+def test_a_score_that_cannot_be_explained_comes_without_explanation(kind):
+    """An isolation forest's is made of steps."""
+    x = normal(kind)[:1]
+    body = (json.dumps(x.tolist()), "application/json") if kind == "table" else (png(x[0]), "image/png")
+    with running(fitted(IsolationForest, kind), engine="torch") as url:
+        answer = post(url, *body, explain="true")
+    assert answer.status_code == 200
+    assert not answer.json()["results"][0]["explanation"]
+
+
+def test_a_heat_map_shows_what_raises_the_score_alone():
+    url = heat_map(np.array([[-9.0, 1.0], [0.0, 2.0]]))
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
+    assert pixels[..., 3].tolist() == [[0, 127], [0, 255]]
+    assert heat_map(-np.eye(2)) is None
 
 
 @pytest.mark.parametrize(

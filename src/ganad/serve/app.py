@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .. import __version__
 from ..detector import Detector
 from ..errors import InputError
+from ..explain import ranked
 from . import Limits, bodies
 from .batching import Batcher, Full
 from .engine import make_scorer
@@ -190,19 +191,24 @@ def finite(value: float) -> float | None:
 
 
 def explanations(detector: Detector, x: np.ndarray) -> list[Any]:
-    """A heat map for an image, as PNG in a data URL; for a row the columns that add most to its score."""
+    """For an image a heat map, as PNG in a data URL; for a row the columns that add most to its score.
+
+    None or an empty list where nothing can be said, as of an isolation forest.
+    """
     parts = detector.explain(x)
     if x.ndim == 2:
         names = getattr(detector, "columns_", None) or [f"column {i}" for i in range(x.shape[1])]
-        order = np.argsort(-np.abs(parts), axis=1)[:, :_EXPLAINED]
-        return [[{"column": names[j], "contribution": finite(row[j])} for j in rank] for row, rank in zip(parts, order)]
+        rows = ranked(parts, names)
+        return [[{"column": name, "contribution": finite(part)} for name, part in row[:_EXPLAINED]] for row in rows]
     return [heat_map(part) for part in parts]
 
 
-def heat_map(part: np.ndarray) -> str:
-    """Contributions ``(H, W)`` as a transparent red PNG."""
-    size = np.abs(part)
-    alpha = np.uint8(255 * size / max(float(size.max()), 1e-12))
+def heat_map(part: np.ndarray) -> str | None:
+    """What raises the score among contributions ``(H, W)``, as a transparent red PNG; None where nothing does."""
+    size = part.clip(0)
+    if not size.any():
+        return None
+    alpha = np.uint8(255 * size / float(size.max()))
     pixels = np.dstack([np.full_like(alpha, 220), np.full_like(alpha, 30), np.zeros_like(alpha), alpha])
     out = io.BytesIO()
     Image.fromarray(pixels, "RGBA").save(out, "PNG")
