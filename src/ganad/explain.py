@@ -50,8 +50,7 @@ def ranked(parts: np.ndarray, columns: Sequence[str]) -> list[list[tuple[str, fl
     shared = Counter(names)
     names = [name if shared[name] > 1 else whole for name, whole in zip(names, columns)]
     own = list(dict.fromkeys(names))
-    sums = np.zeros((len(parts), len(own)))
-    np.add.at(sums, (slice(None), [own.index(name) for name in names]), parts)
+    sums = parts @ np.eye(len(own))[[own.index(name) for name in names]]
     order = np.argsort(-sums, axis=1, kind="stable")
     return [[(own[j], float(row[j])) for j in rank if row[j] > 0] for row, rank in zip(sums, order)]
 

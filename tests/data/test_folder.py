@@ -158,3 +158,23 @@ def test_folders_without_usable_images_are_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_photograph_with_any_damaged_bytes_is_decoded_or_refused_in_a_sentence():
+    rng = np.random.default_rng(0)
+    photo = Image.fromarray(rng.integers(0, 256, (24, 24, 3)).astype(np.uint8))
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010F: "maker", 0x011A: 72.0, 0x9003: "2026:01:01 00:00:00"})
+    out = io.BytesIO()
+    photo.save(out, "JPEG", exif=exif)
+    refused = 0
+    for _ in range(2000):
+        bad = bytearray(out.getvalue())
+        for place in rng.integers(0, 220, 3):  # the head, EXIF data included
+            bad[place] ^= 1 << rng.integers(8)
+        try:
+            assert folder.decode_one(bytes(bad), (8, 8), "RGB").shape == (8, 8, 3)
+        except InputError:
+            refused += 1
+    assert refused > 100

@@ -70,5 +70,5 @@ def pictures(picture_model):
 
 @pytest.fixture(scope="session")
 def tables(table_model):
-    with running(table_model, limits=Limits(body_bytes=200_000, samples=500)) as url:
+    with running(table_model, limits=Limits(body_bytes=200_000, samples=500, columns=200)) as url:
         yield url

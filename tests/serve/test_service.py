@@ -36,6 +36,12 @@ def png(pixels):
     return out.getvalue()
 
 
+def parquet(**columns):
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), out)
+    return out.getvalue()
+
+
 def post(url, content, kind, **params):
     return httpx.post(f"{url}/score", content=content, headers={"Content-Type": kind}, params=params, timeout=30)
 
@@ -95,6 +101,18 @@ def test_a_heat_map_shows_what_raises_the_score_alone():
     ("body", "kind", "status", "sentence"),
     [
         (b"", "application/json", 400, "empty"),
+        (b"a" * 150_000, "text/csv", 422, "field larger than field limit"),
+        (b'[{"width": 1, "height": 1, "colour": [1]}]', "application/json", 422, "'colour' is list"),
+        (b'[{"width": 1, "height": 1, "colour": {"a": 1}}]', "application/json", 422, "'colour' is struct"),
+        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "surrogates not allowed"),
+        (b'[{"\\ud800": 1}]', "application/json", 422, "surrogates not allowed"),
+        (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "below 3.4e38"),
+        (parquet(colour=[b"\xff"], width=[1.0], height=[1.0]), "application/vnd.apache.parquet", 422, "was text"),
+        (parquet(colour=[["x"]], width=[1.0], height=[1.0]), "application/vnd.apache.parquet", 422, "'colour' is list"),
+        (parquet(width=[1.0] * 2_000_000), "application/vnd.apache.parquet", 413, "2,000,000 rows"),
+        (parquet(**{f"c{i}": [1.0] for i in range(300)}), "application/vnd.apache.parquet", 413, "300 columns"),
+        (b"PAR1" + bytes(100), "application/vnd.apache.parquet", 422, "no Parquet file"),
+        (b"[" + b"{},".join([b""] * 502) + b"{}]", "application/json", 413, "502 rows"),
         (b"{", "application/json", 422, "no JSON"),
         (b"[]", "application/json", 422, "at least one row"),
         (b'[{"width": 1}]', "application/json", 422, "column 'height' and 1 more is missing"),

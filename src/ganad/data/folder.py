@@ -129,7 +129,7 @@ def _look(files: list[Path]) -> tuple[list[int], str]:
                 turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
                 sizes[image.size if turned else image.size[::-1]] += 1
                 grey &= image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
-        except _REASONS:
+        except Exception:
             continue
     if not sizes:
         return [MAX_SIDE, MAX_SIDE], "RGB"
@@ -140,9 +140,6 @@ def _look(files: list[Path]) -> tuple[list[int], str]:
 
 class _Refused(ValueError):
     """An image that is readable as a file but has no meaning as pixels from 0 to 255."""
-
-
-_REASONS = (OSError, SyntaxError, ValueError, EOFError, MemoryError, Image.DecompressionBombError, KeyError, IndexError)
 
 
 def _open(file: Path) -> Image.Image:
@@ -165,15 +162,15 @@ def _open(file: Path) -> Image.Image:
     return image
 
 
-def decode_one(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
-    """``decode`` of a file's content; InputError, in words, if that is not possible."""
+def decode_one(content: bytes, size: tuple[int, int], mode: str, *, most: int = MAX_PIXELS) -> np.ndarray:
+    """``decode`` of a file's content; InputError, in words, if that is not possible or it has over ``most`` pixels."""
     file = io.BytesIO(content)
     try:
         image = Image.open(file, formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise _Refused(f"{image.width * image.height:,} pixels, more than the {MAX_PIXELS:,} allowed")
+        if image.width * image.height > most:
+            raise _Refused(f"{image.width * image.height:,} pixels, more than the {most:,} allowed")
         return _pixels(image, size, mode)
-    except _REASONS as error:
+    except Exception as error:
         raise InputError(f"the image cannot be read: {_reason(error, Path('image'))}") from error
 
 
@@ -181,7 +178,7 @@ def decode(file: Path, size: tuple[int, int], mode: str) -> np.ndarray:
     """One image as uint8 ``(H, W)`` or ``(H, W, 3)``.
 
     The first frame is taken, turned by its EXIF orientation, 16-bit grey scaled by 256, transparency laid on white.
-    Raises one of the exceptions in ``_REASONS`` if that is not possible.
+    Raises whatever Pillow does for a damaged file, EXIF data included, if that is not possible.
     """
     with _open(file) as image:
         return _pixels(image, size, mode)
@@ -204,7 +201,7 @@ def _pixels(image: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
 def _eight_bit(image: Image.Image) -> Image.Image:
     """The same picture in a mode that ``convert`` treats rightly: it saturates 16-bit grey and truncates floats."""
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
+        values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise _Refused("integer pixels outside 0 to 65,535")
         return _grey(values >> 8, image)  # by the type, never by the content, or a dark picture would turn bright
@@ -303,7 +300,7 @@ def _decode_all(
             return rows[row]
         try:
             return decode(file, size, mode)
-        except _REASONS as error:
+        except Exception as error:
             if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
                 passing.append(entry[0])  # the system's refusal and not the file's: it may be gone the next time
             return _reason(error, file)

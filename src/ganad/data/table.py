@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def _read(path: Path) -> pyarrow.Table:
             return pyarrow.parquet.read_table(path)
         with _open_csv(path) as reader:
             return reader.read_all()
-    except (pyarrow.ArrowException, OSError, ValueError) as error:
+    except (pyarrow.ArrowException, csv.Error, OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
@@ -82,7 +83,7 @@ def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
         else:
             with _open_csv(path) as reader:
                 yield from _regrouped(reader, rows)
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, csv.Error, OSError) as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
@@ -133,7 +134,7 @@ def _encode(
     first_row: int,
 ) -> Samples:
     names = table.column_names
-    twice = sorted({n for n in names if names.count(n) > 1})
+    twice = sorted(n for n, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
     if table.num_rows == 0:
@@ -241,7 +242,10 @@ def _values(
     """A column as float64 ``(n, 1)``, or one-hot ``(n, number of categories)``; NaN for gaps with ``impute``."""
     name, fill = recipe["name"], np.nan if impute else recipe["fill"]
     if _is_text(recipe):
-        text = column.cast(pyarrow.string())
+        try:
+            text = column.cast(pyarrow.string())
+        except pyarrow.ArrowException as error:
+            raise InputError(f"{path}: column {name!r} is {column.type}, but was text in training") from error
         _refuse_missing(text.null_count, name, fill, path)
         one_hot = dict(zip(recipe["categories"], np.eye(len(recipe["categories"]))))
         one_hot[None] = one_hot.get(fill, np.full(len(one_hot), np.nan))

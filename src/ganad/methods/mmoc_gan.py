@@ -23,8 +23,9 @@ Differs from the paper:
 
 On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
 little of a space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits
-without the 0, 60 passes (three seeds), the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels; with the printed
-signs it is .92, .79, .95, and with one code for all .93, .93, .95, so neither shows there (`ganad bench readings`).
+without the 0, 60 passes (three seeds), the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels; with the
+printed signs it is .92, .79, .95, and with one code for all .93, .93, .95, so neither shows there (`ganad bench
+readings`).
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ class Limits:
     bodies_bytes: int = 256 * 2**20  #: of all requests under way
     connections: int = 1000  #: open at a time
     samples: int = 10_000  #: of one request
+    columns: int = 10_000  #: of a table
+    pixels: int = 16 * 2**20  #: of an image, in its own size
     seconds: float = 30.0  #: to receive a head, to receive a body, and to score it
     waiting: int = 4096  #: samples that may wait for their turn
 

@@ -98,10 +98,10 @@ def create_app(
     async def answer(body: bytes, request: Request, explain: bool) -> JSONResponse:
         arguments = body, request.headers.get("content-type", ""), detector, limits
         light = bodies.is_light(body)
-        x, names = bodies.parse(*arguments) if light else await asyncio.to_thread(bodies.parse, *arguments)
         busy = bodies.Refused(503, "busy; try again later", **bodies.RETRY)
         try:
             async with asyncio.timeout(limits.seconds):
+                x, names = bodies.parse(*arguments) if light else await asyncio.to_thread(bodies.parse, *arguments)
                 scores = await batcher.submit(x)
                 reasons = await batcher.run(lambda: explanations(detector, x)) if explain else None
         except (Full, TimeoutError) as error:
@@ -170,7 +170,11 @@ class Answers:
                 self.on_answer(scope["path"], message["status"])
             await send(message)
 
-        await self.app(scope, receive, counted)
+        try:
+            await self.app(scope, receive, counted)
+        except Exception:  # is answered further out
+            self.on_answer(scope["path"], 500)
+            raise
 
 
 def verdicts(detector: Detector, names: list[str], scores: np.ndarray) -> list[dict[str, Any]]:

@@ -121,27 +121,31 @@ def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) ->
         wanted = "images" if images else "table rows, as JSON, CSV or Parquet"
         raise Refused(415, f"this model scores {wanted}, and the body is {kind}")
     try:
-        x, names = image(body, detector) if images else table(body, kind, detector)
+        return image(body, detector, limits) if images else table(body, kind, detector, limits)
     except InputError as error:
         raise Refused(422, str(error)) from error
-    if len(x) > limits.samples:
-        raise Refused(413, f"{len(x):,} rows are more than the {limits.samples:,} allowed in one request")
-    return x, names
 
 
-def image(body: bytes, detector: Detector) -> tuple[np.ndarray, list[str]]:
+def refuse_many(rows: int, limits: Limits) -> None:
+    """Refused with 413 for more rows than one request may have; before they take memory, where their number is told."""
+    if rows > limits.samples:
+        raise Refused(413, f"{rows:,} rows are more than the {limits.samples:,} allowed in one request")
+
+
+def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """One image as the model's training images were read."""
     height, width = detector.sample_shape_[:2]
     mode = "RGB" if len(detector.sample_shape_) == 3 and detector.sample_shape_[2] == 3 else "L"
-    pixels = decode_one(body, (height, width), mode)
+    pixels = decode_one(body, (height, width), mode, most=limits.pixels)
     return pixels.reshape(1, *detector.sample_shape_), ["image"]
 
 
-def table(body: bytes, kind: str, detector: Detector) -> tuple[np.ndarray, list[str]]:
+def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """Rows as the model's training table was read; columns go by name where it had names."""
     source = getattr(detector, "source_", None) or {}
     if kind == "json":
         rows = json_rows(body)
+        refuse_many(len(rows), limits)
         if all(isinstance(row, list) for row in rows):
             return plain_rows(rows, detector), [str(i) for i in range(len(rows))]
         if not all(isinstance(row, dict) for row in rows):
@@ -151,21 +155,38 @@ def table(body: bytes, kind: str, detector: Detector) -> tuple[np.ndarray, list[
     with tempfile.TemporaryDirectory(prefix="ganad") as folder:
         path = Path(folder) / ("rows.csv" if kind == "csv" else "rows.parquet")
         if kind == "json":
-            names = list(dict.fromkeys(name for row in rows for name in row))
-            columns = {name: [row.get(name) for row in rows] for name in names}
+            there = set().union(*rows)
+            known = [c["name"] for c in source["columns"] if c["name"] in there] or list(rows[0])[:1]
+            columns = {name: [row.get(name) for row in rows] for name in known}
             try:
                 pyarrow.parquet.write_table(pyarrow.table(columns), path)
-            except (pyarrow.ArrowException, TypeError, OverflowError) as error:
+            except (pyarrow.ArrowException, TypeError, OverflowError, UnicodeError) as error:
                 raise InputError(
-                    f"a column of the rows mixes kinds of values ({str(error).splitlines()[0]})"
+                    f"a column of the rows holds values that cannot stand together ({str(error).splitlines()[0]})"
                 ) from error
         else:
             path.write_bytes(body)
         try:
+            if kind == "parquet":
+                refuse_many(parquet_rows(path, limits), limits)
             samples = load_table(path, source=source)
         except InputError as error:
             raise InputError(str(error).replace(str(path), "body")) from error
+    refuse_many(len(samples.x), limits)
+    if not (np.abs(samples.x) <= np.finfo(np.float32).max).all():
+        raise InputError("every number must be finite, below 3.4e38 in size")
     return samples.x, samples.names or []
+
+
+def parquet_rows(path: Path, limits: Limits) -> int:
+    """Rows of a Parquet file, from its last bytes; InputError for one that cannot be read or has too many columns."""
+    try:
+        seen = pyarrow.parquet.read_metadata(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"the body is no Parquet file ({str(error).splitlines()[0]})") from error
+    if seen.num_columns > limits.columns:
+        raise Refused(413, f"{seen.num_columns:,} columns are more than the {limits.columns:,} allowed")
+    return int(seen.num_rows)
 
 
 def json_rows(body: bytes) -> list[Any]:
