@@ -78,3 +78,11 @@ def test_a_calibrated_detector_keeps_its_promise_through_a_file(tmp_path):
     assert np.array_equal(again.p_values(held_out), model.p_values(held_out))
     assert np.array_equal(again.select(held_out[:50], fdr=0.5), model.select(held_out[:50], fdr=0.5))
     assert not hasattr(again.fit(normal("table")), "calibration_")
+
+
+def test_a_refused_calibration_changes_nothing():
+    model = small(AutoEncoder).fit(normal("table"))
+    before = model.threshold_
+    with pytest.raises(InputError, match="alpha=2"):
+        model.calibrate(normal("table"), alpha=2)
+    assert model.threshold_ == before and not hasattr(model, "calibration_")

@@ -9,6 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from ganad import DETECTORS, KDE, AutoEncoder, InputError, load
 from ganad.export import export_onnx
+from ganad.serve.engine import make_scorer
 
 from .samples import KINDS, small
 
@@ -41,6 +42,30 @@ def test_scores_and_decisions_are_those_of_the_detector(detector, kind, tmp_path
     described = json.loads(session.get_modelmeta().custom_metadata_map["ganad"])
     assert described["class"] == detector.__name__
     assert described["threshold"] == model.threshold_
+    assert described["settings"]["contamination"] == 0.1
+
+
+class Doubtful(AutoEncoder):
+    """A method of one's own whose score asks what the data are."""
+
+    def score_batch(self, x):
+        return super().score_batch(x) if x.sum() > 0 else x.flatten(1).sum(1)
+
+
+def test_a_method_that_cannot_be_traced_is_refused_in_a_sentence_and_served_by_torch(tmp_path):
+    model = small(Doubtful).fit(real("table"))
+    with pytest.raises(InputError, match="Doubtful cannot be exported: torch does not trace it"):
+        export_onnx(model, tmp_path / "m.onnx")
+    name, score = make_scorer(model, "auto")
+    assert name == "torch" and np.array_equal(score(real("table")[:3]), model.anomaly_score(real("table")[:3]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_threshold_that_flags_nothing_is_json(tmp_path):
+    model = small(AutoEncoder).fit(real("table")).calibrate(real("table")[:5], alpha=0.01)
+    export_onnx(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    assert '"threshold": null' in session.get_modelmeta().custom_metadata_map["ganad"]
 
 
 def test_a_loaded_model_scores_the_same_after_its_export(tmp_path):

@@ -30,7 +30,7 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     return (1 + len(calibration) - ranks) / (len(calibration) + 1)
 
 
-def threshold(calibration: np.ndarray, alpha: float) -> float:
+def threshold(calibration: np.ndarray, alpha: float = 0.01) -> float:
     """The score above which at most a share ``alpha`` of normal samples lies.
 
     The false-alarm rate is floor(alpha (m + 1)) / (m + 1) exactly if no two scores are equal, and never more. With

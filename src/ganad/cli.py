@@ -320,7 +320,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
-    max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
+    max_mb: Annotated[int, typer.Option(min=1, help="Largest body of a request, in megabytes.")] = 32,
 ) -> None:
     """Answer requests with scores, and show a page to drop files on."""
     from .serve import Limits
@@ -329,7 +329,7 @@ def serve(
     if engine not in ("auto", "onnx", "torch"):
         raise InputError(f"--engine {engine} is not one of auto, onnx, torch")
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
-    limits = Limits(body_bytes=int(max_mb * 2**20))
+    limits = Limits(body_bytes=max_mb * 2**20, bodies_bytes=max(256, 2 * max_mb) * 2**20)
     run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
 
 

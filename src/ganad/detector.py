@@ -342,9 +342,10 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         With ``alpha``, ``predict`` from now on raises false alarms for at most that share of normal samples.
         See ``ganad.calibrate`` for what is promised and when.
         """
-        self.calibration_ = np.sort(self.anomaly_score(X))
+        scores = np.sort(self.anomaly_score(X))
         if alpha is not None:
-            self.offset_ = -calibrate.threshold(self.calibration_, alpha)
+            self.offset_ = -calibrate.threshold(scores, alpha)
+        self.calibration_ = scores
         return self
 
     def p_values(self, X: Any) -> np.ndarray:
@@ -352,7 +353,7 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.p_values(self.anomaly_score(X), self.calibration_)
 
-    def threshold(self, alpha: float) -> float:
+    def threshold(self, alpha: float = 0.01) -> float:
         """The score that at most a share ``alpha`` of normal samples exceeds; needs ``calibrate`` first."""
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.threshold(self.calibration_, alpha)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import warnings
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
     (0 to 255 for 8-bit images), any n. Outputs ``score`` ``(n,)`` float32 and ``is_anomaly`` ``(n,)`` bool. The
     metadata entry ``ganad`` holds class, settings and threshold as JSON.
 
-    Raises InputError for a method whose score is no forward pass, MissingExtra without the extra ``onnx``.
+    Raises InputError for a method whose score is no forward pass or cannot be traced, MissingExtra without the extra
+    ``onnx``.
     """
     check_is_fitted(detector, "nets_")
     if detector.NO_FORWARD_PASS:
@@ -50,21 +52,33 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells everyone that torchvision is not installed
     with frozen(detector.nets_), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
-        program = torch.onnx.export(
-            _Scorer(detector).eval(),
-            (example,),
-            dynamo=True,
-            opset_version=20,
-            input_names=["x"],
-            output_names=["score", "is_anomaly"],
-            dynamic_shapes=({0: torch.export.Dim("n", min=1, max=2**20)},),
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                _Scorer(detector).eval(),
+                (example,),
+                dynamo=True,
+                opset_version=20,
+                input_names=["x"],
+                output_names=["score", "is_anomaly"],
+                dynamic_shapes=({0: torch.export.Dim("n", min=1, max=2**20)},),
+                verbose=False,
+            )
+        except Exception as error:  # of any type, since the exporter runs the method's own code
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(
+                f"{type(detector).__name__} cannot be exported: torch does not trace it ({reason})"
+            ) from error
     assert program is not None
     model = program.model_proto
-    described = {"class": type(detector).__name__, "threshold": detector.threshold_, "versions": persist.versions()}
+    threshold = detector.threshold_
+    described = {
+        "class": type(detector).__name__,
+        "settings": detector.get_params(deep=False),
+        "threshold": threshold if math.isfinite(threshold) else None,  # which flags nothing; JSON has no infinity
+        "versions": persist.versions(),
+    }
     entry = model.metadata_props.add()
-    entry.key, entry.value = "ganad", json.dumps(described)
+    entry.key, entry.value = "ganad", json.dumps(described, default=str)  # a random state, a network of your own
     onnx.checker.check_model(model)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")

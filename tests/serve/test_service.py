@@ -207,6 +207,16 @@ def test_a_slow_head_ends_the_connection(table_model, sent):
                 time.sleep(0.4)
 
 
+def test_a_body_where_none_is_wanted_is_not_waited_for(tables):
+    with socket.create_connection(("127.0.0.1", urlsplit(tables).port)) as s:
+        s.settimeout(10)
+        s.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n\r\n1")
+        answer = b""
+        while part := s.recv(4096):
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_bodies_that_together_are_too_large_wait(table_model):
     limits = Limits(body_bytes=8_000, bodies_bytes=10_000)
     with running(table_model, limits=limits) as url:

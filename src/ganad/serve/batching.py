@@ -52,12 +52,18 @@ class Batcher:
     def _send(self) -> None:
         """Give the thread a batch if it has none, and one ahead if that is full."""
         while self.jobs and self.n_batches <= (self.n_gathered >= self.largest):
-            batch = [self.jobs.popleft()]
-            n = len(batch[0][0])
-            while self.jobs and n + len(self.jobs[0][0]) <= self.largest:
-                batch.append(self.jobs.popleft())
-                n += len(batch[-1][0])
-            self.n_gathered -= n
+            batch: list[Job] = []
+            n = 0
+            while self.jobs and (not batch or n + len(self.jobs[0][0]) <= self.largest):
+                x, future = self.jobs.popleft()
+                self.n_gathered -= len(x)
+                if future.done():  # its client has left, or its time is over
+                    self.n_waiting -= len(x)
+                else:
+                    batch.append((x, future))
+                    n += len(x)
+            if not batch:
+                return
             self.n_batches += 1
             self.on_batch(n)
             scoring = self.run(functools.partial(self._scored, [x for x, _ in batch]))
@@ -71,7 +77,7 @@ class Batcher:
         self.n_waiting -= n
         error = done.exception()
         for i, (_, future) in enumerate(batch):
-            if future.done():  # its client has left
+            if future.done():
                 continue
             if error:
                 future.set_exception(error)

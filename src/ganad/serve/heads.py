@@ -22,6 +22,11 @@ def protocol(seconds: float) -> type[H11Protocol]:
             super().data_received(data)
             self.watch()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.conn.their_state is h11.SEND_BODY:  # of a body that nobody will read
+                self.transport.close()
+
         def connection_lost(self, exc: Exception | None) -> None:
             self.forget()
             super().connection_lost(exc)
