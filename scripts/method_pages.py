@@ -30,7 +30,10 @@ def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
             found.setdefault(key, {}).setdefault(str(row["class"] or ""), []).append(row["metrics"]["auroc"])
     if not found:
         return ["No row has been measured yet; `ganad bench` makes them."]
-    lines = ["| table | line | budget | classes | AUROC | of the worst class | trials |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| table | line | budget | classes | AUROC | of the worst class | trials |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for key, classes in sorted(found.items()):
         means = [statistics.mean(values) for values in classes.values()]
         only = next(iter(classes.values()))

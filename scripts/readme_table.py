@@ -1,6 +1,6 @@
 """Write the README's table, between its marks, from the rows of ``study-mnist`` at ``quick``.
 
-    python scripts/readme_table.py
+python scripts/readme_table.py
 """
 
 from __future__ import annotations

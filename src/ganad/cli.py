@@ -627,9 +627,15 @@ def write_report(
     from . import calibrate, report
 
     is_image = samples.x.ndim > 2
-    worst = np.argsort(-scores, kind="stable")[:EXPLAINED]
-    maps = detector.explain(samples.x[np.sort(worst)]) if is_image else np.empty(0)
-    calibrated = hasattr(detector, "calibration_")
+    shown = report.shown(scores, detector.threshold_) if is_image else np.empty(0, int)
+    pictures = samples.x[shown]
+
+    def of_the_shown(values: np.ndarray | None) -> dict[int, np.ndarray]:
+        return {} if values is None else dict(zip(shown.tolist(), values))
+
+    codes = optional(lambda: detector.encode(samples.x))
+    mixture = getattr(detector, "mixture_", None)
+    calibration = getattr(detector, "calibration_", None)
     report.write(
         path,
         scores=scores,
@@ -639,14 +645,19 @@ def write_report(
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,
         columns=None if is_image else samples.columns,
-        heatmaps=dict(zip(np.sort(worst).tolist(), maps)),
-        p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
+        heatmaps=of_the_shown(detector.explain(pictures) if is_image else None),
+        reconstructions=of_the_shown(
+            optional(lambda: as_pictures(detector.reconstruct(pictures))) if is_image else None
+        ),
+        p_values=None if calibration is None else calibrate.p_values(scores, calibration),
+        calibration=calibration,
         history=detector.history_,
         settings=detector.get_params(),
         method=type(detector).__name__,
         model_info={"model": model},
         data_info={"data": data},
-        codes=optional(lambda: detector.encode(samples.x)),
+        codes=codes,
+        clusters=None if codes is None or mixture is None else mixture.predict(codes),
         generated=optional(lambda: as_pictures(detector.sample(GENERATED, random_state=0))) if is_image else None,
         unreadable=samples.unreadable,
     )
@@ -665,13 +676,9 @@ def optional(make: Callable[[], Any]) -> Any:
 
 
 def as_pictures(x: np.ndarray) -> np.ndarray:
-    """Generated images as 8-bit pixels."""
+    """Drawn images as 8-bit pixels."""
     pixels = x.clip(0, 255).round().astype("uint8")
     return pixels[..., 0] if pixels.ndim == 4 and pixels.shape[-1] == 1 else pixels
-
-
-#: Samples of a report that get a heat map.
-EXPLAINED = 60
 
 
 def remove_checkpoint(folder: Path) -> None:
