@@ -80,14 +80,23 @@ def test_rows_as_json_csv_and_parquet_get_equal_scores(tables, table_model, tabl
         (b'[{"width": "wide", "height": 1, "colour": "x"}]', "application/json", 422, "'width'"),
         (b'[{"width": 1, "height": 1, "colour": "green"}]', "application/json", 422, "green"),
         (b'[{"width": [1], "height": {}, "colour": "x"}]', "application/json", 422, ""),
+        (b'[{"width": 1, "height": 1, "colour": [1]}]', "application/json", 422, "'colour' is list"),
+        (b'[{"width": 1, "height": 1, "colour": {"a": 1}}]', "application/json", 422, "'colour' is struct"),
+        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "no Unicode"),
+        (b'[{"width": 1, "height": 1, "\\ud800": "x"}]', "application/json", 422, "column 'colour' is missing"),
+        (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "finite"),
         (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
         (b"[[1, 2, 3, 1e999]]", "application/json", 422, "finite"),
         (b"PAR1 nothing", "application/vnd.apache.parquet", 422, "body"),
         (b"a,b\n1", "text/csv", 422, "body"),
+        (b"a" * 150_000, "text/csv", 422, "field larger"),
+        (b"a," * 99_999, "text/csv", 422, "column"),
+        (b"width,height,colour\n" + b"1,1,x\n" * 501, "text/csv", 413, "500 rows"),
         (b"\x89PNG", "image/png", 415, "table rows"),
         (b"x", "application/zip", 415, "not read"),
         (b"1" * 300_000, "text/csv", 413, "200,000 bytes"),
-        (json.dumps([[0.0] * 4] * 501).encode(), "application/json", 413, "501 rows"),
+        (json.dumps([[0.0] * 4] * 501).encode(), "application/json", 413, "500 rows"),
+        (json.dumps([{"width": 1}] * 501).encode(), "application/json", 413, "500 rows"),
     ],
 )
 def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
@@ -97,9 +106,40 @@ def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
     assert "/tmp" not in answer.text
 
 
+def parquet(**columns):
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"width": [1.0], "height": [1.0]} | columns), out)
+    return out.getvalue()
+
+
+def no_text():
+    """A column said to be text, of bytes that are none."""
+    return pyarrow.Array.from_buffers(pyarrow.string(), 1, pyarrow.array([b"\xff\xfe"]).buffers())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (parquet(colour=[["x"]]), 422, "column 'colour' is list"),
+        (parquet(colour=[b"\xff"]), 422, "column 'colour' is binary"),
+        (parquet(colour=no_text()), 422, "UTF-8"),
+        (parquet(width=[[1.0]], colour=["x"]), 422, "column 'width' is list"),
+        (parquet(width=[1e39], colour=["x"]), 422, "finite"),
+        (parquet(), 422, "column 'colour' is missing"),
+        (parquet(colour=["x"], other=[["y"]]), 200, ""),
+        (parquet(width=np.ones(501), height=np.ones(501), colour=["x"] * 501), 413, "500 rows"),
+        (parquet(colour=["x"], width=np.ones(1))[:-8], 422, "cannot be read"),
+    ],
+)
+def test_odd_parquet_gets_a_sentence(tables, body, status, sentence):
+    answer = post(tables, body, "application/vnd.apache.parquet")
+    assert answer.status_code == status, answer.text
+    assert sentence in answer.json().get("error", "")
+
+
 def test_damaged_images_get_a_sentence(pictures):
     whole = png(normal("images")[0])
-    bomb = png(np.zeros((8200, 8200), np.uint8))  # 67 million pixels in 65 kilobytes
+    bomb = png(np.zeros((4000, 4001), np.uint8))  # 16 million pixels in 16 kilobytes
     for body in (whole[:40], b"GIF89a", b"text", bomb):
         answer = post(pictures, body, "image/png")
         assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]

@@ -165,13 +165,13 @@ def _open(file: Path) -> Image.Image:
     return image
 
 
-def decode_one(content: bytes, size: tuple[int, int], mode: str) -> np.ndarray:
-    """``decode`` of a file's content; InputError, in words, if that is not possible."""
+def decode_one(content: bytes, size: tuple[int, int], mode: str, most: int = MAX_PIXELS) -> np.ndarray:
+    """``decode`` of a file's content of at most so many pixels; InputError, in words, if that is not possible."""
     file = io.BytesIO(content)
     try:
         image = Image.open(file, formats=FORMATS)
-        if image.width * image.height > MAX_PIXELS:
-            raise _Refused(f"{image.width * image.height:,} pixels, more than the {MAX_PIXELS:,} allowed")
+        if image.width * image.height > most:
+            raise _Refused(f"{image.width * image.height:,} pixels, more than the {most:,} allowed")
         return _pixels(image, size, mode)
     except _REASONS as error:
         raise InputError(f"the image cannot be read: {_reason(error, Path('image'))}") from error
