@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 import httpx
@@ -206,6 +207,83 @@ def test_a_slow_head_ends_the_connection(table_model, sent):
             for _ in range(3):
                 assert client.get("/health").status_code == 200
                 time.sleep(0.4)
+
+
+@pytest.mark.parametrize("head", ["GET /health", "POST /nowhere", "GET /model"])
+def test_a_body_that_nobody_reads_does_not_hold_the_connection(tables, head):
+    port = urlsplit(tables).port
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        s.sendall(f"{head} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\na".encode())
+        read = b""
+        while part := s.recv(4096):
+            read += part
+        assert read.startswith(b"HTTP/1.1 ") and b"{" in read
+
+
+def test_a_connection_too_many_is_told_when_to_come_back(table_model):
+    with running(table_model, limits=Limits(connections=2)) as url:
+        with begun(url, "Content-Length: 9"), begun(url, "Content-Length: 9"):
+            answer = httpx.get(f"{url}/health")
+            assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{url}/health").status_code != 200:
+            assert time.monotonic() < deadline
+
+
+def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
+    from ganad.serve import app as module
+
+    def broken(x):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(module, "make_scorer", lambda detector, engine: ("broken", broken))
+    with running(table_model) as url:
+        assert post(url, b"[[1, 2, 3, 4]]", "application/json").status_code == 500
+        assert 'ganad_requests_total{path="/score",status="500"} 1.0' in httpx.get(f"{url}/metrics").text
+
+
+def test_what_waits_too_long_is_neither_scored_nor_read(table_model, monkeypatch):
+    from ganad.serve import app as module
+
+    scored, go_on = [], threading.Event()
+
+    def slow(x):
+        scored.extend(x[:, 0].tolist())
+        go_on.wait(20)
+        return np.zeros(len(x))
+
+    monkeypatch.setattr(module, "make_scorer", lambda detector, engine: ("slow", slow))
+    with running(table_model, limits=Limits(seconds=0.5)) as url, ThreadPoolExecutor(4) as pool:
+        rows = [json.dumps([[float(i), 0, 0, 0]] * 40) for i in range(4)]  # one batch each
+        answers = list(pool.map(lambda body: post(url, body, "application/json"), rows))
+        assert [a.status_code for a in answers] == [503] * 4
+        go_on.set()
+        assert post(url, b"[[9, 0, 0, 0]]", "application/json").status_code == 200
+        assert "ganad_waiting_samples 0.0" in httpx.get(f"{url}/metrics").text
+    assert len(set(scored)) < 5 and scored[-1] == 9  # one with the thread and one ahead of it, of the four
+
+
+def test_no_more_large_bodies_wait_than_agreed(table_model, monkeypatch):
+    go_on = threading.Event()
+
+    def slow(*arguments):
+        go_on.wait(20)
+        return np.zeros((1, 4)), ["0"]
+
+    monkeypatch.setattr("ganad.serve.bodies.parse", slow)
+    with running(table_model, limits=Limits(reading=3)) as url, ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(post, url, b"[[1, 2, 3, 4]]", "application/json") for _ in range(4)]
+        (first,) = wait(sent, return_when=FIRST_COMPLETED).done
+        go_on.set()
+        assert first.result().status_code == 503 and first.result().headers["Retry-After"] == "1"
+        assert sorted(s.result().status_code for s in sent) == [200, 200, 200, 503]
+
+
+def test_the_hundred_most_unusual_rows_are_explained(tables):
+    rows = np.random.default_rng(0).normal(size=(120, 4)).tolist()
+    results = post(tables, json.dumps(rows), "application/json", explain="true").json()["results"]
+    scores = sorted((r["score"] for r in results), reverse=True)
+    assert all(("explanation" in r) == (r["score"] >= scores[99]) for r in results)
 
 
 def test_bodies_that_together_are_too_large_wait(table_model):
