@@ -10,6 +10,7 @@ import csv
 import functools
 import importlib.util
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -328,8 +329,11 @@ def serve(
 
     if engine not in ("auto", "onnx", "torch"):
         raise InputError(f"--engine {engine} is not one of auto, onnx, torch")
+    if not 0 < max_mb <= 1e6:
+        raise InputError(f"--max-mb {max_mb:g} is no size; give megabytes, above 0 and at most a million")
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
-    limits = Limits(body_bytes=max_mb * 2**20, bodies_bytes=max(256, 2 * max_mb) * 2**20)
+    size = math.ceil(max_mb * 2**20)
+    limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
     run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
 
 

@@ -24,7 +24,7 @@ def running(detector, **options):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    app, http = create_app(detector, **options), protocol(options.get("limits", Limits()).seconds)
+    app, http = create_app(detector, **options), protocol(options.get("limits", Limits()))
     server = uvicorn.Server(uvicorn.Config(app, port=port, http=http, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -70,5 +70,5 @@ def pictures(picture_model):
 
 @pytest.fixture(scope="session")
 def tables(table_model):
-    with running(table_model, limits=Limits(body_bytes=200_000, samples=500, columns=200)) as url:
+    with running(table_model, limits=Limits(body_bytes=200_000, samples=500)) as url:
         yield url

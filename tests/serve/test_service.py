@@ -9,8 +9,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,12 +34,6 @@ from .conftest import running
 def png(pixels):
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
-def parquet(**columns):
-    out = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.table(columns), out)
     return out.getvalue()
 
 
@@ -101,32 +96,29 @@ def test_a_heat_map_shows_what_raises_the_score_alone():
     ("body", "kind", "status", "sentence"),
     [
         (b"", "application/json", 400, "empty"),
-        (b"a" * 150_000, "text/csv", 422, "field larger than field limit"),
-        (b'[{"width": 1, "height": 1, "colour": [1]}]', "application/json", 422, "'colour' is list"),
-        (b'[{"width": 1, "height": 1, "colour": {"a": 1}}]', "application/json", 422, "'colour' is struct"),
-        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "surrogates not allowed"),
-        (b'[{"\\ud800": 1}]', "application/json", 422, "surrogates not allowed"),
-        (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "below 3.4e38"),
-        (parquet(colour=[b"\xff"], width=[1.0], height=[1.0]), "application/vnd.apache.parquet", 422, "was text"),
-        (parquet(colour=[["x"]], width=[1.0], height=[1.0]), "application/vnd.apache.parquet", 422, "'colour' is list"),
-        (parquet(width=[1.0] * 2_000_000), "application/vnd.apache.parquet", 413, "2,000,000 rows"),
-        (parquet(**{f"c{i}": [1.0] for i in range(300)}), "application/vnd.apache.parquet", 413, "300 columns"),
-        (b"PAR1" + bytes(100), "application/vnd.apache.parquet", 422, "no Parquet file"),
-        (b"[" + b"{},".join([b""] * 502) + b"{}]", "application/json", 413, "502 rows"),
         (b"{", "application/json", 422, "no JSON"),
         (b"[]", "application/json", 422, "at least one row"),
         (b'[{"width": 1}]', "application/json", 422, "column 'height' and 1 more is missing"),
         (b'[{"width": "wide", "height": 1, "colour": "x"}]', "application/json", 422, "'width'"),
         (b'[{"width": 1, "height": 1, "colour": "green"}]', "application/json", 422, "green"),
         (b'[{"width": [1], "height": {}, "colour": "x"}]', "application/json", 422, ""),
+        (b'[{"width": 1, "height": 1, "colour": [1]}]', "application/json", 422, "'colour' is list"),
+        (b'[{"width": 1, "height": 1, "colour": {"a": 1}}]', "application/json", 422, "'colour' is struct"),
+        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "no Unicode"),
+        (b'[{"width": 1, "height": 1, "\\ud800": "x"}]', "application/json", 422, "column 'colour' is missing"),
+        (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "finite"),
         (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
         (b"[[1, 2, 3, 1e999]]", "application/json", 422, "finite"),
         (b"PAR1 nothing", "application/vnd.apache.parquet", 422, "body"),
         (b"a,b\n1", "text/csv", 422, "body"),
+        (b"a" * 150_000, "text/csv", 422, "field larger"),
+        (b"a," * 99_999, "text/csv", 422, "column"),
+        (b"width,height,colour\n" + b"1,1,x\n" * 501, "text/csv", 413, "500 rows"),
         (b"\x89PNG", "image/png", 415, "table rows"),
         (b"x", "application/zip", 415, "not read"),
         (b"1" * 300_000, "text/csv", 413, "200,000 bytes"),
-        (json.dumps([[0.0] * 4] * 501).encode(), "application/json", 413, "501 rows"),
+        (json.dumps([[0.0] * 4] * 501).encode(), "application/json", 413, "500 rows"),
+        (json.dumps([{"width": 1}] * 501).encode(), "application/json", 413, "500 rows"),
     ],
 )
 def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
@@ -136,9 +128,40 @@ def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
     assert "/tmp" not in answer.text
 
 
+def parquet(**columns):
+    out = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"width": [1.0], "height": [1.0]} | columns), out)
+    return out.getvalue()
+
+
+def no_text():
+    """A column said to be text, of bytes that are none."""
+    return pyarrow.Array.from_buffers(pyarrow.string(), 1, pyarrow.array([b"\xff\xfe"]).buffers())
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (parquet(colour=[["x"]]), 422, "column 'colour' is list"),
+        (parquet(colour=[b"\xff"]), 422, "column 'colour' is binary"),
+        (parquet(colour=no_text()), 422, "UTF-8"),
+        (parquet(width=[[1.0]], colour=["x"]), 422, "column 'width' is list"),
+        (parquet(width=[1e39], colour=["x"]), 422, "finite"),
+        (parquet(), 422, "column 'colour' is missing"),
+        (parquet(colour=["x"], other=[["y"]]), 200, ""),
+        (parquet(width=np.ones(501), height=np.ones(501), colour=["x"] * 501), 413, "500 rows"),
+        (parquet(colour=["x"], width=np.ones(1))[:-8], 422, "cannot be read"),
+    ],
+)
+def test_odd_parquet_gets_a_sentence(tables, body, status, sentence):
+    answer = post(tables, body, "application/vnd.apache.parquet")
+    assert answer.status_code == status, answer.text
+    assert sentence in answer.json().get("error", "")
+
+
 def test_damaged_images_get_a_sentence(pictures):
     whole = png(normal("images")[0])
-    bomb = png(np.zeros((8200, 8200), np.uint8))  # 67 million pixels in 65 kilobytes
+    bomb = png(np.zeros((4000, 4001), np.uint8))  # 16 million pixels in 16 kilobytes
     for body in (whole[:40], b"GIF89a", b"text", bomb):
         answer = post(pictures, body, "image/png")
         assert answer.status_code == 422 and "cannot be read" in answer.json()["error"]
@@ -207,14 +230,81 @@ def test_a_slow_head_ends_the_connection(table_model, sent):
                 time.sleep(0.4)
 
 
-def test_a_body_where_none_is_wanted_is_not_waited_for(tables):
-    with socket.create_connection(("127.0.0.1", urlsplit(tables).port)) as s:
-        s.settimeout(10)
-        s.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n\r\n1")
-        answer = b""
+@pytest.mark.parametrize("head", ["GET /health", "POST /nowhere", "GET /model"])
+def test_a_body_that_nobody_reads_does_not_hold_the_connection(tables, head):
+    port = urlsplit(tables).port
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as s:
+        s.sendall(f"{head} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\na".encode())
+        read = b""
         while part := s.recv(4096):
-            answer += part
-        assert answer.startswith(b"HTTP/1.1 200 ")
+            read += part
+        assert read.startswith(b"HTTP/1.1 ") and b"{" in read
+
+
+def test_a_connection_too_many_is_told_when_to_come_back(table_model):
+    with running(table_model, limits=Limits(connections=2)) as url:
+        with begun(url, "Content-Length: 9"), begun(url, "Content-Length: 9"):
+            answer = httpx.get(f"{url}/health")
+            assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{url}/health").status_code != 200:
+            assert time.monotonic() < deadline
+
+
+def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
+    from ganad.serve import app as module
+
+    def broken(x):
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(module, "make_scorer", lambda detector, engine: ("broken", broken))
+    with running(table_model) as url:
+        assert post(url, b"[[1, 2, 3, 4]]", "application/json").status_code == 500
+        assert 'ganad_requests_total{path="/score",status="500"} 1.0' in httpx.get(f"{url}/metrics").text
+
+
+def test_what_waits_too_long_is_neither_scored_nor_read(table_model, monkeypatch):
+    from ganad.serve import app as module
+
+    scored, go_on = [], threading.Event()
+
+    def slow(x):
+        scored.extend(x[:, 0].tolist())
+        go_on.wait(20)
+        return np.zeros(len(x))
+
+    monkeypatch.setattr(module, "make_scorer", lambda detector, engine: ("slow", slow))
+    with running(table_model, limits=Limits(seconds=0.5)) as url, ThreadPoolExecutor(4) as pool:
+        rows = [json.dumps([[float(i), 0, 0, 0]] * 40) for i in range(4)]  # one batch each
+        answers = list(pool.map(lambda body: post(url, body, "application/json"), rows))
+        assert [a.status_code for a in answers] == [503] * 4
+        go_on.set()
+        assert post(url, b"[[9, 0, 0, 0]]", "application/json").status_code == 200
+        assert "ganad_waiting_samples 0.0" in httpx.get(f"{url}/metrics").text
+    assert len(set(scored)) < 5 and scored[-1] == 9  # one with the thread and one ahead of it, of the four
+
+
+def test_no_more_large_bodies_wait_than_agreed(table_model, monkeypatch):
+    go_on = threading.Event()
+
+    def slow(*arguments):
+        go_on.wait(20)
+        return np.zeros((1, 4)), ["0"]
+
+    monkeypatch.setattr("ganad.serve.bodies.parse", slow)
+    with running(table_model, limits=Limits(reading=3)) as url, ThreadPoolExecutor(4) as pool:
+        sent = [pool.submit(post, url, b"[[1, 2, 3, 4]]", "application/json") for _ in range(4)]
+        (first,) = wait(sent, return_when=FIRST_COMPLETED).done
+        go_on.set()
+        assert first.result().status_code == 503 and first.result().headers["Retry-After"] == "1"
+        assert sorted(s.result().status_code for s in sent) == [200, 200, 200, 503]
+
+
+def test_the_hundred_most_unusual_rows_are_explained(tables):
+    rows = np.random.default_rng(0).normal(size=(120, 4)).tolist()
+    results = post(tables, json.dumps(rows), "application/json", explain="true").json()["results"]
+    scores = sorted((r["score"] for r in results), reverse=True)
+    assert all(("explanation" in r) == (r["score"] >= scores[99]) for r in results)
 
 
 def test_bodies_that_together_are_too_large_wait(table_model):

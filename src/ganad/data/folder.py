@@ -162,8 +162,8 @@ def _open(file: Path) -> Image.Image:
     return image
 
 
-def decode_one(content: bytes, size: tuple[int, int], mode: str, *, most: int = MAX_PIXELS) -> np.ndarray:
-    """``decode`` of a file's content; InputError, in words, if that is not possible or it has over ``most`` pixels."""
+def decode_one(content: bytes, size: tuple[int, int], mode: str, most: int = MAX_PIXELS) -> np.ndarray:
+    """``decode`` of a file's content of at most so many pixels; InputError, in words, if that is not possible."""
     file = io.BytesIO(content)
     try:
         image = Image.open(file, formats=FORMATS)

@@ -21,6 +21,9 @@ from ..errors import InputError
 from .samples import Samples
 
 MAX_CATEGORIES = 100
+MAX_COLUMNS = 100_000  #: of a CSV file; each costs memory however short the file is
+_HEAD = 2**22  # bytes in which the line of names must end
+_UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error)
 #: A text column of which more than this share are numbers is a numeric one with a slip in it.
 _MOSTLY_NUMBERS = 0.9
 #: What people write for dates and times, for fractions with a decimal comma, and for numbers.
@@ -47,7 +50,7 @@ def load_table(
 
     Raises InputError naming column, row and cell for what cannot be used.
     """
-    return _encode(_read(Path(path)), Path(path), label, drop, impute, source, first_row=0)
+    return encode(_read(Path(path)), Path(path), label, drop, impute, source)
 
 
 def iter_table(
@@ -59,7 +62,7 @@ def iter_table(
     for batch in _batches(path, rows):
         part = pyarrow.Table.from_batches([batch])
         if part.num_rows:
-            yield _encode(part, path, label, (), False, source, first_row=first)
+            yield encode(part, path, label, source=source, first_row=first)
             first += part.num_rows
     if first == 0:
         raise InputError(f"{path}: no rows in this table")
@@ -71,7 +74,9 @@ def _read(path: Path) -> pyarrow.Table:
             return pyarrow.parquet.read_table(path)
         with _open_csv(path) as reader:
             return reader.read_all()
-    except (pyarrow.ArrowException, csv.Error, OSError, ValueError) as error:
+    except InputError:
+        raise
+    except _UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
@@ -83,17 +88,22 @@ def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
         else:
             with _open_csv(path) as reader:
                 yield from _regrouped(reader, rows)
-    except (pyarrow.ArrowException, csv.Error, OSError) as error:
+    except InputError:
+        raise
+    except _UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
 def _open_csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
     """Every column as text: types are then judged by whole columns, and alike for a whole table and for its parts."""
     with open(path, "rb") as file:
-        head = file.read(2**20).decode("utf-8-sig", errors="replace")
+        head = file.read(_HEAD).decode("utf-8-sig", errors="replace")
     line = head.split("\n", 1)[0]
     delimiter = max(",;\t|", key=lambda mark: (line.count(mark), mark == ","))
-    names = next(csv.reader(io.StringIO(head, newline=""), delimiter=delimiter), [])
+    lines = io.StringIO(head, newline="")
+    names = next(csv.reader(lines, delimiter=delimiter), [])
+    if len(names) > MAX_COLUMNS or (path.stat().st_size > _HEAD and not lines.read(1)):
+        raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
     if names and all(_is_number(name) for name in names) and names != [str(i) for i in range(len(names))]:
         raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
     return pyarrow.csv.open_csv(
@@ -123,23 +133,27 @@ def _regrouped(blocks: Any, rows: int) -> Iterator[pyarrow.RecordBatch]:
         yield pyarrow.Table.from_batches(waiting).combine_chunks().to_batches()[0]
 
 
-def _encode(
+def encode(
     table: pyarrow.Table,
     path: Path,
-    label: str | None,
-    drop: Sequence[str],
-    impute: bool,
-    source: dict[str, Any] | None,
+    label: str | None = None,
+    drop: Sequence[str] = (),
+    impute: bool = False,
+    source: dict[str, Any] | None = None,
     *,
-    first_row: int,
+    first_row: int = 0,
 ) -> Samples:
+    """``load_table`` of a table in memory; ``path`` is what its errors call it, ``first_row`` the first one's name."""
     names = table.column_names
-    twice = sorted(n for n, count in Counter(names).items() if count > 1)
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
-    if table.num_rows == 0:
+    if names and table.num_rows == 0:
         raise InputError(f"{path}: no rows in this table")
-    table = pyarrow.table([_trimmed(column) for column in table.columns], names=names)
+    try:
+        table = pyarrow.table([_trimmed(column) for column in table.columns], names=names)
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{path}: a text is not UTF-8 ({_first_line(error)})") from error
     for name in [*drop, *([label] if label else [])]:
         if name not in names:
             raise InputError(f"{path}: no column {name!r}; it has {', '.join(names[:30])}")
@@ -151,7 +165,8 @@ def _encode(
         source = {"kind": "table", "columns": recipes, "label": label}
     else:
         label = label or (source.get("label") if source.get("label") in names else None)
-        missing = [r["name"] for r in source["columns"] if r["name"] not in names]
+        present = set(names)
+        missing = [r["name"] for r in source["columns"] if r["name"] not in present]
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise InputError(f"{path}: column {missing[0]!r}{more} is missing, which the model was trained on")

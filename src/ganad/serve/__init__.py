@@ -20,9 +20,9 @@ class Limits:
     bodies_bytes: int = 256 * 2**20  #: of all requests under way
     connections: int = 1000  #: open at a time
     samples: int = 10_000  #: of one request
-    columns: int = 10_000  #: of a table
-    pixels: int = 16 * 2**20  #: of an image, in its own size
-    seconds: float = 30.0  #: to receive a head, to receive a body, and to score it
+    pixels: int = 16 * 10**6  #: of one image
+    reading: int = 256  #: large bodies being read, or waiting for it
+    seconds: float = 30.0  #: to receive a head, to receive a body, and to read and score it
     waiting: int = 4096  #: samples that may wait for their turn
 
 
@@ -55,8 +55,7 @@ def serve(
         app,
         host=host,
         port=port,
-        http=protocol(limits.seconds),
-        limit_concurrency=limits.connections,
+        http=protocol(limits),
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,

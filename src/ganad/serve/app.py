@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.resources import files
 from types import ModuleType
 from typing import Any, Literal
@@ -24,11 +25,12 @@ from ..detector import Detector
 from ..errors import InputError
 from ..explain import ranked
 from . import Limits, bodies
-from .batching import Batcher, Full
+from .batching import Batcher, Full, Readers
 from .engine import make_scorer
 
 _POLICY = "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 _EXPLAINED = 8  # columns of a row that an explanation names
+_EXPLAINED_SAMPLES = 100  # of one request, those with the highest scores
 _BODY = {
     "requestBody": {
         "required": True,
@@ -64,6 +66,7 @@ def create_app(
     limits = limits or Limits()
     engine_name, scorer = make_scorer(detector, engine)
     batcher = Batcher(scorer, waiting=limits.waiting)
+    readers = Readers(limits.reading)
     room = bodies.Room(limits.bodies_bytes)
     description = f"Anomaly scores by {type(detector).__name__}."
     app = FastAPI(title="ganad", version=__version__, description=description, docs_url=None, redoc_url=None)
@@ -96,22 +99,22 @@ def create_app(
             return await answer(await bodies.receive(request, limits, take), request, explain)
 
     async def answer(body: bytes, request: Request, explain: bool) -> JSONResponse:
-        arguments = body, request.headers.get("content-type", ""), detector, limits
-        light = bodies.is_light(body)
+        parse = partial(bodies.parse, body, request.headers.get("content-type", ""), detector, limits)
         busy = bodies.Refused(503, "busy; try again later", **bodies.RETRY)
         try:
             async with asyncio.timeout(limits.seconds):
-                x, names = bodies.parse(*arguments) if light else await asyncio.to_thread(bodies.parse, *arguments)
+                x, names = parse() if bodies.is_light(body) else await readers.run(parse)
                 scores = await batcher.submit(x)
-                reasons = await batcher.run(lambda: explanations(detector, x)) if explain else None
+                shown = np.argsort(-scores, kind="stable")[:_EXPLAINED_SAMPLES] if explain else np.empty(0, int)
+                reasons = await batcher.run(lambda: explanations(detector, x[shown]), len(shown)) if explain else []
         except (Full, TimeoutError) as error:
             raise busy from error
         except InputError as error:
             raise bodies.Refused(422, str(error)) from error
         results = verdicts(detector, names, scores)
         flagged.inc(sum(r["is_anomaly"] for r in results))
-        for result, reason in zip(results, reasons or []):
-            result["explanation"] = reason
+        for i, reason in zip(shown.tolist(), reasons):
+            results[i]["explanation"] = reason
         return JSONResponse({"threshold": finite(detector.threshold_), "results": results})
 
     @app.get("/model")
@@ -164,16 +167,21 @@ class Answers:
         self.app, self.on_answer = app, on_answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
         async def counted(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
                 self.on_answer(scope["path"], message["status"])
             await send(message)
 
         try:
             await self.app(scope, receive, counted)
-        except Exception:  # is answered further out
-            self.on_answer(scope["path"], 500)
+        except Exception:
+            if not started:  # the answer to an error that nobody expected is written outside of this
+                self.on_answer(scope["path"], 500)
             raise
 
 

@@ -18,6 +18,25 @@ class Full(Exception):
     """Too many samples are waiting."""
 
 
+class Readers:
+    """Two threads that read large bodies, and no more bodies waiting for them than was agreed."""
+
+    def __init__(self, waiting: int):
+        self.waiting = waiting
+        self.n = 0
+        self.threads = ThreadPoolExecutor(2, thread_name_prefix="read")
+
+    async def run(self, work: Callable[[], Any]) -> Any:
+        """What ``work`` returns; raises Full."""
+        if self.n >= self.waiting:
+            raise Full
+        self.n += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.threads, work)
+        finally:
+            self.n -= 1
+
+
 class Batcher:
     """While one batch is being scored the next one gathers: no timer, and no waiting when nothing else is to do.
 
@@ -45,28 +64,35 @@ class Batcher:
         self._send()
         return await future
 
-    def run(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
-        """Other work for the scoring thread, such as an explanation."""
-        return asyncio.get_running_loop().run_in_executor(self.thread, work)
+    async def run(self, work: Callable[[], Any], n: int) -> Any:
+        """Other work for the scoring thread, such as the explanation of n samples; raises Full."""
+        if self.n_waiting and self.n_waiting + n > self.waiting:
+            raise Full
+        self.n_waiting += n
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.thread, work)
+        finally:
+            self.n_waiting -= n
 
     def _send(self) -> None:
         """Give the thread a batch if it has none, and one ahead if that is full."""
         while self.jobs and self.n_batches <= (self.n_gathered >= self.largest):
             batch: list[Job] = []
             n = 0
-            while self.jobs and (not batch or n + len(self.jobs[0][0]) <= self.largest):
+            while self.jobs and (not n or n + len(self.jobs[0][0]) <= self.largest):
                 x, future = self.jobs.popleft()
                 self.n_gathered -= len(x)
                 if future.done():  # its client has left, or its time is over
                     self.n_waiting -= len(x)
-                else:
-                    batch.append((x, future))
-                    n += len(x)
-            if not batch:
+                    continue
+                batch.append((x, future))
+                n += len(x)
+            if not n:
                 return
             self.n_batches += 1
             self.on_batch(n)
-            scoring = self.run(functools.partial(self._scored, [x for x, _ in batch]))
+            work = functools.partial(self._scored, [x for x, _ in batch])
+            scoring = asyncio.get_running_loop().run_in_executor(self.thread, work)
             scoring.add_done_callback(functools.partial(self._answer, batch, n))
 
     def _scored(self, parts: list[np.ndarray]) -> list[np.ndarray]:
@@ -77,7 +103,7 @@ class Batcher:
         self.n_waiting -= n
         error = done.exception()
         for i, (_, future) in enumerate(batch):
-            if future.done():
+            if future.done():  # its client has left
                 continue
             if error:
                 future.set_exception(error)

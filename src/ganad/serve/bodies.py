@@ -18,7 +18,8 @@ from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
 from ..data.folder import decode_one
-from ..data.table import load_table
+from ..data.samples import Samples
+from ..data.table import encode, iter_table
 from ..detector import Detector
 from ..errors import InputError
 from . import Limits
@@ -126,67 +127,86 @@ def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) ->
         raise Refused(422, str(error)) from error
 
 
-def refuse_many(rows: int, limits: Limits) -> None:
-    """Refused with 413 for more rows than one request may have; before they take memory, where their number is told."""
-    if rows > limits.samples:
-        raise Refused(413, f"{rows:,} rows are more than the {limits.samples:,} allowed in one request")
-
-
 def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """One image as the model's training images were read."""
     height, width = detector.sample_shape_[:2]
     mode = "RGB" if len(detector.sample_shape_) == 3 and detector.sample_shape_[2] == 3 else "L"
-    pixels = decode_one(body, (height, width), mode, most=limits.pixels)
+    pixels = decode_one(body, (height, width), mode, limits.pixels)
     return pixels.reshape(1, *detector.sample_shape_), ["image"]
 
 
 def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
-    """Rows as the model's training table was read; columns go by name where it had names."""
+    """Rows as the model's training table was read; columns go by name where it had names, others are ignored."""
     source = getattr(detector, "source_", None) or {}
-    if kind == "json":
-        rows = json_rows(body)
-        refuse_many(len(rows), limits)
-        if all(isinstance(row, list) for row in rows):
-            return plain_rows(rows, detector), [str(i) for i in range(len(rows))]
-        if not all(isinstance(row, dict) for row in rows):
-            raise InputError("rows must all be objects of column and value, or all lists of numbers")
+    rows = json_rows(body) if kind == "json" else []
+    refuse_more(len(rows), limits)
+    if rows and all(isinstance(row, list) for row in rows):
+        return single_precision(plain_rows(rows, detector)), [str(i) for i in range(len(rows))]
+    if not all(isinstance(row, dict) for row in rows):
+        raise InputError("rows must all be objects of column and value, or all lists of numbers")
     if source.get("kind") != "table":
         raise InputError("this model was trained on an array without column names; send JSON lists of numbers")
+    source = source | {"label": None}
+    if kind == "csv":
+        samples = csv_samples(body, source, limits)
+    else:
+        known = [recipe["name"] for recipe in source["columns"]]
+        read = json_table(rows, known) if kind == "json" else parquet_table(body, known, limits)
+        samples = encode(read, Path("body"), source=source)
+    return single_precision(samples.x), samples.names or []
+
+
+def refuse_more(count: int, limits: Limits) -> None:
+    """Refused with 413 for more rows than one request may bring; called before they cost more than their body."""
+    if count > limits.samples:
+        raise Refused(413, f"more than the {limits.samples:,} rows allowed in one request")
+
+
+def csv_samples(body: bytes, source: dict[str, Any], limits: Limits) -> Samples:
+    """As many rows as are allowed, and no more read than shows whether there are others."""
     with tempfile.TemporaryDirectory(prefix="ganad") as folder:
-        path = Path(folder) / ("rows.csv" if kind == "csv" else "rows.parquet")
-        if kind == "json":
-            there = set().union(*rows)
-            known = [c["name"] for c in source["columns"] if c["name"] in there] or list(rows[0])[:1]
-            columns = {name: [row.get(name) for row in rows] for name in known}
-            try:
-                pyarrow.parquet.write_table(pyarrow.table(columns), path)
-            except (pyarrow.ArrowException, TypeError, OverflowError, UnicodeError) as error:
-                raise InputError(
-                    f"a column of the rows holds values that cannot stand together ({str(error).splitlines()[0]})"
-                ) from error
-        else:
-            path.write_bytes(body)
+        path = Path(folder) / "rows.csv"
+        path.write_bytes(body)
         try:
-            if kind == "parquet":
-                refuse_many(parquet_rows(path, limits), limits)
-            samples = load_table(path, source=source)
+            parts = iter_table(path, source, rows=limits.samples)
+            samples = next(parts)
+            refuse_more(limits.samples + (next(parts, None) is not None), limits)
         except InputError as error:
             raise InputError(str(error).replace(str(path), "body")) from error
-    refuse_many(len(samples.x), limits)
-    if not (np.abs(samples.x) <= np.finfo(np.float32).max).all():
-        raise InputError("every number must be finite, below 3.4e38 in size")
-    return samples.x, samples.names or []
+    return samples
 
 
-def parquet_rows(path: Path, limits: Limits) -> int:
-    """Rows of a Parquet file, from its last bytes; InputError for one that cannot be read or has too many columns."""
+def parquet_table(body: bytes, known: list[str], limits: Limits) -> pyarrow.Table:
+    """The known columns, once the file's own figures say that they are of a size to be read."""
     try:
-        seen = pyarrow.parquet.read_metadata(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise InputError(f"the body is no Parquet file ({str(error).splitlines()[0]})") from error
-    if seen.num_columns > limits.columns:
-        raise Refused(413, f"{seen.num_columns:,} columns are more than the {limits.columns:,} allowed")
-    return int(seen.num_rows)
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
+            about = file.metadata
+            refuse_more(about.num_rows, limits)
+            size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+            if size > limits.bodies_bytes:
+                raise Refused(413, f"{size:,} bytes unpacked are more than the {limits.bodies_bytes:,} allowed")
+            return file.read(columns=known)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"body: cannot be read as a table ({(str(error).splitlines() or [''])[0]})") from error
+
+
+def json_table(rows: list[dict[str, Any]], known: list[str]) -> pyarrow.Table:
+    """The known columns that occur in any of the rows."""
+    columns = {name: [row.get(name) for row in rows] for name in known if any(name in row for row in rows)}
+    try:
+        return pyarrow.table(columns)
+    except UnicodeEncodeError as error:
+        raise InputError("a text of the rows has half a character (a lone surrogate), which is no Unicode") from error
+    except (pyarrow.ArrowException, TypeError, OverflowError) as error:
+        raise InputError(f"a column of the rows mixes kinds of values ({str(error).splitlines()[0]})") from error
+
+
+def single_precision(x: np.ndarray) -> np.ndarray:
+    """The same; InputError where a model's arithmetic has no such number."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite(x.astype(np.float32)).all():
+            raise InputError("every number must be finite, below 3.4e38 in size")
+    return x
 
 
 def json_rows(body: bytes) -> list[Any]:
@@ -209,9 +229,6 @@ def plain_rows(rows: list[Any], detector: Detector) -> np.ndarray:
         if not good:
             raise InputError(f"row {i} must be {d} numbers, in the order of the training columns")
     try:
-        x = np.array(rows, dtype=np.float64)
+        return np.array(rows, dtype=np.float64)
     except (OverflowError, ValueError) as error:
         raise InputError(f"a number in the rows is too large ({error})") from error
-    if not np.isfinite(x.astype(np.float32)).all():
-        raise InputError("every number must be finite, below 3.4e38 in size")
-    return x

@@ -5,11 +5,21 @@ from __future__ import annotations
 import asyncio
 
 import h11
+from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from . import Limits
 
-def protocol(seconds: float) -> type[H11Protocol]:
-    """uvicorn's protocol, which ends a connection whose next head has begun, or whose first has not, for too long."""
+_BUSY = {"Retry-After": "1", "Connection": "close"}
+
+
+def protocol(limits: Limits) -> type[H11Protocol]:
+    """uvicorn's protocol, which ends a connection whose next head has begun, or whose first has not, for too long.
+
+    It also ends one whose request is answered before its body came: nobody would read the rest, or stop waiting for
+    it. A connection too many is answered 503 with Retry-After, which uvicorn's own limit lacks.
+    """
+    full = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=_BUSY)
 
     class Protocol(H11Protocol):
         timer: asyncio.TimerHandle | None = None
@@ -22,10 +32,14 @@ def protocol(seconds: float) -> type[H11Protocol]:
             super().data_received(data)
             self.watch()
 
+        def handle_events(self) -> None:
+            self.app = full if len(self.connections) > limits.connections else self.config.loaded_app
+            super().handle_events()
+
         def on_response_complete(self) -> None:
-            super().on_response_complete()
-            if self.conn.their_state is h11.SEND_BODY:  # of a body that nobody will read
+            if self.conn.their_state is h11.SEND_BODY:
                 self.transport.close()
+            super().on_response_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self.forget()
@@ -35,7 +49,7 @@ def protocol(seconds: float) -> type[H11Protocol]:
             if self.conn.their_state is not h11.IDLE:
                 self.forget()
             elif self.timer is None:
-                self.timer = self.loop.call_later(seconds, self.transport.close)
+                self.timer = self.loop.call_later(limits.seconds, self.transport.close)
 
         def forget(self) -> None:
             if self.timer is not None:

@@ -2,6 +2,8 @@
 "use strict";
 const TYPES = { csv: "text/csv", json: "application/json", parquet: "application/vnd.apache.parquet" };
 const SHOWN = 100;
+let turn = 0;  // of the latest drop: what an earlier one still waits for is no longer shown
+let pictures = [];
 const at = (id) => document.getElementById(id);
 
 function element(tag, text, kind) {
@@ -24,6 +26,7 @@ function card(name, result, file) {
     const picture = element("div", undefined, "picture");
     const image = element("img"), map = element("img");
     image.src = URL.createObjectURL(file);
+    pictures.push(image.src);
     image.alt = name;
     map.src = why;
     map.alt = "where the score comes from";
@@ -49,12 +52,17 @@ async function score(file) {
 }
 
 async function take(files) {
+  if (!files.length) return;
+  const mine = ++turn;
   at("results").replaceChildren();
+  pictures.forEach((url) => URL.revokeObjectURL(url));
+  pictures = [];
   let done = 0, unusual = 0;
   for (const file of files) {
     at("status").textContent = `Scoring ${file.name}…`;
     try {
       const found = await score(file);
+      if (mine !== turn) return;
       const rows = found.results.slice().sort((a, b) => b.score - a.score);
       unusual += rows.filter((row) => row.is_anomaly).length;
       done += rows.length;
@@ -63,6 +71,7 @@ async function take(files) {
         at("results").append(card(name, row, file));
       }
     } catch (error) {
+      if (mine !== turn) return;
       const box = element("article");
       box.append(element("h2", file.name), element("p", error.message, "anomalous"));
       at("results").append(box);
@@ -71,9 +80,13 @@ async function take(files) {
   at("status").textContent = `${done} scored, ${unusual} unusual.`;
 }
 
-at("file").addEventListener("change", (event) => take([...event.target.files]));
+at("file").addEventListener("change", (event) => {
+  const files = [...event.target.files];
+  event.target.value = "";  // so that the same file can be chosen again
+  take(files);
+});
 for (const name of ["dragover", "dragleave", "drop"]) {
-  at("drop").addEventListener(name, (event) => {
+  document.addEventListener(name, (event) => {  // a file dropped beside the box would replace the page
     event.preventDefault();
     at("drop").classList.toggle("over", name === "dragover");
     if (name === "drop") take([...event.dataTransfer.files]);
@@ -82,4 +95,6 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 fetch("/model").then((answer) => answer.json()).then((model) => {
   const what = model.kind === "images" ? "images" : "tables as CSV, JSON or Parquet";
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
+}).catch(() => {
+  at("model").textContent = "The service does not answer; reload the page later.";
 });
