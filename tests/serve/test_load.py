@@ -44,9 +44,24 @@ def command(model, folder):
         process.wait(15)
 
 
+#: Bodies that once ended in 500 or cost far more than their bytes.
+COSTLY = [
+    (b"a" * 150_000, "text/csv"),
+    (b"a," * 500_000, "text/csv"),
+    (b"a\n" + b"1\n" * 2_000_000, "text/csv"),
+    (b'[{"width":1,"height":1,"colour":[1]}]', "application/json"),
+    (b'[{"width":1,"height":1,"colour":"\\ud800"}]', "application/json"),
+    (json.dumps([{f"c{i}": 1} for i in range(5_000)]).encode(), "application/json"),
+    (b"[" + b"{}," * 300_000 + b"{}]", "application/json"),
+    (png(np.zeros((4000, 4001), np.uint8)), "image/png"),
+]
+
+
 def damaged(rng, picture):
     """A body and its type: a picture cut, flipped or none at all, odd JSON, random bytes."""
-    kind = rng.integers(6)
+    kind = rng.integers(7)
+    if kind == 6:
+        return COSTLY[rng.integers(len(COSTLY))]
     if kind == 0:
         return picture[: rng.integers(len(picture))], "image/png"
     if kind == 1:

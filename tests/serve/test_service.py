@@ -415,3 +415,22 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
     finally:
         process.kill()
     assert f"serving {tmp_path / 'model'} on {url}" in process.stderr.read()
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
+def test_the_largest_body_is_a_size(size):
+    from typer.testing import CliRunner
+
+    from ganad.cli import app
+
+    done = CliRunner().invoke(app, ["serve", "model", "--max-mb", size])
+    assert done.exit_code == 2 and f"--max-mb {float(size):g} is no size" in done.output
+
+
+def test_room_for_bodies_grows_with_the_largest(monkeypatch):
+    from ganad import cli, serve
+
+    taken = []
+    monkeypatch.setattr(serve, "serve", lambda model, *, limits, **rest: taken.append(limits))
+    cli.serve("model", max_mb=300)
+    assert taken[0].body_bytes == taken[0].bodies_bytes == 300 * 2**20
