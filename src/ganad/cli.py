@@ -627,8 +627,10 @@ def write_report(
     from . import calibrate, report
 
     is_image = samples.x.ndim > 2
-    worst = np.argsort(-scores, kind="stable")[:EXPLAINED]
-    maps = detector.explain(samples.x[np.sort(worst)]) if is_image else np.empty(0)
+    shown = report.shown(scores, detector.threshold_)
+    maps = detector.explain(samples.x[shown]) if is_image else np.empty(0)
+    redrawn = optional(lambda: detector.reconstruct(samples.x[shown])) if is_image else None
+    codes = optional(lambda: detector.encode(samples.x))
     calibrated = hasattr(detector, "calibration_")
     report.write(
         path,
@@ -639,14 +641,17 @@ def write_report(
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,
         columns=None if is_image else samples.columns,
-        heatmaps=dict(zip(np.sort(worst).tolist(), maps)),
+        heatmaps=dict(zip(shown.tolist(), maps)),
+        reconstructions=None if redrawn is None else dict(zip(shown.tolist(), redrawn)),
         p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
+        calibration=detector.calibration_ if calibrated else None,
         history=detector.history_,
         settings=detector.get_params(),
         method=type(detector).__name__,
         model_info={"model": model},
         data_info={"data": data},
-        codes=optional(lambda: detector.encode(samples.x)),
+        codes=codes,
+        clusters=None if codes is None else optional(lambda: detector.mixture_.predict(codes)),  # type: ignore[attr-defined]
         generated=optional(lambda: as_pictures(detector.sample(GENERATED, random_state=0))) if is_image else None,
         unreadable=samples.unreadable,
     )
@@ -668,10 +673,6 @@ def as_pictures(x: np.ndarray) -> np.ndarray:
     """Generated images as 8-bit pixels."""
     pixels = x.clip(0, 255).round().astype("uint8")
     return pixels[..., 0] if pixels.ndim == 4 and pixels.shape[-1] == 1 else pixels
-
-
-#: Samples of a report that get a heat map.
-EXPLAINED = 60
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_threshold_moves_counts_table_and_gallery_together(open_page, digits
         page.locator("#number").press("Enter")
         flagged, odd = digits["scores"] > value, digits["labels"] == 1
         expected = [(flagged & odd).sum(), (~flagged & odd).sum(), (flagged & ~odd).sum(), (~flagged & ~odd).sum()]
-        assert [int(page.locator(f"#{i}").inner_text()) for i in ("tp", "fn", "fp", "tn")] == expected
+        assert [int(page.locator(f"#{i}").inner_text().replace(",", "")) for i in ("tp", "fn", "fp", "tn")] == expected
         assert page.locator("#gallery .flagged").count() == min(60, flagged.sum())
     before = page.locator("#cut").get_attribute("x1")
     page.locator("#slider").focus()
@@ -183,7 +183,7 @@ def test_maps_and_generated_samples(open_page, digits):
     codes = PCA(5).fit_transform(load_digits().data)
     page = open_page(report.build(**digits, codes=codes, generated=digits["images"][:16]))
     for name, points in (("pca", 2000), ("tsne", 600)):
-        drawn = page.locator(f"#{name} path").evaluate_all(
+        drawn = page.locator(f"#{name} > svg path").evaluate_all(
             "ps => ps.map(p => p.getAttribute('d').split('M').length - 1)"
         )
         assert sum(drawn) == min(points, len(codes)) and min(drawn) > 0

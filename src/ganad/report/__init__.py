@@ -1,5 +1,5 @@
 """One self-contained HTML page of a scoring run."""
 
-from .page import ReportSummary, build, write
+from .page import ReportSummary, build, shown, write
 
-__all__ = ["ReportSummary", "build", "write"]
+__all__ = ["ReportSummary", "build", "shown", "write"]

@@ -5,30 +5,58 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from sklearn.metrics import silhouette_score
 
 MAPPED = 2000  #: samples on a map, the highest scores among them
 NEIGHBOURS = 600  #: samples of the t-SNE map: its cost grows fast
+MARKED = 6  #: clusters with a mark of their own, the largest
+MOST = 8  #: clusters that k-means looks for
 
 
-def draw(codes: np.ndarray, scores: np.ndarray) -> dict[str, Any] | None:
-    """``{"index", "pca", "tsne"}``: sample numbers and places in [0, 1000] for each; None for too few samples.
+def draw(
+    codes: np.ndarray, scores: np.ndarray, odd: np.ndarray, clusters: np.ndarray | None = None
+) -> dict[str, Any] | None:
+    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None for too few samples.
 
-    codes: ``(n, k)``; t-SNE keeps neighbours and no distances, so what lies apart in it need not be far apart.
+    codes: ``(n, k)``. odd: ``(n,)`` bool, samples apart from the clusters. clusters: ``(n,)``, the method's own; else
+    k-means finds some among the mapped codes. Groups: 0 to MARKED - 1 for clusters by falling size, MARKED for the
+    smaller ones, MARKED + 1 for the odd. t-SNE keeps neighbours and no distances, so what lies apart in it need not be
+    far apart.
     """
     codes = np.asarray(codes, np.float64).reshape(len(codes), -1)
     if len(codes) < 10 or codes.shape[1] < 2 or not np.isfinite(codes).all():
         return None
     index = _chosen(scores, MAPPED)
+    codes, scores, odd = codes[index], scores[index], odd[index]
+    group = _grouped(_clustered(codes) if clusters is None else np.asarray(clusters)[index])
+    group[odd] = MARKED + 1
     some = _chosen(scores, NEIGHBOURS)
-    plane = PCA(2, random_state=0).fit_transform(codes[index])
+    plane = PCA(2, random_state=0).fit_transform(codes)
     reduced = PCA(min(30, codes.shape[1], len(some)), random_state=0).fit_transform(codes[some])
     near = TSNE(2, perplexity=min(30, (len(some) - 1) / 3), init="pca", random_state=0).fit_transform(reduced)
     return {
-        "pca": {"index": index.tolist(), "at": _places(plane)},
-        "tsne": {"index": some.tolist(), "at": _places(near)},
+        "pca": {"at": _places(plane), "group": group.tolist()},
+        "tsne": {"at": _places(near), "group": group[some].tolist()},
+        "own": clusters is not None,
     }
+
+
+def _clustered(codes: np.ndarray) -> np.ndarray:
+    """Clusters by k-means, as many as have the highest silhouette."""
+    distinct = len(np.unique(codes, axis=0))
+    tries = [KMeans(k, n_init=3, random_state=0).fit_predict(codes) for k in range(2, min(MOST, distinct - 1) + 1)]
+    return max(tries, key=lambda labels: silhouette_score(codes, labels), default=np.zeros(len(codes), int))
+
+
+def _grouped(clusters: np.ndarray) -> np.ndarray:
+    """The rank of each sample's cluster by size, at most MARKED."""
+    names, inverse, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    rank = np.empty(len(names), int)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(names))
+    return np.minimum(rank[inverse], MARKED)
 
 
 def _chosen(scores: np.ndarray, most: int) -> np.ndarray:

@@ -1,19 +1,22 @@
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const el = id => document.getElementById(id);
-const n = data.scores.length, [low, high] = extremes();
-const sorted = Float64Array.from(data.scores).sort();
-let threshold = data.threshold, page = 60, order = [], open = -1;
+const unpack = (text, Kind) => text && new Kind(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+const scores = unpack(data.scores, Float64Array), pValues = unpack(data.p_values, Float32Array);
+// the distinct listed scores, rising, and how many of all samples lie above each: every threshold there is to tell apart
+const cuts = scores.slice().sort().filter((s, k, all) => k === 0 || s !== all[k - 1]);
+const above = unpack(data.above, Uint32Array), oddAbove = unpack(data.odd_above, Uint32Array);
+const n = data.n, thinned = scores.length < n;
+let threshold, page = 60, order = [], open = -1;
 
-function extremes() {
-  let a = Infinity, b = -Infinity;
-  for (const s of data.scores) { if (s < a) a = s; if (s > b) b = s; }
-  return [a, b];
-}
 const short = x => Number(x.toPrecision(5)).toString();
-const flagged = i => data.scores[i] > threshold;
+const count = k => k.toLocaleString("en");
+const percent = (k, of) => of ? `${(100 * k / of).toFixed(1)} %` : "none";
+const flagged = i => scores[i] > threshold;
+function upTo(rising, s) { let a = 0, b = rising.length; while (a < b) { const m = (a + b) >> 1; if (rising[m] <= s) a = m + 1; else b = m; } return a; }
+function over(s) { const k = upTo(cuts, s) - 1; return k < 0 ? [n, data.n_odd] : [above[k], oddAbove && oddAbove[k]]; }
 function make(tag, attributes = {}, ...children) {
-  const svg = ["svg", "path", "rect", "line", "text", "polyline", "title"].includes(tag);
+  const svg = ["svg", "path", "rect", "line", "text", "polyline", "circle"].includes(tag);
   const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
@@ -21,38 +24,51 @@ function make(tag, attributes = {}, ...children) {
 }
 
 // -- charts ------------------------------------------------------------------------------------------------
-const W = 800, H = 220, BINS = 60;
-const place = s => high > low ? 30 + (s - low) / (high - low) * (W - 40) : W / 2;
-function drawHistogram() {
-  const bins = [new Array(BINS).fill(0), new Array(BINS).fill(0)];
-  data.scores.forEach((s, i) => {
-    const b = high > low ? Math.min(BINS - 1, Math.floor((s - low) / (high - low) * BINS)) : 0;
-    bins[data.labels ? data.labels[i] : 0][b]++;
+const edges = data.histogram.edges, BINS = edges.length - 1;
+/** Bars over the bins, and over what lies below the first and above the last; a line marks a score. */
+function bars(stack, label, width, height) {
+  const left = 6, step = (width - 2 * left) / (BINS + 2), foot = height - 22, x = slot => left + slot * step;
+  const place = s => {
+    if (s < edges[0]) return x(.5);
+    if (s > edges[BINS]) return x(BINS + 1.5);
+    const b = Math.min(BINS, Math.max(1, upTo(edges, s))) - 1;
+    return x(1 + b + (s - edges[b]) / (edges[b + 1] - edges[b] || 1));
+  };
+  const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const sums = stack[0][1].map((_, b) => stack.reduce((sum, [, counts]) => sum + counts[b], 0)), top = Math.max(1, ...sums);
+  sums.forEach((sum, b) => {
+    const all = sum ? Math.max(2, Math.sqrt(sum / top) * (foot - 20)) : 0;
+    let y = foot;
+    for (const [kind, counts] of stack) {
+      const h = sum ? all * counts[b] / sum : 0;
+      if (h) svg.append(make("rect", { class: kind, x: x(b), width: Math.max(1, step - 1), y: y -= h, height: h }));
+    }
   });
-  const top = Math.max(1, ...bins[0].map((c, b) => c + bins[1][b]));
-  const label = data.labels ? "Histogram of scores, normal and anomalous samples stacked" : "Histogram of scores";
-  const svg = make("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label });
-  const step = (W - 40) / BINS, tall = c => c ? Math.max(1, Math.sqrt(c / top) * (H - 40)) : 0;
-  for (let b = 0; b < BINS; b++) {
-    const all = tall(bins[0][b] + bins[1][b]), share = bins[1][b] / (bins[0][b] + bins[1][b] || 1);
-    const parts = [["n", all * (1 - share), 0], ["a", all * share, all * (1 - share)]];
-    for (const [kind, h, below] of parts) if (h) svg.append(make("rect",
-      { class: kind, x: 30 + b * step, width: Math.max(1, step - 1), y: H - 22 - below - h, height: h }));
-  }
-  svg.append(make("line", { class: "axis", x1: 30, x2: W - 10, y1: H - 22, y2: H - 22 }),
-    make("text", { x: 30, y: H - 6 }, short(low)), make("text", { x: W - 10, y: H - 6, "text-anchor": "end" }, short(high)),
-    make("line", { class: "cut", id: "cut", y1: 8, y2: H - 22, x1: 0, x2: 0 }));
-  el("histogram").append(svg);
-  if (data.labels) el("histogram").append(legend([["normal", "n"], ["anomaly", "a"]], "rect"));
+  svg.append(make("line", { class: "axis", x1: left, x2: width - left, y1: foot, y2: foot }));
+  const parts = width < 560 ? 2 : 4;
+  for (let k = 0; k <= parts; k++) svg.append(make("text",
+    { x: x(1 + k * BINS / parts), y: height - 6, "text-anchor": ["start", "middle", "end"][k === 0 ? 0 : k === parts ? 2 : 1] },
+    Number(edges[k * BINS / parts].toPrecision(3)).toString()));
+  if (sums[0]) svg.append(make("text", { x: left, y: 12 }, `${count(sums[0])} lower`));
+  if (sums[BINS + 1]) svg.append(make("text", { x: width - left, y: 12, "text-anchor": "end" }, `${count(sums[BINS + 1])} higher`));
+  const cut = make("line", { class: "cut", y1: 16, y2: foot });
+  svg.append(cut);
+  return { svg, mark: s => { cut.setAttribute("x1", place(s)); cut.setAttribute("x2", place(s)); } };
+}
+let histogram;
+function drawHistogram() {
+  const { normal, anomaly } = data.histogram;
+  const label = `Histogram of ${count(n)} scores, most between ${short(edges[0])} and ${short(edges[BINS])}${anomaly ? "; normal and anomalous samples stacked" : ""}`;
+  histogram = bars(anomaly ? [["n", normal], ["a", anomaly]] : [["n", normal]], label, Math.max(280, el("histogram").clientWidth), 220);
+  histogram.svg.querySelector(".cut").id = "cut";
+  el("histogram").replaceChildren(histogram.svg);
+  if (anomaly) el("histogram").append(legend([["normal", "n"], ["anomaly", "a"]].map(([text, kind]) => [text, make("rect", { class: kind, x: -7, y: -7, width: 14, height: 14 })])));
   el("histogram").append(make("p", { class: "legend" }, "Heights are square roots of counts, so that single samples stay visible."));
 }
-function legend(entries, kind) {
+function legend(entries) {
   const box = make("div", { class: "legend" });
-  for (const [text, style] of entries) {
-    const mark = kind === "rect" ? make("rect", { class: style, width: 14, height: 7 })
-      : make("line", { class: "curve " + style, x1: 0, x2: 14, y1: 4, y2: 4 });
-    box.append(make("span", {}, make("svg", { viewBox: "0 0 14 7", "aria-hidden": "true" }, mark), " " + text));
-  }
+  for (const [text, mark] of entries)
+    box.append(make("span", {}, make("svg", { viewBox: "-12 -12 24 24", "aria-hidden": "true" }, mark), " " + text));
   return box;
 }
 function lines(series, xs, ys, label, scale = v => v, w = 400, h = 260) {
@@ -64,104 +80,132 @@ function lines(series, xs, ys, label, scale = v => v, w = 400, h = 260) {
     make("text", { x: 48, y: h - 25, "text-anchor": "end" }, tick(ys[0])), make("text", { x: 48, y: 18, "text-anchor": "end" }, tick(ys[1])));
   series.forEach((points, k) => svg.append(make("polyline",
     { class: `curve c${k % 6}`, points: points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" ") })));
-  return svg;
+  return { svg, at: (x, y) => ({ cx: X(x), cy: Y(y) }) };
 }
+const spots = {};
 function drawCurves() {
   if (!data.curves.roc) return;
   el("curves").hidden = false;
-  el("roc").append(lines([data.curves.roc], [0, 1], [0, 1], `ROC curve, area ${data.figures.auroc.toFixed(4)}`));
-  el("pr").append(lines([data.curves.pr], [0, 1], [0, 1], `Precision-recall curve, average precision ${data.figures.average_precision.toFixed(4)}`));
-}
-function drawTraining() {
-  for (const panel of data.training) {
-    el("training").hidden = false;
-    const terms = Object.entries(panel.terms), epochs = panel.epochs, all = terms.flatMap(([, v]) => v);
-    const series = terms.map(([, values]) => values.map((v, i) => [epochs[i], v]));
-    const range = [Math.min(...all), Math.max(...all)], log = range[0] > 0 && range[1] > 50 * range[0];
-    const chart = lines(series, [epochs[0], epochs[epochs.length - 1]], range, `Loss terms of ${panel.stage} over epochs`, log ? Math.log : undefined);
-    el("panels").append(make("figure", {}, chart, legend(terms.map(([name], k) => [name, `c${k % 6}`]), "line"),
-      make("figcaption", {}, `${panel.stage}: loss terms over epochs${log ? ", logarithmic" : ""}`)));
+  const labels = { roc: `ROC curve, area ${data.figures.auroc.toFixed(4)}`, pr: `Precision-recall curve, average precision ${data.figures.average_precision.toFixed(4)}` };
+  for (const [id, label] of Object.entries(labels)) {
+    const { svg, at } = lines([data.curves[id]], [0, 1], [0, 1], label), spot = make("circle", { class: "spot", r: 6 });
+    svg.append(spot);
+    el(id).append(svg);
+    spots[id] = (x, y) => {
+      spot.setAttribute("visibility", Number.isFinite(y) ? "visible" : "hidden");
+      if (Number.isFinite(y)) for (const [key, value] of Object.entries(at(x, y))) spot.setAttribute(key, value);
+    };
   }
 }
-
+function drawTraining() {
+  for (const { stage, terms } of data.training) {
+    el("training").hidden = false;
+    const series = Object.values(terms), all = series.flat(), values = all.map(([, v]) => v), epochs = all.map(([e]) => e);
+    const range = [Math.min(...values), Math.max(...values)], log = range[0] > 0 && range[1] > 50 * range[0];
+    const { svg } = lines(series, [Math.min(...epochs), Math.max(...epochs)], range, `Loss terms of ${stage} over epochs`, log ? Math.log : undefined);
+    const key = k => make("line", { class: `curve c${k % 6}`, x1: -12, x2: 12, y1: 0, y2: 0 });
+    el("panels").append(make("figure", {}, svg, legend(Object.keys(terms).map((name, k) => [name, key(k)])),
+      make("figcaption", {}, `${stage}: loss terms over epochs${log ? ", logarithmic" : ""}`)));
+  }
+}
+/** Marks of the maps' groups, told apart by shape as well as colour: six clusters, the smaller ones, what is odd. */
+const MARKS = [
+  (x, y) => `M${x - 9} ${y}a9 9 0 1 0 18 0a9 9 0 1 0-18 0`, (x, y) => `M${x - 8} ${y - 8}h16v16h-16z`,
+  (x, y) => `M${x} ${y - 10}l10 17h-20z`, (x, y) => `M${x} ${y - 11}l11 11l-11 11l-11-11z`,
+  (x, y) => `M${x - 10} ${y}h20m-10-10v20`, (x, y) => `M${x} ${y + 10}l10-17h-20z`,
+  (x, y) => `M${x - 3} ${y}h6`, (x, y) => `M${x - 10} ${y - 10}l20 20m0-20l-20 20`,
+];
+const style = g => "dots " + (g < 6 ? `c${g}` : g === 6 ? "small" : "odd");
 function drawMaps() {
-  for (const [id, map] of Object.entries(data.maps || {})) {
+  const oddName = data.labels ? "labelled anomaly" : "above the model's threshold";
+  const groupName = g => g < 6 ? `cluster ${g + 1}` : g === 6 ? "smaller clusters" : oddName;
+  for (const id of data.maps ? ["pca", "tsne"] : []) {
+    const { at, group } = data.maps[id];
     const svg = make("svg", { viewBox: "-20 -20 1040 1040", role: "img", "aria-label": `Map of codes, ${id}` });
-    const odd = i => data.labels ? data.labels[i] === 1 : data.scores[i] > data.threshold;
-    for (const [kind, wanted] of [["n", false], ["a", true]]) {
-      const points = map.at.filter((_, k) => odd(map.index[k]) === wanted);
-      svg.append(make("path", { class: "dots " + kind, d: points.map(([x, y]) => `M${x} ${1000 - y}h0`).join("") }));
-    }
-    el(id).append(svg);
+    const present = MARKS.map((_, g) => g).filter(g => group.includes(g));
+    for (const g of present) svg.append(make("path", { class: style(g), d: at.filter((_, k) => group[k] === g).map(([x, y]) => MARKS[g](x, 1000 - y)).join("") }));
+    el(id).append(svg, legend(present.map(g => [groupName(g), make("path", { class: style(g), d: MARKS[g](0, 0) })])));
   }
 }
 
 // -- gallery -----------------------------------------------------------------------------------------------
-function picture(i) { return make("img", { src: data.thumbnails[i], alt: "", loading: "lazy" }); }
+function picture(address, alt = "") { return make("img", { src: address, alt, loading: "lazy" }); }
 function describe(i) {
-  const body = [];
-  if (data.rows[i]) for (const [name, value, z] of data.rows[i].slice(0, 3)) body.push(make("span", {}, `${name} = ${short(value)} (${z > 0 ? "+" : ""}${z} σ)`));
-  return body;
+  return (data.rows[i] || []).slice(0, 3).map(([name, value, z]) => make("span", {}, `${name} = ${short(value)} (${z > 0 ? "+" : ""}${z} σ)`));
 }
 function card(i) {
   const button = make("button", { type: "button", class: flagged(i) ? "flagged" : "", "data-i": i });
-  if (data.thumbnails[i]) button.append(picture(i));
+  if (data.pictures[i]) button.append(picture(data.pictures[i].image));
   const label = data.labels ? (data.labels[i] ? ", is an anomaly" : ", is normal") : "";
-  button.append(make("span", {}, data.names[i]), make("span", {}, `score ${short(data.scores[i])}`),
+  button.append(make("span", {}, data.names[i]), make("span", {}, `score ${short(scores[i])}`),
     make("span", { class: "verdict" }, (flagged(i) ? "flagged" : "passed") + label), ...describe(i));
   return make("li", {}, button);
 }
+const BY = { high: (i, j) => scores[j] - scores[i] || i - j, low: (i, j) => scores[i] - scores[j] || i - j, name: (i, j) => data.names[i] < data.names[j] ? -1 : 1 };
+const sorted = {};
 function choose() {
   const words = el("search").value.toLowerCase(), filter = el("filter").value, by = el("sort").value;
-  order = [...data.scores.keys()].filter(i => (filter === "all" || flagged(i) === (filter === "flagged")) && data.names[i].toLowerCase().includes(words));
-  if (by === "name") order.sort((a, b) => data.names[a] < data.names[b] ? -1 : 1);
-  else order.sort((a, b) => (by === "high" ? -1 : 1) * (data.scores[a] - data.scores[b]) || a - b);
+  sorted[by] = sorted[by] || [...scores.keys()].sort(BY[by]);
+  order = sorted[by].filter(i => (filter === "all" || flagged(i) === (filter === "flagged")) && (!words || data.names[i].toLowerCase().includes(words)));
 }
 function fill() {
   choose();
-  el("gallery").className = Object.keys(data.thumbnails).length ? "" : "rows";
+  el("gallery").className = Object.keys(data.pictures).length ? "" : "rows";
   el("gallery").replaceChildren(...order.slice(0, page).map(card));
   el("more").hidden = order.length <= page;
 }
-function update(redraw = true) {
-  let k = 0, tp = 0, positives = 0;
-  data.scores.forEach((s, i) => { const f = s > threshold; k += f; if (data.labels && data.labels[i]) { positives++; tp += f; } });
-  el("summary").textContent = `${n.toLocaleString("en")} samples, ${k.toLocaleString("en")} flagged, ${(n - k).toLocaleString("en")} passed`;
-  if (data.labels) {
-    el("confusion").hidden = false;
-    for (const [id, v] of [["tp", tp], ["fn", positives - tp], ["fp", k - tp], ["tn", n - positives - k + tp]]) el(id).textContent = v;
-  }
-  const x = Math.max(20, Math.min(W - 5, place(threshold)));
-  el("cut").setAttribute("x1", x); el("cut").setAttribute("x2", x);
-  if (redraw) fill();
-}
-function setThreshold(value) {
-  threshold = value;
-  el("number").value = short(value);
-  el("slider").value = high > low ? Math.round((value - low) / (high - low) * 1000) : 500;
-  update();
+let waiting = false;
+function fillSoon() {  // a slider moves faster than a screen shows
+  if (!waiting) requestAnimationFrame(() => { waiting = false; fill(); });
+  waiting = true;
 }
 
+// -- threshold ---------------------------------------------------------------------------------------------
+function setThreshold(value) {
+  // between two listed scores lie samples that this page does not know
+  threshold = thinned ? cuts[Math.max(0, upTo(cuts, value) - 1)] : value;
+  const [k, tp] = over(threshold);
+  el("number").value = short(threshold);
+  el("slider").value = upTo(cuts, threshold) - 1;
+  el("slider").setAttribute("aria-valuetext", `${short(threshold)}, ${count(k)} of ${count(n)} flagged`);
+  el("summary").textContent = `${count(n)} samples, ${count(k)} flagged, ${count(n - k)} passed`;
+  histogram.mark(threshold);
+  if (!data.labels) return;
+  const odd = data.n_odd, fp = k - tp;
+  for (const [id, v] of [["tp", tp], ["fn", odd - tp], ["fp", fp], ["tn", n - odd - fp]]) el(id).textContent = count(v);
+  if (!spots.roc) return;
+  spots.roc(fp / (n - odd), tp / odd);
+  spots.pr(tp / odd, tp / k);
+  el("point").textContent = `The dots are this page's threshold: ${percent(tp, odd)} of the anomalies flagged, ${percent(fp, n - odd)} of the normal samples (false alarms), precision ${percent(tp, k)}.`;
+}
+const own = data.threshold === null ? cuts[cuts.length - 1] : data.threshold;
+el("slider").max = cuts.length - 1;
+el("slider").addEventListener("input", () => { setThreshold(cuts[el("slider").value]); fillSoon(); });
+el("number").addEventListener("change", () => { const v = Number(el("number").value); if (el("number").value && Number.isFinite(v)) { setThreshold(v); fill(); } });
+el("reset").addEventListener("click", () => { setThreshold(own); fill(); });
+
 // -- one sample --------------------------------------------------------------------------------------------
-function rank(s) { let a = 0, b = n; while (a < b) { const m = (a + b) >> 1; if (sorted[m] < s) a = m + 1; else b = m; } return a; }
 function show(position) {
   if (position < 0 || position >= order.length) return;
   open = position;
-  const i = order[position], body = [];
+  if (!el("detail").open) el("detail").showModal();
+  const i = order[position], { image, redrawn, heat } = data.pictures[i] || {}, body = [], pictures = make("div", { class: "pictures" });
   el("d-name").textContent = data.names[i];
-  const pictures = make("div", { class: "pictures" });
-  if (data.thumbnails[i]) pictures.append(make("figure", {}, picture(i), make("figcaption", {}, "sample")));
-  if (data.heatmaps[i]) pictures.append(make("figure", {}, make("img", { src: data.heatmaps[i], alt: "heat map" }), make("figcaption", {}, "where: bright is unusual")));
-  body.push(pictures, make("p", {}, `Score ${data.scores[i]}, ${flagged(i) ? "flagged" : "passed"} at ${short(threshold)}; higher than ${(100 * rank(data.scores[i]) / n).toFixed(1)} % of all samples.`));
-  if (data.p_values) body.push(make("p", {}, `p-value ${short(data.p_values[i])}: the share of normal samples expected to score as high.`));
+  for (const [address, words] of [[image, "sample"], [redrawn, "as the model redraws it"], [heat, "where: bright raises the score"]])
+    if (address) pictures.append(make("figure", {}, picture(address, words), make("figcaption", {}, words)));
+  body.push(pictures, make("p", {}, `Score ${scores[i]}, ${flagged(i) ? "flagged" : "passed"} at ${short(threshold)}; ${count(over(scores[i])[0])} of ${count(n)} samples score higher.`));
+  if (pValues) body.push(make("p", {}, `p-value ${short(pValues[i])}: the share of normal samples expected to score as high.`));
+  const { what, n: m, counts } = data.reference, words = `Its place among ${count(m)} ${what}`;
+  const place = bars([["n", counts]], words, Math.max(260, el("d-body").clientWidth), 120);
+  place.mark(scores[i]);
+  body.push(make("figure", { id: "d-place" }, place.svg, make("figcaption", {}, words)));
   if (data.rows[i]) {
-    const table = make("table", {}, make("tr", {}, make("th", {}, "column"), make("th", {}, "value"), make("th", {}, "from the median")));
+    const table = make("table", {}, make("tr", {}, ...["column", "value", "from the median"].map(t => make("th", { scope: "col" }, t))));
     for (const [name, value, z] of data.rows[i]) table.append(make("tr", {}, make("td", {}, name), make("td", {}, short(value)), make("td", {}, `${z} σ`)));
     body.push(table);
   }
   el("d-body").replaceChildren(...body);
   el("d-prev").disabled = position === 0; el("d-next").disabled = position === order.length - 1;
-  if (!el("detail").open) el("detail").showModal();
 }
 el("gallery").addEventListener("click", e => { const b = e.target.closest("button"); if (b) show(order.indexOf(Number(b.dataset.i))); });
 el("gallery").addEventListener("keydown", e => {
@@ -177,20 +221,18 @@ el("detail").addEventListener("close", () => { const b = el("gallery").querySele
 el("d-prev").addEventListener("click", () => show(open - 1));
 el("d-next").addEventListener("click", () => show(open + 1));
 el("d-close").addEventListener("click", () => el("detail").close());
-el("slider").addEventListener("input", () => { const v = low + el("slider").value / 1000 * (high - low); threshold = v; el("number").value = short(v); update(); });
-el("number").addEventListener("change", () => { const v = Number(el("number").value); if (Number.isFinite(v)) setThreshold(v); });
-el("reset").addEventListener("click", () => setThreshold(data.threshold));
 for (const id of ["sort", "filter"]) el(id).addEventListener("change", () => { page = 60; fill(); });
 el("search").addEventListener("input", () => { page = 60; fill(); });
 el("more").addEventListener("click", () => { page += 60; fill(); });
 el("export").addEventListener("click", () => {
   // a leading = + - @ would be run as a formula by a spreadsheet
   const cell = t => `"${(/^[=+\-@\t\r]/.test(t) ? "'" : "") + t.replaceAll('"', '""')}"`;
-  const rows = [...data.scores.keys()].filter(flagged).sort((a, b) => data.scores[b] - data.scores[a]);
-  const text = "name,score\r\n" + rows.map(i => `${cell(data.names[i])},${data.scores[i]}\r\n`).join("");
+  const rows = [...scores.keys()].filter(flagged).sort(BY.high);
+  const text = "name,score\r\n" + rows.map(i => `${cell(data.names[i])},${scores[i]}\r\n`).join("");
   const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: "flagged.csv" });
   link.click();
   URL.revokeObjectURL(link.href);
 });
 
-drawHistogram(); drawCurves(); drawTraining(); drawMaps(); setThreshold(threshold);
+drawHistogram(); drawCurves(); drawTraining(); drawMaps(); setThreshold(own); fill();
+window.addEventListener("resize", () => { drawHistogram(); histogram.mark(threshold); });
