@@ -1,35 +1,33 @@
-"""Pictures of a report at three widths, light and dark, to be looked at after a change of the page.
+"""Screenshots of the report and of the service's drop page at three widths, light and dark.
 
-python scripts/screenshots.py REPORT.html FOLDER
+    python scripts/screenshots.py REPORT.html FOLDER [--drop URL]
+
+Needs Playwright and Debian's chromium; ``ganad demo`` makes a report, ``ganad serve MODEL`` a drop page.
 """
 
-from __future__ import annotations
-
-import shutil
-import sys
+import argparse
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-WIDTHS = (360, 1280, 3840)
+parser = argparse.ArgumentParser()
+parser.add_argument("report", type=Path)
+parser.add_argument("folder", type=Path)
+parser.add_argument("--drop", help="address of the drop page")
+options = parser.parse_args()
+options.folder.mkdir(parents=True, exist_ok=True)
 
-
-def main() -> None:
-    report, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
-    folder.mkdir(parents=True, exist_ok=True)
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for width in WIDTHS:
-            for scheme in ("light", "dark"):
-                page = started.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-                page.goto(report.as_uri())
-                page.screenshot(path=folder / f"{width}-{scheme}.png", full_page=True)
-                page.click("#gallery button")
-                page.screenshot(path=folder / f"{width}-{scheme}-sample.png")
-                page.close()
-        started.close()
-
-
-if __name__ == "__main__":
-    main()
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
+    for width in (360, 1280, 3840):
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport=dict(width=width, height=900), color_scheme=scheme)
+            page.goto(options.report.resolve().as_uri())
+            page.screenshot(path=options.folder / f"report-{width}-{scheme}.png", full_page=True)
+            page.locator("#gallery button").first.click()
+            page.screenshot(path=options.folder / f"dialog-{width}-{scheme}.png")
+            if options.drop:
+                page.goto(options.drop)
+                page.screenshot(path=options.folder / f"drop-{width}-{scheme}.png", full_page=True)
+            page.close()
+    browser.close()

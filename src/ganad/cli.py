@@ -631,15 +631,11 @@ def write_report(
     from . import calibrate, report
 
     is_image = samples.x.ndim > 2
-    shown = report.shown(scores, detector.threshold_) if is_image else np.empty(0, int)
-    pictures = samples.x[shown]
-
-    def of_the_shown(values: np.ndarray | None) -> dict[int, np.ndarray]:
-        return {} if values is None else dict(zip(shown.tolist(), values))
-
+    shown = report.shown(scores, detector.threshold_)
+    maps = detector.explain(samples.x[shown]) if is_image else np.empty(0)
+    redrawn = optional(lambda: detector.reconstruct(samples.x[shown])) if is_image else None
     codes = optional(lambda: detector.encode(samples.x))
-    mixture = getattr(detector, "mixture_", None)
-    calibration = getattr(detector, "calibration_", None)
+    calibrated = hasattr(detector, "calibration_")
     report.write(
         path,
         scores=scores,
@@ -649,19 +645,17 @@ def write_report(
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,
         columns=None if is_image else samples.columns,
-        heatmaps=of_the_shown(detector.explain(pictures) if is_image else None),
-        reconstructions=of_the_shown(
-            optional(lambda: as_pictures(detector.reconstruct(pictures))) if is_image else None
-        ),
-        p_values=None if calibration is None else calibrate.p_values(scores, calibration),
-        calibration=calibration,
+        heatmaps=dict(zip(shown.tolist(), maps)),
+        reconstructions=None if redrawn is None else dict(zip(shown.tolist(), redrawn)),
+        p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
+        calibration=detector.calibration_ if calibrated else None,
         history=detector.history_,
         settings=detector.get_params(),
         method=type(detector).__name__,
         model_info={"model": model},
         data_info={"data": data},
         codes=codes,
-        clusters=None if codes is None or mixture is None else mixture.predict(codes),
+        clusters=None if codes is None else optional(lambda: detector.mixture_.predict(codes)),
         generated=optional(lambda: as_pictures(detector.sample(GENERATED, random_state=0))) if is_image else None,
         unreadable=samples.unreadable,
     )

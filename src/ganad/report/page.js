@@ -191,7 +191,7 @@ function show(position) {
   if (!el("detail").open) el("detail").showModal();
   const i = order[position], { image, redrawn, heat } = data.pictures[i] || {}, body = [], pictures = make("div", { class: "pictures" });
   el("d-name").textContent = data.names[i];
-  for (const [address, words] of [[image, "sample"], [redrawn, "as the model redraws it"], [heat, "what speaks against it"]])
+  for (const [address, words] of [[image, "sample"], [redrawn, "as the model redraws it"], [heat, "where: bright raises the score"]])
     if (address) pictures.append(make("figure", {}, picture(address, words), make("figcaption", {}, words)));
   body.push(pictures, make("p", {}, `Score ${scores[i]}, ${flagged(i) ? "flagged" : "passed"} at ${short(threshold)}; ${count(over(scores[i])[0])} of ${count(n)} samples score higher.`));
   if (pValues) body.push(make("p", {}, `p-value ${short(pValues[i])}: the share of normal samples expected to score as high.`));

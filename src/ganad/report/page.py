@@ -150,8 +150,9 @@ def shown(scores: np.ndarray, threshold: float) -> np.ndarray:
         return np.arange(len(scores))
     order = np.argsort(-scores, kind="stable")
     half, quarter = MAX_THUMBNAILS // 2, MAX_THUMBNAILS // 4
-    near = np.argsort(np.abs(scores - threshold), kind="stable")[:quarter]
-    return np.unique(np.concatenate([order[:half], order[-quarter:], near]))
+    middle = order[half:-quarter]
+    near = middle[np.argsort(np.abs(scores[middle] - threshold), kind="stable")[:quarter]]
+    return np.sort(np.concatenate([order[:half], near, order[-quarter:]]))
 
 
 def _listed(scores: np.ndarray, threshold: float, pictured: np.ndarray) -> np.ndarray:
@@ -160,9 +161,10 @@ def _listed(scores: np.ndarray, threshold: float, pictured: np.ndarray) -> np.nd
         return np.arange(len(scores))
     order, flagged = np.argsort(-scores, kind="stable"), int((scores > threshold).sum())
     top = min(flagged, LISTED_FLAGGED)
-    rest = np.random.default_rng(0).choice(order[top:], LISTED - top - len(pictured), replace=False)
     # the page counts between listed scores, so the first one below the threshold must be there
-    return np.unique(np.concatenate([order[:top], order[flagged : flagged + 1], pictured, rest]))
+    named = np.unique(np.concatenate([order[:top], order[flagged : flagged + 1], pictured]))
+    others = np.setdiff1d(order, named)
+    return np.union1d(named, np.random.default_rng(0).choice(others, LISTED - len(named), replace=False))
 
 
 def _above(scores: np.ndarray, listed: np.ndarray) -> np.ndarray:
