@@ -14,10 +14,14 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from scipy.stats import false_discovery_control
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ganad
+from ganad.cli import ScoreFile
+from ganad.data import iter_table
 from ganad.settings import command_name
 
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
@@ -137,6 +141,71 @@ def test_a_table_scored_in_another_column_order_and_as_parquet(tmp_path):
     assert err.strip().endswith(f"column '{names[3]}' is missing, which the model was trained on")
     assert not (tmp_path / "c.csv").exists()
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_a_selection_is_made_from_the_p_values_of_all_parts(tmp_path):
+    x = load_breast_cancer()
+    names = [f"f{i}" for i in range(30)]
+    table = pyarrow.table(dict(zip(names, x.data.T)) | {"kind": x.target.astype(str)})
+    pyarrow.csv.write_csv(table, tmp_path / "t.csv")
+    model, plain, output = tmp_path / "m", tmp_path / "plain", tmp_path / "s.csv"
+    fit = ["fit", tmp_path / "t.csv", "--label", "kind", "--normal", "1", "--method", "pcaresidual", "-o"]
+    run(*fit, model, "--false-alarm-rate", 0.1)
+    run(*fit, plain)
+    _, err = run("score", plain, tmp_path / "t.csv", "-o", output, "--fdr", 0.1, code=2)
+    assert err.strip().endswith("--fdr needs a calibrated model; fit it with --false-alarm-rate")
+    _, err = run("score", model, tmp_path / "t.csv", "-o", output, "--fdr", 1, code=2)
+    assert "--fdr 1 must lie between 0 and 1" in err and not output.exists()
+    out, err = run("score", model, tmp_path / "t.csv", "-o", output, "--fdr", 0.3)
+    p = np.array([float(row["p_value"]) for row in rows(output)])
+    selected = np.array([row["selected"] == "true" for row in rows(output)])
+    expected = false_discovery_control(p) <= 0.3
+    assert np.array_equal(selected, expected) and 0 < selected.sum() < len(p)
+    assert f"{selected.sum()} selected; on average at most 30 % of them are normal" in out
+    assert len(err.strip().splitlines()) == 1 and "71 calibration samples are few for 569 tests" in err
+    # the file in two parts: a selection in each would be another
+    detector, parts = (
+        ganad.load(model, device="cpu"),
+        iter_table(tmp_path / "t.csv", ganad.load(model).source_, rows=400),
+    )
+    with ScoreFile(tmp_path / "parts.parquet", 0.3) as file:
+        for part in parts:
+            file.add(part, detector.anomaly_score(part.x), detector, None)
+    assert pyarrow.parquet.read_table(tmp_path / "parts.parquet")["selected"].to_pylist() == selected.tolist()
+    apart = np.concatenate([false_discovery_control(part) <= 0.3 for part in (p[:400], p[400:])])
+    assert not np.array_equal(apart, selected)
+
+
+def test_named_classes_must_occur_and_those_in_neither_list_have_no_label(digits_model, tmp_path):
+    score = ["score", digits_model, "digits", "-o", tmp_path / "s.csv"]
+    for option in ("--normal", "--anomaly"):
+        _, err = run(*score, option, "okk", code=2)
+        assert "no class 'okk' in the data; it has 0, 1, 2" in err and not (tmp_path / "s.csv").exists()
+    out, _ = run(*score, "--normal", "0,1", "--anomaly", "9", "--report", tmp_path / "r.html")
+    assert "in neither --normal nor --anomaly, so without label: 2, 3, 4, 5, 6, 7, 8" in out
+    digits, found = load_digits().target, rows(tmp_path / "s.csv")
+    assert [row["label"] for row in found] == [{0: "0", 1: "0", 9: "1"}.get(d, "") for d in digits]
+    known = np.isin(digits, (0, 1, 9))
+    auroc = roc_auc_score(digits[known] == 9, np.array([float(row["score"]) for row in found])[known])
+    assert f"AUROC {auroc:.4f}" in out
+    write_images(tmp_path / "flat", 12)
+    run("fit", tmp_path / "flat", *FAST, "-o", tmp_path / "m")
+    _, err = run("score", tmp_path / "m", tmp_path / "flat", "-o", tmp_path / "f.csv", "--normal", "ok", code=2)
+    assert "--normal and --anomaly need classes" in err
+
+
+def test_names_that_a_spreadsheet_would_run_are_defused_in_csv_alone(tmp_path):
+    write_images(tmp_path / "new", 20)
+    names = ['=HYPERLINK("a").png', "+1.png", "-1.png", "@x.png", "\tx.png"]
+    for i, name in enumerate(names):
+        (tmp_path / "new" / f"{i}.png").rename(tmp_path / "new" / name)
+    run("fit", tmp_path / "new", *FAST, "-o", tmp_path / "m")
+    for ending in ("csv", "parquet"):
+        run("score", tmp_path / "m", tmp_path / "new", "-o", tmp_path / f"s.{ending}")
+    told = [row["name"] for row in rows(tmp_path / "s.csv")]
+    true = pyarrow.parquet.read_table(tmp_path / "s.parquet")["name"].to_pylist()
+    assert set(names) < set(true)
+    assert told == ["'" + name if name in names else name for name in true]
 
 
 @pytest.mark.parametrize(

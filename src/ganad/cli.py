@@ -155,6 +155,9 @@ def score(
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here too.")] = None,
     normal: Classes = None,
     anomaly: Anomalies = None,
+    fdr: Annotated[
+        float | None, typer.Option(help="Select samples of which on average at most this share is normal.")
+    ] = None,
     label: Label = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")] = False,
     split: Annotated[str | None, typer.Option(help="train, test or all (data sets by name).")] = None,
@@ -165,25 +168,35 @@ def score(
     from .data import Samples
 
     detector = load_model(model)
-    parts = []
-    with ScoreFile(output) as file:
+    if fdr is not None and not hasattr(detector, "calibration_"):
+        raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
+    parts, classes = [], set[str]()
+    with ScoreFile(output, fdr) as file:
         for samples in read_like_training(detector, data, data_dir, label, split):
             scores = detector.anomaly_score(samples.x)
             labels = labels_of(samples, normal, anomaly)
             file.add(samples, scores, detector, labels)
+            classes.update([] if samples.y is None else samples.y.astype(str))
             if report is None:  # only the page needs the samples themselves again
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
             parts.append((samples, scores, labels))
+        others = unnamed(classes, normal, anomaly)
     samples, scores, labels = joined(parts)
     flagged = int((scores > detector.threshold_).sum())
     typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold_:.6g}")
+    if fdr is not None:
+        typer.echo(f"{file.selected:,} selected; on average at most {100 * fdr:g} % of them are normal")
+    if others:
+        typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
     if labels is not None:
         from sklearn.metrics import average_precision_score, roc_auc_score
 
-        typer.echo(f"AUROC {roc_auc_score(labels, scores):.4f}  AP {average_precision_score(labels, scores):.4f}")
+        y, s = labels[labels >= 0], scores[labels >= 0]
+        typer.echo(f"AUROC {roc_auc_score(y, s):.4f}  AP {average_precision_score(y, s):.4f}")
     typer.echo(f"scores    {output}")
     if report is not None:
-        write_report(report, detector, samples, scores, labels, str(model), data)
+        # the page shows every sample, and counts by labels only where every sample has one
+        write_report(report, detector, samples, scores, None if others else labels, str(model), data)
         typer.echo(f"report    {report}")
     _end(samples, skip_bad)
 
@@ -555,32 +568,57 @@ def joined(parts: list[tuple[Samples, np.ndarray, np.ndarray | None]]) -> tuple[
     x = first.x if len(parts) == 1 else np.concatenate([samples.x for samples, _, _ in parts])
     known = [labels for _, _, labels in parts if labels is not None]
     labels = np.concatenate(known) if len(known) == len(parts) else None
-    if labels is not None and len(set(labels.tolist())) < 2:
+    if labels is not None and not {0, 1} <= set(labels.tolist()):
         labels = None
     return Samples(x, None, names, first.columns, first.unreadable, first.source), scores, labels
 
 
 def labels_of(samples: Samples, normal: str | None, anomaly: str | None) -> np.ndarray | None:
-    """1 for anomalies, 0 for normal samples, where the classes say which is which."""
+    """1 for anomalies, 0 for normal samples, -1 for those of a class in neither list where both are given."""
     import numpy as np
 
     if samples.y is None or (normal is None and anomaly is None):
         return None
     # a part of a table need not hold every class, so an unknown one is no error here
-    classes, chosen = samples.y.astype(str), _split(anomaly) or _split(normal)
-    return (np.isin(classes, chosen) == (anomaly is not None)).astype(int)
+    classes = samples.y.astype(str)
+    is_normal, is_anomaly = np.isin(classes, _split(normal)), np.isin(classes, _split(anomaly))
+    if normal is None:
+        is_normal = ~is_anomaly
+    elif anomaly is None:
+        is_anomaly = ~is_normal
+    return np.where(is_anomaly, 1, np.where(is_normal, 0, -1))
+
+
+def unnamed(classes: set[str], normal: str | None, anomaly: str | None) -> list[str]:
+    """The classes in neither list, where both are given; InputError for a named class that does not occur."""
+    import numpy as np
+
+    from .data import Samples, choose_normal
+
+    if normal is None and anomaly is None:
+        return []
+    y = np.array(sorted(classes)) if classes else None
+    choose_normal(Samples(np.empty(0), y), normal=_split(normal), anomaly=_split(anomaly))
+    return sorted(classes - {*_split(normal), *_split(anomaly)}) if normal and anomaly else []
 
 
 class ScoreFile:
-    """scores.csv or scores.parquet, written part by part and put in place when it is complete."""
+    """scores.csv or scores.parquet, written part by part and put in place when it is complete.
 
-    def __init__(self, path: Path):
+    With ``fdr`` the rows wait for the last part, because a selection depends on all p-values.
+    """
+
+    def __init__(self, path: Path, fdr: float | None = None):
         if path.suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
         if not path.parent.is_dir():
             raise InputError(f"{path.parent}: no such folder for the scores; make it first")
+        if fdr is not None and not 0 < fdr < 1:
+            raise InputError(f"--fdr {fdr:g} must lie between 0 and 1")
         self.path, self.temporary = path, path.with_name(f".{path.name}.tmp")
+        self.fdr, self.calibrated_on, self.selected = fdr, 0, 0
         self.writer: Any = None
+        self.waiting: list[Any] = []
 
     def __enter__(self) -> ScoreFile:
         return self
@@ -589,27 +627,61 @@ class ScoreFile:
         """A row a sample: name, score, p-value of a calibrated model, verdict, and the label where it is known."""
         import numpy as np
         import pyarrow
-        import pyarrow.csv
-        import pyarrow.parquet
 
         from . import calibrate
 
         names = samples.names or [str(i) for i in range(len(scores))]
         columns: dict[str, Any] = {"name": names, "score": scores}
         if hasattr(detector, "calibration_"):
+            self.calibrated_on = len(detector.calibration_)
             columns["p_value"] = calibrate.p_values(scores, detector.calibration_)
         columns["verdict"] = np.where(scores > detector.threshold_, "anomaly", "normal")
         if labels is not None:
-            columns["label"] = labels
+            columns["label"] = pyarrow.array(labels, mask=labels < 0)
         table = pyarrow.table(columns)
+        if self.fdr is None:
+            self.write(table)
+        else:
+            self.waiting.append(table)
+
+    def write(self, table: Any) -> None:
+        import pyarrow.compute
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        is_csv = self.path.suffix == ".csv"
+        if is_csv:  # a spreadsheet would run a file's name that looks like a formula
+            names = pyarrow.compute.replace_substring_regex(table["name"], r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(0, "name", names)
         if self.writer is None:
-            kind = pyarrow.parquet.ParquetWriter if self.path.suffix == ".parquet" else pyarrow.csv.CSVWriter
+            kind = pyarrow.csv.CSVWriter if is_csv else pyarrow.parquet.ParquetWriter
             self.writer = kind(self.temporary, table.schema)
         self.writer.write_table(table)
 
+    def write_selected(self, fdr: float) -> None:
+        """The rows that waited, with the column ``selected``."""
+        import warnings
+
+        import pyarrow
+
+        from . import calibrate
+
+        table = pyarrow.concat_tables(self.waiting)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", calibrate.SmallCalibrationSet)
+            chosen = calibrate.select(table["p_value"].to_numpy(), fdr, self.calibrated_on)
+        for warning in caught:
+            typer.echo(f"ganad: {warning.message}", err=True)
+        self.selected = int(chosen.sum())
+        self.write(table.append_column("selected", pyarrow.array(chosen)))
+
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        try:
+            if kind is None and self.fdr is not None:
+                self.write_selected(self.fdr)
+        finally:
+            if self.writer is not None:
+                self.writer.close()
         if kind is None:
             self.temporary.replace(self.path)
         else:
