@@ -36,7 +36,7 @@ _W, _H = 240, 150
 
 
 def figures(lines: Sequence[Line], classes: Sequence[str]) -> str:
-    """A figure a method: areas by class, the ROC curve averaged over classes, and one histogram."""
+    """A figure a method: areas by class, the ROC curve averaged over classes, and a histogram a class."""
     out = []
     for line in lines:
         if not line.rows:
@@ -45,7 +45,10 @@ def figures(lines: Sequence[Line], classes: Sequence[str]) -> str:
         if len(classes) > 1:
             parts.append(bars([float(np.mean(line.measured.get(c, [np.nan]))) for c in classes], classes, line.label))
         parts.append(roc([row["roc"] for row in line.rows], line.label))
-        parts.append(histogram(line.rows[0]["histogram"], line.label, line.rows[0]["class"]))
+        firsts = {row["class"]: row for row in reversed(line.rows)}
+        for cls in sorted(firsts, key=lambda c: list(classes).index(c or "")):
+            parts.append(histogram(firsts[cls]["histogram"], line.label, cls))
+            parts.append(f"<small>{html.escape(cls)}</small>" if cls else "")
         out.append(f"<figure>{''.join(parts)}<figcaption>{html.escape(line.label)}</figcaption></figure>")
     title = f"Charts: {'AUROC by class, ' * (len(classes) > 1)}ROC curve, scores of normal and anomalous samples"
     return f'<details><summary>{title}</summary><div class="charts">{"".join(out)}</div></details>'
@@ -87,11 +90,6 @@ def histogram(counts: dict[str, list[float]], label: str, cls: str | None) -> st
     for name, colour in (("normal", "var(--ink)"), ("anomalous", "var(--other)")):
         share = np.array(counts[name]) / max(1, sum(counts[name]))
         top = max(share.max(), 1e-9)
-        width = _W / len(share)
-        out += [
-            f'<rect x="{i * width:.1f}" y="{_H - s / top * _H:.1f}" width="{width:.1f}" height="{s / top * _H:.1f}" '
-            f'fill="{colour}" fill-opacity=".5"/>'
-            for i, s in enumerate(share)
-            if s
-        ]
+        steps = "".join(f"V{_H - s / top * _H:.0f}h{_W / len(share):g}" for s in share)
+        out.append(f'<path d="M0 {_H}{steps}V{_H}z" fill="{colour}" fill-opacity=".5"/>')
     return _svg("".join(out), f"{label}: scores of normal and anomalous samples{f', class {cls}' if cls else ''}")
