@@ -86,3 +86,49 @@ def test_a_refused_calibration_changes_nothing():
     with pytest.raises(InputError, match="alpha=2"):
         model.calibrate(normal("table"), alpha=2)
     assert model.threshold_ == before and not hasattr(model, "calibration_")
+
+
+def test_a_fit_that_holds_out_trains_on_the_rest_and_calibrates_on_what_it_held_out(tmp_path):
+    x = normal("table")
+    rows, others = calibrate.hold_out(len(x), 0.2, 0.05)
+    assert len(others) == 80 and np.array_equal(np.sort(np.concatenate([rows, others])), np.arange(400))
+    model = small(AutoEncoder).fit(x, hold_out=0.2, alpha=0.05)
+    by_hand = small(AutoEncoder).fit(x[rows]).calibrate(x[others], alpha=0.05)
+    assert np.array_equal(model.calibration_, by_hand.calibration_)
+    assert np.array_equal(model.anomaly_score(x), by_hand.anomaly_score(x))
+    assert model.threshold_ == by_hand.threshold_
+    model.save(tmp_path / "m.safetensors")
+    assert np.array_equal(ganad.load(tmp_path / "m.safetensors", device="cpu").p_values(x), by_hand.p_values(x))
+    only_scores = small(AutoEncoder).fit(x, hold_out=0.2)
+    assert only_scores.threshold_ == small(AutoEncoder).fit(x[rows]).threshold_
+    assert np.array_equal(only_scores.calibration_, model.calibration_)
+
+
+def test_a_fit_that_holds_out_goes_on_where_it_was_stopped(tmp_path):
+    def stop(model):
+        if len(model.history_) == 2:
+            raise KeyboardInterrupt
+
+    x, options = normal("table"), dict(hold_out=0.2, alpha=0.05)
+    whole = small(AutoEncoder, epochs=4).fit(x, **options)
+    with pytest.raises(KeyboardInterrupt):
+        small(AutoEncoder, epochs=4).fit(x, checkpoint=tmp_path, checkpoint_every=0, on_epoch=stop, **options)
+    resumed = small(AutoEncoder, epochs=4).fit(x, checkpoint=tmp_path, resume=True, **options)
+    assert np.array_equal(resumed.calibration_, whole.calibration_) and resumed.threshold_ == whole.threshold_
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (dict(hold_out=1.0), "hold_out=1.0 must lie between 0 and 1"),
+        (dict(hold_out=0.2, alpha=2), "alpha=2 must lie between 0 and 1"),
+        (dict(hold_out=0.2, alpha=0.01), "give at least 99 samples to calibrate on, that is 495 in all"),
+        (dict(hold_out=0.001), "give at least 1 samples to calibrate on"),
+        (dict(alpha=0.01), "give hold_out=0.2, too"),
+    ],
+)
+def test_a_hold_out_that_cannot_keep_the_promise_is_refused_before_training(options, words):
+    model = small(AutoEncoder)
+    with pytest.raises(InputError, match=words):
+        model.fit(normal("table"), **options)
+    assert not hasattr(model, "nets_")

@@ -20,6 +20,28 @@ class SmallCalibrationSet(UserWarning):
     """Too few calibration samples for the level asked for: nothing, or next to nothing, can be flagged."""
 
 
+def hold_out(n: int, share: float, alpha: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers of n normal samples, in order: those to train on, and a random ``share`` of them to calibrate on.
+
+    The same n and share give the same rows. Raises InputError unless 0 < share < 1 and either part gets a sample, and
+    where so few are held out that no threshold keeps the false-alarm rate ``alpha``.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"hold_out={share} must lie between 0 and 1; it is the share of samples to calibrate on")
+    if alpha is not None and not 0 < alpha < 1:
+        raise InputError(f"alpha={alpha} must lie between 0 and 1; it is the share of false alarms that is allowed")
+    count = int(n * share + 1e-9)
+    needed = 1 if alpha is None else int(np.ceil(1 / alpha - 1 - 1e-9))
+    if count < needed:
+        promise = "" if alpha is None else f"to keep false alarms at {alpha:g}, "
+        raise InputError(
+            f"{promise}give at least {needed} samples to calibrate on, that is {int(np.ceil(needed / share - 1e-9)):,} "
+            f"in all ({n:,} are here)" + ("" if alpha is None else ", or allow more false alarms")
+        )
+    order = np.random.default_rng(0).permutation(n)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
 def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     """Conformal p-values ``(n,)``: (1 + number of calibration scores >= score) / (m + 1).
 

@@ -107,7 +107,11 @@ def fit(
 
     Every setting of the method is an option too: --epochs 20 --latent-dim 64. They are listed by: ganad methods NAME
     """
-    from .logs import MetricsFile, TensorBoard
+    import numpy as np
+
+    from .calibrate import hold_out
+    from .data import refill
+    from .logs import SHOWN, MetricsFile, TensorBoard
 
     detector = make_detector(method, preset, context.obj or {})
     samples = load(data, data_dir, split="train", label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
@@ -118,28 +122,32 @@ def fit(
     metrics = output.with_name(output.name + ".metrics.jsonl")
     if resume and not checkpoint.is_dir():
         raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
-    train, held_out = hold_out(samples, false_alarm_rate)
+    rows, held_out, share = np.arange(len(samples.x)), np.empty(0), None
+    if false_alarm_rate is not None:
+        share = HELD_OUT
+        rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
+    samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone
     log = MetricsFile(metrics)
     watchers: list[Callable[[Detector], None]] = [log]
     if log_dir is not None:
-        watchers.append(TensorBoard(log_dir / output.stem, train.x))
+        watchers.append(TensorBoard(log_dir / output.stem, samples.x[rows[:SHOWN]]))
 
     def on_epoch(detector: Detector) -> None:
         for watch in watchers:
             watch(detector)
 
-    detector.fit(train.x, checkpoint=checkpoint, resume=resume, on_epoch=on_epoch)
+    detector.fit(
+        samples.x, checkpoint=checkpoint, resume=resume, on_epoch=on_epoch, hold_out=share, alpha=false_alarm_rate
+    )
     log(detector)  # also where no epoch was left to train, or the method has none
-    if held_out is not None:
-        detector.calibrate(held_out.x, alpha=false_alarm_rate)
-    detector.remember_source(train.source, train.columns)
+    detector.remember_source(samples.source, samples.columns)
     detector.save(output)
     remove_checkpoint(checkpoint)
     seconds = sum(_seconds(detector).values())
-    typer.echo(f"{type(detector).__name__}: {len(train.x):,} normal samples, {seconds:.1f} s of training")
+    typer.echo(f"{type(detector).__name__}: {len(rows):,} normal samples, {seconds:.1f} s of training")
     rule = f"contamination {detector.contamination:g}"
-    if held_out is not None and false_alarm_rate is not None:
-        rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out.x):,} held-out samples"
+    if false_alarm_rate is not None:
+        rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
@@ -517,29 +525,8 @@ def only_normal(samples: Samples, normal: str | None, anomaly: str | None) -> Sa
     return samples.subset(choose_normal(samples, normal=_split(normal) or None, anomaly=_split(anomaly) or None))
 
 
-def hold_out(samples: Samples, false_alarm_rate: float | None) -> tuple[Samples, Samples | None]:
-    """Samples to train on and, when a false-alarm rate is asked for, a random fifth to calibrate on.
-
-    What an imputed table lacks is filled from the former alone.
-    """
-    import numpy as np
-
-    from .data import refill
-
-    if false_alarm_rate is None:
-        return refill(samples, np.arange(len(samples.x))), None
-    if not 0 < false_alarm_rate < 1:
-        raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1")
-    count, needed = len(samples.x) // 5, int(np.ceil(1 / false_alarm_rate - 1 - 1e-9))
-    if count < needed:
-        raise InputError(
-            f"--false-alarm-rate {false_alarm_rate:g}: give at least {needed} samples to calibrate on, that is "
-            f"{5 * needed:,} in all ({len(samples.x):,} are here), or allow more false alarms"
-        )
-    order = np.random.default_rng(0).permutation(len(samples.x))
-    train = np.sort(order[count:])
-    samples = refill(samples, train)
-    return samples.subset(train), samples.subset(np.sort(order[:count]))
+#: Share of the samples that a false-alarm rate holds out.
+HELD_OUT = 0.2
 
 
 def read_like_training(
