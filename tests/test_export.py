@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from ganad import DETECTORS, KDE, AutoEncoder, InputError, load
+from ganad.calibrate import SmallCalibrationSet
 from ganad.export import export_onnx
 from ganad.serve.engine import make_scorer
 
@@ -62,7 +63,9 @@ def test_a_method_that_cannot_be_traced_is_refused_in_a_sentence_and_served_by_t
 
 
 def test_a_threshold_that_flags_nothing_is_json(tmp_path):
-    model = small(AutoEncoder).fit(real("table")).calibrate(real("table")[:5], alpha=0.01)
+    model = small(AutoEncoder).fit(real("table"))
+    with pytest.warns(SmallCalibrationSet):
+        model.calibrate(real("table")[:5], alpha=0.01)
     export_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     assert '"threshold": null' in session.get_modelmeta().custom_metadata_map["ganad"]

@@ -342,7 +342,7 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
-    max_mb: Annotated[int, typer.Option(min=1, help="Largest body of a request, in megabytes.")] = 32,
+    max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
 ) -> None:
     """Answer requests with scores, and show a page to drop files on."""
     from .serve import Limits
@@ -704,7 +704,7 @@ def write_report(
         images=samples.x if is_image else None,
         rows=None if is_image else samples.x,
         columns=None if is_image else samples.columns,
-        heatmaps=dict(zip(shown.tolist(), maps)),
+        heatmaps={i: part for i, part in zip(shown.tolist(), maps) if part.any()},  # a forest's says nothing
         reconstructions=None if redrawn is None else dict(zip(shown.tolist(), redrawn)),
         p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
         calibration=detector.calibration_ if calibrated else None,
