@@ -688,6 +688,7 @@ def write_report(
     import numpy as np
 
     from . import calibrate, report
+    from .persist import versions
 
     is_image = samples.x.ndim > 2
     shown = report.shown(scores, detector.threshold_)
@@ -711,7 +712,7 @@ def write_report(
         history=detector.history_,
         settings=detector.get_params(),
         method=type(detector).__name__,
-        model_info={"model": model},
+        model_info={"model": model, **{k: v for k, v in versions().items() if k in ("ganad", "torch")}},
         data_info={"data": data},
         codes=codes,
         clusters=None if codes is None else optional(lambda: detector.mixture_.predict(codes)),

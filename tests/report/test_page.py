@@ -12,9 +12,13 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ganad import InputError, report
-from ganad.data import Unreadable
+import ganad
+from ganad import IGMMGAN, AutoEncoder, InputError, report
+from ganad.cli import write_report
+from ganad.data import Samples, Unreadable
 from ganad.report import pictures
+
+from ..samples import normal, small
 
 HOSTILE = [
     '<img src=x onerror="alert(1)">.png',
@@ -185,13 +189,51 @@ def test_one_sample_and_equal_scores(open_page):
 
 def test_maps_and_generated_samples(open_page, digits):
     codes = PCA(5).fit_transform(load_digits().data)
-    page = open_page(report.build(**digits, codes=codes, generated=digits["images"][:16]))
+    clusters = load_digits().target
+    html = report.build(**digits, codes=codes, clusters=clusters, generated=digits["images"][:16])
+    page = open_page(html)
     for name, points in (("pca", 2000), ("tsne", 600)):
-        drawn = page.locator(f"#{name} > svg path").evaluate_all(
-            "ps => ps.map(p => p.getAttribute('d').split('M').length - 1)"
-        )
+        paths = page.locator(f"#{name} > svg path")
+        drawn = paths.evaluate_all("ps => ps.map(p => p.getAttribute('d').split('M').length - 1)")
         assert sum(drawn) == min(points, len(codes)) and min(drawn) > 0
+        names = page.locator(f"#{name} .legend span").all_inner_texts()
+        assert [n.strip() for n in names] == [
+            *(f"cluster {k}" for k in range(1, 7)),
+            "smaller clusters",
+            "labelled anomaly",
+        ]
+        assert name != "pca" or drawn[-1] == digits["labels"].sum()
+    assert "model's own mixture" in page.locator("#maps p").first.inner_text()
     assert page.locator("#generated img").count() == 16
+
+
+def test_k_means_finds_the_clusters_of_codes_that_bring_none():
+    rng = np.random.default_rng(0)
+    codes = np.concatenate(
+        [rng.normal(size=(50, 3)), 20 + rng.normal(size=(30, 3)), [0, 40, 0] + rng.normal(size=(20, 3))]
+    )
+    run = dict(scores=np.arange(100), names=range(100), threshold=1000)
+    group = report.page.prepare(**run, codes=codes)["maps"]["pca"]["group"]
+    assert group == [0] * 50 + [1] * 30 + [2] * 20
+    assert report.page.prepare(**run, codes=1e-30 * np.arange(300).reshape(100, 3) % 2)["maps"]
+    for flat in (np.ones((100, 3)), np.full((100, 3), 1e-300)):  # of an encoder that has died
+        assert report.page.prepare(**run, codes=flat)["maps"] is None
+
+
+@pytest.mark.parametrize(
+    ("method", "kinds", "own"), [(AutoEncoder, "heat,image,redrawn", None), (IGMMGAN, "heat,image,redrawn", True)]
+)
+def test_the_command_line_explains_and_redraws_every_picture(open_page, tmp_path, method, kinds, own):
+    x = normal("images")
+    model = small(method).fit(x[:150]).calibrate(x[150:], alpha=0.1)
+    write_report(tmp_path / "out.html", model, Samples(x), model.anomaly_score(x), None, "m", "d")
+    page = open_page((tmp_path / "out.html").read_text())
+    shown = page.evaluate("Object.values(data.pictures).map(p => Object.keys(p).sort().join())")
+    assert shown == [kinds] * 200
+    assert page.evaluate("data.maps?.own") == own
+    page.locator("#gallery button").first.click()
+    assert "50 held-out normal samples" in page.locator("#d-place").inner_text()
+    assert ganad.__version__ in page.locator(".facts").inner_text()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

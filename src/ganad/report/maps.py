@@ -12,14 +12,13 @@ from sklearn.metrics import silhouette_score
 
 MAPPED = 2000  #: samples on a map, the highest scores among them
 NEIGHBOURS = 600  #: samples of the t-SNE map: its cost grows fast
-MARKED = 6  #: clusters with a mark of their own, the largest
-MOST = 8  #: clusters that k-means looks for
+MARKED = 6  #: clusters with a mark of their own, the largest; k-means looks for no more
 
 
 def draw(
     codes: np.ndarray, scores: np.ndarray, odd: np.ndarray, clusters: np.ndarray | None = None
 ) -> dict[str, Any] | None:
-    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None for too few samples.
+    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None where there is none to draw.
 
     codes: ``(n, k)``. odd: ``(n,)`` bool, samples apart from the clusters. clusters: ``(n,)``, the method's own; else
     k-means finds some among the mapped codes. Groups: 0 to MARKED - 1 for clusters by falling size, MARKED for the
@@ -27,12 +26,16 @@ def draw(
     far apart.
     """
     codes = np.asarray(codes, np.float64).reshape(len(codes), -1)
-    if len(codes) < 10 or codes.shape[1] < 2 or not np.isfinite(codes).all():
+    size = codes.std(0).max(initial=0)
+    # equal codes, of an encoder that has died, would end t-SNE and the process with it
+    if len(codes) < 10 or codes.shape[1] < 2 or not np.isfinite(size) or size == 0:
         return None
+    codes = codes / size
     index = _chosen(scores, MAPPED)
     codes, scores, odd = codes[index], scores[index], odd[index]
-    group = _grouped(_clustered(codes) if clusters is None else np.asarray(clusters)[index])
-    group[odd] = MARKED + 1
+    found = _clustered(codes) if clusters is None else np.asarray(clusters)[index]
+    group = np.full(len(index), MARKED + 1)
+    group[~odd] = _ranked(found[~odd])
     some = _chosen(scores, NEIGHBOURS)
     plane = PCA(2, random_state=0).fit_transform(codes)
     reduced = PCA(min(30, codes.shape[1], len(some)), random_state=0).fit_transform(codes[some])
@@ -47,11 +50,11 @@ def draw(
 def _clustered(codes: np.ndarray) -> np.ndarray:
     """Clusters by k-means, as many as have the highest silhouette."""
     distinct = len(np.unique(codes, axis=0))
-    tries = [KMeans(k, n_init=3, random_state=0).fit_predict(codes) for k in range(2, min(MOST, distinct - 1) + 1)]
+    tries = [KMeans(k, n_init=3, random_state=0).fit_predict(codes) for k in range(2, min(MARKED, distinct - 1) + 1)]
     return max(tries, key=lambda labels: silhouette_score(codes, labels), default=np.zeros(len(codes), int))
 
 
-def _grouped(clusters: np.ndarray) -> np.ndarray:
+def _ranked(clusters: np.ndarray) -> np.ndarray:
     """The rank of each sample's cluster by size, at most MARKED."""
     names, inverse, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     rank = np.empty(len(names), int)

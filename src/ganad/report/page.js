@@ -10,6 +10,7 @@ const n = data.n, thinned = scores.length < n;
 let threshold, page = 60, order = [], open = -1;
 
 const short = x => Number(x.toPrecision(5)).toString();
+const tick = x => x && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e5) ? x.toExponential(1) : Number(x.toPrecision(3)).toString();
 const count = k => k.toLocaleString("en");
 const percent = (k, of) => of ? `${(100 * k / of).toFixed(1)} %` : "none";
 const flagged = i => scores[i] > threshold;
@@ -48,7 +49,7 @@ function bars(stack, label, width, height) {
   const parts = width < 560 ? 2 : 4;
   for (let k = 0; k <= parts; k++) svg.append(make("text",
     { x: x(1 + k * BINS / parts), y: height - 6, "text-anchor": ["start", "middle", "end"][k === 0 ? 0 : k === parts ? 2 : 1] },
-    Number(edges[k * BINS / parts].toPrecision(3)).toString()));
+    tick(edges[k * BINS / parts])));
   if (sums[0]) svg.append(make("text", { x: left, y: 12 }, `${count(sums[0])} lower`));
   if (sums[BINS + 1]) svg.append(make("text", { x: width - left, y: 12, "text-anchor": "end" }, `${count(sums[BINS + 1])} higher`));
   const cut = make("line", { class: "cut", y1: 16, y2: foot });
@@ -74,7 +75,6 @@ function legend(entries) {
 function lines(series, xs, ys, label, scale = v => v, w = 400, h = 260) {
   const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": label }), [y0, y1] = ys.map(scale);
   const X = v => 52 + (v - xs[0]) / (xs[1] - xs[0] || 1) * (w - 67), Y = v => h - 25 - (scale(v) - y0) / (y1 - y0 || 1) * (h - 40);
-  const tick = v => Number(v.toPrecision(3)).toString();
   svg.append(make("path", { class: "axis", d: `M52 10V${h - 25}H${w - 15}` }), make("text", { x: 52, y: h - 8 }, tick(xs[0])),
     make("text", { x: w - 15, y: h - 8, "text-anchor": "end" }, tick(xs[1])),
     make("text", { x: 48, y: h - 25, "text-anchor": "end" }, tick(ys[0])), make("text", { x: 48, y: 18, "text-anchor": "end" }, tick(ys[1])));
@@ -113,7 +113,7 @@ const MARKS = [
   (x, y) => `M${x - 9} ${y}a9 9 0 1 0 18 0a9 9 0 1 0-18 0`, (x, y) => `M${x - 8} ${y - 8}h16v16h-16z`,
   (x, y) => `M${x} ${y - 10}l10 17h-20z`, (x, y) => `M${x} ${y - 11}l11 11l-11 11l-11-11z`,
   (x, y) => `M${x - 10} ${y}h20m-10-10v20`, (x, y) => `M${x} ${y + 10}l10-17h-20z`,
-  (x, y) => `M${x - 3} ${y}h6`, (x, y) => `M${x - 10} ${y - 10}l20 20m0-20l-20 20`,
+  (x, y) => `M${x} ${y}h0`, (x, y) => `M${x - 10} ${y - 10}l20 20m0-20l-20 20`,
 ];
 const style = g => "dots " + (g < 6 ? `c${g}` : g === 6 ? "small" : "odd");
 function drawMaps() {
@@ -129,7 +129,7 @@ function drawMaps() {
 }
 
 // -- gallery -----------------------------------------------------------------------------------------------
-function picture(address, alt = "") { return make("img", { src: address, alt, loading: "lazy" }); }
+function picture(address, alt = "") { return make("img", { src: address, alt }); }
 function describe(i) {
   return (data.rows[i] || []).slice(0, 3).map(([name, value, z]) => make("span", {}, `${name} = ${short(value)} (${z > 0 ? "+" : ""}${z} σ)`));
 }

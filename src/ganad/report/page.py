@@ -107,6 +107,7 @@ def prepare(
     p = None if p_values is None else _numbers("p_values", p_values)
     if p is not None and not ((p >= 0) & (p <= 1)).all():
         raise InputError("p_values must lie between 0 and 1")
+    images = images if images is None or hasattr(images, "shape") else np.asarray(images)
     pictured = shown(scores, threshold)
     listed = _listed(scores, threshold, pictured)
     edges = histogram.edges(scores)
@@ -139,7 +140,7 @@ def prepare(
         "maps": None
         if codes is None
         else maps.draw(codes, scores, scores > threshold if odd is None else odd, clusters),
-        "generated": _generated(generated),
+        "generated": _generated(generated, images, pictured),
         "unreadable": [[str(bad.path), str(bad.reason)] for bad in unreadable],
     }
 
@@ -216,7 +217,6 @@ def _pictures(
     """``image``, ``heat`` and ``redrawn`` by place in the list, for the shown samples that have them."""
     if images is None:
         return {}
-    images = images if hasattr(images, "shape") else np.asarray(images)
     scale = pictures.scale_of(images[pictured])
     budget = (pictures.BUDGET - pictures.HEAT_BYTES * bool(heatmaps)) // (1 + bool(reconstructions))
     result = {}
@@ -229,11 +229,12 @@ def _pictures(
     return _by_place(result, listed)
 
 
-def _generated(generated: Any) -> list[str]:
+def _generated(generated: Any, images: Any, pictured: np.ndarray) -> list[str]:
+    """Pictures in the units of the images, if there are any."""
     if generated is None:
         return []
     generated = np.asarray(generated)
-    scale = pictures.scale_of(generated)
+    scale = pictures.scale_of(generated if images is None else images[pictured])
     return [pictures.thumbnail(image, scale, pictures.BUDGET // 2) for image in generated]
 
 
