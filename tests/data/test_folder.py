@@ -178,3 +178,20 @@ def test_a_photograph_with_any_damaged_bytes_is_decoded_or_refused_in_a_sentence
         except InputError:
             refused += 1
     assert refused > 100
+
+
+def test_one_photograph_with_damaged_metadata_does_not_end_the_reading_of_a_folder(tmp_path):
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x010F: "maker", 0x011A: 72.0})
+    out = io.BytesIO()
+    Image.fromarray(picture(0)).save(out, "JPEG", exif=exif)
+    rng, good = np.random.default_rng(0), np.frombuffer(out.getvalue(), np.uint8)
+    start = out.getvalue().index(b"Exif")
+    for i in range(1000):
+        bad = good.copy()
+        bad[rng.integers(start, start + 120, 2)] = rng.integers(0, 256, 2)
+        (tmp_path / f"{i}.jpg").write_bytes(bad.tobytes())
+    samples = load(tmp_path)
+    assert len(samples.names) + len(samples.unreadable) == 1000
+    # what Pillow raised is neither an OSError nor a ValueError
+    assert any(bad.reason.startswith("damaged (") for bad in samples.unreadable)

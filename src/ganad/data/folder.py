@@ -248,8 +248,10 @@ def _reason(error: Exception, file: Path) -> str:
         return "not an image in one of the formats " + ", ".join(FORMATS)
     if isinstance(error, Image.DecompressionBombError):
         return f"more than the {MAX_PIXELS:,} pixels allowed"
-    text = str(error).replace(str(file), "").strip() or type(error).__name__
-    return text.splitlines()[0]
+    text = (str(error).replace(str(file), "").strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError | SyntaxError | ValueError | MemoryError):
+        return text
+    return f"damaged ({type(error).__name__}: {text})"  # "required argument is not an integer" alone says nothing
 
 
 def _entry(name: str, file: Path) -> list[Any]:
