@@ -6,12 +6,17 @@ import inspect
 import os
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 from ganad import DETECTORS, Detector
 from ganad.bench import grid
@@ -20,7 +25,7 @@ from .samples import anomalous, normal
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
-PUBLIC = ("bench", "data", "mixture", "published", "report")
+PUBLIC = ("bench", "data", "mixture", "published", "report", "serve")
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)
@@ -49,6 +54,7 @@ def test_the_site_builds_without_a_warning_and_a_list_ends_where_it_ends(site):
 def test_the_reference_holds_every_public_name(site):
     anchors = set(re.findall(r'id="(ganad[\w.]*)"', (site / "api" / "index.html").read_text()))
     public = {f"ganad.{m}.{n}" for m in PUBLIC for n in importlib.import_module(f"ganad.{m}").__all__}
+    public |= {"ganad.serve.app.create_app"}  # of an extra, so that ganad.serve does not import it
     public |= {
         f"ganad.detector.Detector.{n}" for n, v in vars(Detector).items() if inspect.isfunction(v) and n[0] != "_"
     }
@@ -56,8 +62,81 @@ def test_the_reference_holds_every_public_name(site):
     assert {n for n in public if not anchors & {n, f"{n}.{n.rpartition('.')[2]}"}} == set()
 
 
+def blocks(page: str, language: str = "") -> list[str]:
+    text = (ROOT / "docs" / "guide" / page).read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where a reader of the guide stands: beside photos and tables that have the names used there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def write_photos(folder: Path, count: int) -> None:
+    images = (load_digits().images[:count] * 255 / 16).astype(np.uint8)
+    for i, image in enumerate(images):
+        path = folder / "photos" / ("today" if i % 10 == 0 else "normal") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+def run_commands(block: str) -> str:
+    """What the ``ganad`` lines of a shell block print."""
+    printed = ""
+    for line in block.splitlines():
+        name, *arguments = shlex.split(line, comments=True)
+        assert name == "ganad"
+        done = subprocess.run([sys.executable, "-m", "ganad.cli", *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        printed += done.stdout
+    return printed
+
+
+def test_the_commands_for_images_work(folder):
+    write_photos(folder, 600)
+    assert "108 held-out samples" in run_commands(blocks("images.md")[0])
+    assert "<html" in (folder / "today.html").read_text()
+
+
+def test_the_python_for_images_works(folder):
+    write_photos(folder, 40)
+    (code,) = blocks("images.md", "python")
+    scope = {}
+    exec(code.replace("epochs=20", "epochs=2"), scope)
+    assert "epochs=20" in code
+    assert scope["scores"].shape == (4,) and scope["where"].shape == (4, 64, 64)
+
+
+def test_the_commands_for_tables_work(folder):
+    digits = load_digits()
+    table = pyarrow.table(dict(zip(digits.feature_names, digits.data.T)))
+    state = np.where(digits.target == 9, "worn", "ok")
+    pyarrow.parquet.write_table(table.append_column("state", [state.tolist()]), folder / "sensors.parquet")
+    pyarrow.csv.write_csv(table[:100], folder / "tonight.csv")
+    assert "323 held-out samples" in run_commands(blocks("tables.md")[0])
+    assert len((folder / "flagged.csv").read_text().splitlines()) == 101
+    assert "<html" in (folder / "tonight.html").read_text()
+
+
+def test_the_python_for_watching_works(folder, capsys):
+    exec(blocks("watching.md", "python")[0], {})
+    assert len((folder / "egbad.metrics.jsonl").read_text().splitlines()) == 2
+    assert list((folder / "runs" / "egbad").iterdir())
+    assert capsys.readouterr().out.count("'epoch': ") == 2
+
+
+def test_the_python_for_mixtures_works():
+    scope = {"x": normal("table"), "x_new": anomalous("table")}
+    exec(blocks("mixture.md", "python")[0], scope)
+    x, x_new, model = scope["x"], scope["x_new"], scope["model"]
+    assert model.score_samples(x_new).max() < np.median(model.score_samples(x))
+
+
 def test_the_method_of_the_guide_works():
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "guide" / "method.md").read_text(), re.DOTALL)
+    (code,) = blocks("method.md", "python")
     scope = {"__name__": "guide"}
     exec(code, scope)
     model = scope["Denoiser"](epochs=20, random_state=0, threads=1).fit(normal("table"))

@@ -11,6 +11,8 @@ from typing import Literal
 
 from ..errors import MissingExtra
 
+__all__ = ["Limits", "serve"]
+
 
 @dataclass(frozen=True)
 class Limits:
