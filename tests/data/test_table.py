@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganad import InputError
-from ganad.data import choose_normal, iter_table, load, refill
+from ganad.data import choose_normal, iter_table, load, refill, table
 
 GOOD = "width,ok,colour,kind\n1.5,true,red,a\n2.5,false,blue,b\n-3,true,red,a\n"
 
@@ -132,3 +132,12 @@ def test_csv_and_parquet_give_the_same_numbers(tmp_path_factory, data):
     assert parquet.columns == columns
     assert np.array_equal(parquet.x, np.column_stack([table[c].to_numpy() for c in columns]))
     assert np.allclose(load(folder / "t.csv", source=parquet.source).x, parquet.x, rtol=1e-12)
+
+
+def test_of_a_csv_file_the_known_columns_alone_are_read(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
+    with table._open_csv(tmp_path / "t.csv", {"b", "z"}) as reader:
+        assert reader.read_all().to_pydict() == {"b": ["2"]}
+    (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
+    with pytest.raises(InputError, match="'a' occurs more than once"):
+        table._open_csv(tmp_path / "t.csv", {"b"})

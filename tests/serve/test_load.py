@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from ganad.serve.bodies import KINDS
 
 from ..samples import normal
-from .test_service import png
+from .test_service import COLUMNS, long_texts, lying, many, png
 
 
 @contextlib.contextmanager
@@ -53,6 +53,9 @@ COSTLY = [
     (b'[{"width":1,"height":1,"colour":"\\ud800"}]', "application/json"),
     (json.dumps([{f"c{i}": 1} for i in range(5_000)]).encode(), "application/json"),
     (b"[" + b"{}," * 300_000 + b"{}]", "application/json"),
+    (b"[" + b"[]," * 10_000_000 + b"[]]", "application/json"),
+    ((",".join(COLUMNS) + "\n" + "1,1,x" + ",1" * 9_997).encode(), "text/csv"),
+    *((body, "application/vnd.apache.parquet") for body in (many(), lying(), long_texts())),
     (png(np.zeros((4000, 4001), np.uint8)), "image/png"),
 ]
 
@@ -108,7 +111,9 @@ def fuzz(url, n):
 @pytest.mark.parametrize("kind", ["picture_model", "table_model"])
 def test_a_thousand_fuzzed_requests_leave_it_well(kind, request, tmp_path):
     with command(request.getfixturevalue(kind), tmp_path) as (url, process):
-        fuzz(url, 100)  # what is loaded once is loaded
+        fuzz(url, 100)  # what is loaded once is loaded, and what the largest bodies take is taken
+        for body, type_ in COSTLY:
+            httpx.post(f"{url}/score", content=body, headers={"Content-Type": type_}, timeout=60)
         before = psutil.Process(process.pid).memory_info().rss
         statuses = fuzz(url, 1000)
         grown = psutil.Process(process.pid).memory_info().rss - before

@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from urllib.parse import urlsplit
 
 import httpx
+import jsonschema
 import numpy as np
 import pyarrow.csv
 import pyarrow.parquet
@@ -92,6 +93,9 @@ def test_a_heat_map_shows_what_raises_the_score_alone():
     assert heat_map(-np.eye(2)) is None
 
 
+COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
+
+
 @pytest.mark.parametrize(
     ("body", "kind", "status", "sentence"),
     [
@@ -114,6 +118,9 @@ def test_a_heat_map_shows_what_raises_the_score_alone():
         (b"a" * 150_000, "text/csv", 422, "field larger"),
         (b"a," * 99_999, "text/csv", 422, "column"),
         (b"width,height,colour\n" + b"1,1,x\n" * 501, "text/csv", 413, "500 rows"),
+        ((",".join(COLUMNS) + "\n" + "1,1,x" + ",1" * 9_997).encode(), "text/csv", 200, ""),
+        (b"width,height,colour\n1,1," + b"y" * 100_000, "text/csv", 422, "…"),
+        (b"[" + b"[]," * 5_000 + b"[]]", "application/json", 413, "lists and objects"),
         (b"\x89PNG", "image/png", 415, "table rows"),
         (b"x", "application/zip", 415, "not read"),
         (b"1" * 300_000, "text/csv", 413, "200,000 bytes"),
@@ -125,13 +132,30 @@ def test_bad_bodies_get_a_sentence(tables, body, kind, status, sentence):
     answer = post(tables, body, kind)
     assert answer.status_code == status
     assert sentence in answer.json().get("error", "")
-    assert "/tmp" not in answer.text
+    assert "/tmp" not in answer.text and len(answer.text) < 1000
 
 
 def parquet(**columns):
     out = io.BytesIO()
     pyarrow.parquet.write_table(pyarrow.table({"width": [1.0], "height": [1.0]} | columns), out)
     return out.getvalue()
+
+
+def many():
+    return parquet(width=np.zeros(10**6), height=np.zeros(10**6), colour=pyarrow.repeat("x", 10**6))
+
+
+def lying():
+    """A million rows in a file whose own description says one."""
+    said, one = b"\x80\x89\x7a", b"\x02"  # 2 n in seven bits a byte
+    head, described = many()[:-8].rsplit(b"\x15\x04\x19", 1)  # version 2, then the schema, then the number of rows
+    described = b"\x15\x04\x19" + described.replace(said, one, 1)
+    return head + described + len(described).to_bytes(4, "little") + b"PAR1"
+
+
+def long_texts():
+    n = 100
+    return parquet(width=np.zeros(n), height=np.zeros(n), colour=pyarrow.repeat("x" * 10_000, n))
 
 
 def no_text():
@@ -151,6 +175,10 @@ def no_text():
         (parquet(colour=["x"], other=[["y"]]), 200, ""),
         (parquet(width=np.ones(501), height=np.ones(501), colour=["x"] * 501), 413, "500 rows"),
         (parquet(colour=["x"], width=np.ones(1))[:-8], 422, "cannot be read"),
+        (parquet(colour=pyarrow.array(["x"]).dictionary_encode()), 200, ""),
+        (many(), 413, "500 rows"),
+        (lying(), 413, "500 rows"),
+        (long_texts(), 413, "text unpacked"),
     ],
 )
 def test_odd_parquet_gets_a_sentence(tables, body, status, sentence):
@@ -246,9 +274,11 @@ def test_a_connection_too_many_is_told_when_to_come_back(table_model):
         with begun(url, "Content-Length: 9"), begun(url, "Content-Length: 9"):
             answer = httpx.get(f"{url}/health")
             assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
+            assert "connections" in answer.json()["error"]
         deadline = time.monotonic() + 10
         while httpx.get(f"{url}/health").status_code != 200:
             assert time.monotonic() < deadline
+        assert 'ganad_requests_total{path="/health",status="503"}' in httpx.get(f"{url}/metrics").text
 
 
 def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
@@ -259,7 +289,8 @@ def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
 
     monkeypatch.setattr(module, "make_scorer", lambda detector, engine: ("broken", broken))
     with running(table_model) as url:
-        assert post(url, b"[[1, 2, 3, 4]]", "application/json").status_code == 500
+        answer = post(url, b"[[1, 2, 3, 4]]", "application/json")
+        assert answer.status_code == 500 and "failed" in answer.json()["error"]
         assert 'ganad_requests_total{path="/score",status="500"} 1.0' in httpx.get(f"{url}/metrics").text
 
 
@@ -371,6 +402,16 @@ def test_a_full_queue_says_when_to_come_back(picture_model, monkeypatch):
 def test_nothing_that_is_sent_breaks_it(tables, body, kind, path):
     answer = httpx.post(tables + path, content=body, headers={"Content-Type": kind})
     assert answer.status_code < 500, (answer.status_code, answer.text)
+
+
+def test_the_description_holds_of_answers(tables):
+    described = httpx.get(f"{tables}/openapi.json").json()["paths"]["/score"]["post"]["responses"]
+    rows = b"[[1, 2, 3, 4]]"
+    for content, params in ((rows, {}), (rows, {"explain": "true"}), (rows, {"explain": "maybe"}), (b"{", {})):
+        answer = post(tables, content, "application/json", **params)
+        schema = described[str(answer.status_code)]["content"]["application/json"]["schema"]
+        assert schema["required"]
+        jsonschema.validate(answer.json(), schema)
 
 
 def test_the_description_names_every_path(tables):

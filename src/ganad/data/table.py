@@ -59,7 +59,8 @@ def iter_table(
     """The same by a training table's recipe, in parts of ``rows`` rows: for tables larger than memory."""
     path = Path(path)
     first = 0
-    for batch in _batches(path, rows):
+    known = None if label else {source.get("label"), *(recipe["name"] for recipe in source["columns"])}
+    for batch in _batches(path, rows, known):
         part = pyarrow.Table.from_batches([batch])
         if part.num_rows:
             yield encode(part, path, label, source=source, first_row=first)
@@ -80,13 +81,13 @@ def _read(path: Path) -> pyarrow.Table:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
-def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
+def _batches(path: Path, rows: int, known: set[Any] | None) -> Iterator[pyarrow.RecordBatch]:
     try:
         if path.suffix.lower() == ".parquet":
             with pyarrow.parquet.ParquetFile(path) as file:
                 yield from file.iter_batches(rows)
         else:
-            with _open_csv(path) as reader:
+            with _open_csv(path, known) as reader:
                 yield from _regrouped(reader, rows)
     except InputError:
         raise
@@ -94,8 +95,11 @@ def _batches(path: Path, rows: int) -> Iterator[pyarrow.RecordBatch]:
         raise InputError(f"{path}: cannot be read as a table ({_first_line(error)})") from error
 
 
-def _open_csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
-    """Every column as text: types are then judged by whole columns, and alike for a whole table and for its parts."""
+def _open_csv(path: Path, known: set[Any] | None = None) -> pyarrow.csv.CSVStreamingReader:
+    """Every column as text: types are then judged by whole columns, and alike for a whole table and for its parts.
+
+    Of the columns only the ``known`` ones, if some are, for each costs memory however short it is.
+    """
     with open(path, "rb") as file:
         head = file.read(_HEAD).decode("utf-8-sig", errors="replace")
     line = head.split("\n", 1)[0]
@@ -106,6 +110,8 @@ def _open_csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
         raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
     if names and all(_is_number(name) for name in names) and names != [str(i) for i in range(len(names))]:
         raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
+    _refuse_twice(names, path)
+    taken = names if known is None else [name for name in names if name in known] or names[:1]
     return pyarrow.csv.open_csv(
         path,
         parse_options=pyarrow.csv.ParseOptions(
@@ -114,7 +120,10 @@ def _open_csv(path: Path) -> pyarrow.csv.CSVStreamingReader:
             ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a row with a missing cell
         ),
         convert_options=pyarrow.csv.ConvertOptions(
-            null_values=_MISSING, strings_can_be_null=True, column_types={name: pyarrow.string() for name in names}
+            null_values=_MISSING,
+            strings_can_be_null=True,
+            column_types={name: pyarrow.string() for name in taken},
+            include_columns=[] if known is None else taken,
         ),
     )
 
@@ -145,9 +154,7 @@ def encode(
 ) -> Samples:
     """``load_table`` of a table in memory; ``path`` is what its errors call it, ``first_row`` the first one's name."""
     names = table.column_names
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
+    _refuse_twice(names, path)
     if names and table.num_rows == 0:
         raise InputError(f"{path}: no rows in this table")
     try:
@@ -182,6 +189,12 @@ def encode(
     x = np.hstack(parts)
     samples = Samples(x, y, rows, columns, source=source, gaps=np.isnan(x) if impute else None)
     return refill(samples, np.arange(len(x))) if impute else samples
+
+
+def _refuse_twice(names: list[str], path: Path) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
 
 
 def refill(samples: Samples, rows: np.ndarray) -> Samples:

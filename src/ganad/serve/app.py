@@ -14,6 +14,7 @@ from typing import Any, Literal
 import fastapi_offline
 import numpy as np
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from PIL import Image
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -41,14 +42,49 @@ _BODY = {
             "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
         },
     },
-    "responses": {
-        str(code): {"description": text}
+}
+_NUMBER = {"type": ["number", "null"], "description": "null where it is infinite"}
+_RESULT = {
+    "type": "object",
+    "required": ["name", "score", "is_anomaly"],
+    "properties": {
+        "name": {"type": "string"},
+        "score": _NUMBER,
+        "is_anomaly": {"type": "boolean"},
+        "p_value": {"type": "number", "description": "of a calibrated model"},
+        "explanation": {
+            "description": "with explain=true: an image's heat map as a PNG in a data URL, or a row's columns",
+            "oneOf": [
+                {"type": ["string", "null"]},
+                {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"column": {"type": "string"}, "contribution": _NUMBER},
+                    },
+                },
+            ],
+        },
+    },
+}
+
+
+def _schema(description: str, required: list[str], **properties: Any) -> dict[str, Any]:
+    schema = {"type": "object", "required": required, "properties": properties}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: _schema("scores", ["threshold", "results"], threshold=_NUMBER, results={"type": "array", "items": _RESULT}),
+    **{
+        code: _schema(text, ["error"], error={"type": "string"})
         for code, text in {
             400: "no body",
             408: "the body came too slowly",
             413: "too large",
             415: "not a kind of body that this model scores",
             422: "cannot be read; the sentence says where",
+            500: "the service failed",
             503: "busy; try again after Retry-After",
         }.items()
     },
@@ -92,7 +128,16 @@ def create_app(
     async def refused(_: Request, error: bodies.Refused) -> JSONResponse:
         return JSONResponse({"error": error.message}, error.status, headers=error.headers)
 
-    @app.post("/score", openapi_extra=_BODY)
+    @app.exception_handler(RequestValidationError)
+    async def odd(_: Request, error: RequestValidationError) -> JSONResponse:
+        places = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return JSONResponse({"error": "; ".join(places)}, 422)
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": "the service failed; its log says where"}, 500)
+
+    @app.post("/score", openapi_extra=_BODY, responses=_ANSWERS)
     async def score(request: Request, explain: bool = False) -> JSONResponse:
         """Score an image or table rows; ``explain=true`` adds where, or which columns."""
         with room.guest() as take, taken.time():
@@ -160,6 +205,9 @@ def create_app(
     return app
 
 
+FULL = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=bodies.RETRY | bodies.LAST)
+
+
 class Answers:
     """Middleware that counts answers and adds a header; FastAPI's own decorator costs more than all else together."""
 
@@ -178,7 +226,8 @@ class Answers:
             await send(message)
 
         try:
-            await self.app(scope, receive, counted)
+            full = scope.get("state", {}).get("full")
+            await (FULL if full else self.app)(scope, receive, counted)
         except Exception:
             if not started:  # the answer to an error that nobody expected is written outside of this
                 self.on_answer(scope["path"], 500)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
+import pyarrow.compute
 import pyarrow.parquet
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
@@ -26,6 +27,8 @@ from . import Limits
 
 _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
 _LIGHT = 2**14  # bytes, and pixels
+_NESTED = 10  # lists and objects a row, those in columns that nobody reads included
+_SENTENCE = 500  # characters of an answer, which may name a cell of a megabyte
 #: content type -> how the body is read, "" being told by its first bytes
 KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-stream": "", "": ""}
 KINDS |= dict.fromkeys(_PARQUET, "parquet")
@@ -124,7 +127,11 @@ def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) ->
     try:
         return image(body, detector, limits) if images else table(body, kind, detector, limits)
     except InputError as error:
-        raise Refused(422, str(error)) from error
+        raise Refused(422, shortened(str(error))) from error
+
+
+def shortened(sentence: str) -> str:
+    return sentence if len(sentence) <= _SENTENCE else sentence[:_SENTENCE] + "…"
 
 
 def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
@@ -138,7 +145,7 @@ def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, 
 def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """Rows as the model's training table was read; columns go by name where it had names, others are ignored."""
     source = getattr(detector, "source_", None) or {}
-    rows = json_rows(body) if kind == "json" else []
+    rows = json_rows(body, limits) if kind == "json" else []
     refuse_more(len(rows), limits)
     if rows and all(isinstance(row, list) for row in rows):
         return single_precision(plain_rows(rows, detector)), [str(i) for i in range(len(rows))]
@@ -177,17 +184,51 @@ def csv_samples(body: bytes, source: dict[str, Any], limits: Limits) -> Samples:
 
 
 def parquet_table(body: bytes, known: list[str], limits: Limits) -> pyarrow.Table:
-    """The known columns, once the file's own figures say that they are of a size to be read."""
+    """The known columns, once the file's own figures say that they are of a size to be read, and no more than that.
+
+    Text is read folded, as numbers of a dictionary's entries, for an entry of a megabyte may stand in every row.
+    """
     try:
-        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body)) as file:
+        kinds = {field.name: field.type for field in pyarrow.parquet.read_schema(pyarrow.BufferReader(body))}
+        present = [name for name in known if name in kinds]
+        for name in present:
+            if not is_flat(kinds[name]):
+                raise InputError(f"body: column {name!r} is {kinds[name]}, which is no number, truth value or text")
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=present) as file:
             about = file.metadata
             refuse_more(about.num_rows, limits)
             size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
             if size > limits.bodies_bytes:
                 raise Refused(413, f"{size:,} bytes unpacked are more than the {limits.bodies_bytes:,} allowed")
-            return file.read(columns=known)
+            batches, n = [], 0
+            for batch in file.iter_batches(limits.samples + 1, columns=present):
+                n += batch.num_rows
+                refuse_more(n, limits)
+                batches.append(batch)
+            read = pyarrow.Table.from_batches(batches) if batches else file.schema_arrow.empty_table()
+        if sum(map(unfolded, read.columns)) > limits.body_bytes:
+            raise Refused(413, f"its text unpacked is larger than the {limits.body_bytes:,} bytes allowed")
+        names = read.column_names
+        return pyarrow.table([c.cast(kinds[name]) for name, c in zip(names, read.columns)], names=names)
+    except InputError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"body: cannot be read as a table ({(str(error).splitlines() or [''])[0]})") from error
+
+
+def is_flat(kind: pyarrow.DataType) -> bool:
+    """Whether a cell is one number, truth value or text; one of other types may be of any size."""
+    t = pyarrow.types
+    text = t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_binary(kind)
+    return text or t.is_primitive(kind) or t.is_decimal(kind) or t.is_null(kind) or t.is_dictionary(kind)
+
+
+def unfolded(column: pyarrow.ChunkedArray) -> int:
+    """Bytes of a column of text once every cell has its own."""
+    if not pyarrow.types.is_dictionary(column.type):
+        return 0
+    lengths = [pyarrow.compute.binary_length(part.dictionary).take(part.indices) for part in column.chunks]
+    return sum(pyarrow.compute.sum(part).as_py() or 0 for part in lengths)
 
 
 def json_table(rows: list[dict[str, Any]], known: list[str]) -> pyarrow.Table:
@@ -209,8 +250,11 @@ def single_precision(x: np.ndarray) -> np.ndarray:
     return x
 
 
-def json_rows(body: bytes) -> list[Any]:
+def json_rows(body: bytes, limits: Limits) -> list[Any]:
     """The rows of ``[...]`` or ``{"rows": [...]}``."""
+    # ten millions of [] hold the interpreter, and with it every other request, for seconds
+    if body.count(b"[") + body.count(b"{") > _NESTED * limits.samples:
+        raise Refused(413, f"more lists and objects than {limits.samples:,} rows may have")
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

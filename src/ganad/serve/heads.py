@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import h11
-from starlette.responses import JSONResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import Limits
-
-_BUSY = {"Retry-After": "1", "Connection": "close"}
 
 
 def protocol(limits: Limits) -> type[H11Protocol]:
     """uvicorn's protocol, which ends a connection whose next head has begun, or whose first has not, for too long.
 
     It also ends one whose request is answered before its body came: nobody would read the rest, or stop waiting for
-    it. A connection too many is answered 503 with Retry-After, which uvicorn's own limit lacks.
+    it. Requests on a connection too many are marked ``full``.
     """
-    full = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=_BUSY)
 
     class Protocol(H11Protocol):
         timer: asyncio.TimerHandle | None = None
@@ -33,7 +29,7 @@ def protocol(limits: Limits) -> type[H11Protocol]:
             self.watch()
 
         def handle_events(self) -> None:
-            self.app = full if len(self.connections) > limits.connections else self.config.loaded_app
+            self.app_state = {"full": len(self.connections) > limits.connections}
             super().handle_events()
 
         def on_response_complete(self) -> None:
