@@ -2,11 +2,12 @@
 
     python benchmarks/search.py [--adgan 100] [--anogan 1000] [--steps 500] [--output benchmarks/results/search.json]
 
-One thread, images of MNIST's test set, about half an hour. ADGAN's copies of the generator are too large for a cache, so its least time is bytes / bandwidth: a step
-reads every weight twice (forward and back), writes its gradient, and Adam reads four numbers and writes three; a copy
-is made, and read once more at the end. Bandwidth is that of a + b -> c on arrays of 256 MB. AnoGAN works on batches, so
-its bound is the rate of a 1024 x 1024 product. The images are searched in parts, the bound timed before and after each;
-the ratio is the whole time's, and the bound of a part the better of the two beside it.
+One thread, images of MNIST's test set, about half an hour. ADGAN's copies of the generator are too large for a cache,
+so its least time is bytes / bandwidth: a step reads every weight twice (forward and back), writes its gradient, and Adam
+reads four numbers and writes three; a copy is made, and read once more at the end. Bandwidth is that of a + b -> c on
+arrays of 256 MB. AnoGAN works on batches, so its bound is the rate of a 1024 x 1024 product. The images are searched in
+parts, the bound timed before and after each; the ratio is the whole time's, and the bound of a part the better of the
+two beside it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def bandwidth() -> float:
     return rate(lambda: torch.add(a, b, out=c), 3 * 4 * 2**26)
 
 
-def parts(model: Detector, x: np.ndarray, size: int, bound: Callable[[], float]) -> tuple[float, list[float], list[float]]:
+def parts(
+    model: Detector, x: np.ndarray, size: int, bound: Callable[[], float]
+) -> tuple[float, list[float], list[float]]:
     """Seconds to score ``x``, and of each part its seconds and the better of the rates around it."""
     taken, rates = [], []
     before = bound()

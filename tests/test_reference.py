@@ -79,7 +79,8 @@ def test_measured_rows_agree_with_the_reference(suite, label, figures):
 
 def test_nearest_neighbour_on_kdd99():
     """Other lines of that reference are not compared: it flags more than a fifth where an isolation forest's scores
-    tie, and its PCA-10 (F1 .945) is not what scikit-learn gives on this split with any solver (.883, and ours)."""
+    tie, and PCA on raw columns hangs on its arithmetic, for counts of bytes reach 7e8: the F1 of 10 directions lies
+    between .87 and .95 by norm, solver and precision, with the reference (.945) inside."""
     rows = [r for r in grid.read(RESULTS / "fencegan-kdd99.jsonl") if (r["label"], r["budget"]) == ("1-NN", "paper")]
     assert rows
     for row in rows:
