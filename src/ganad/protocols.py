@@ -548,7 +548,8 @@ PROTOCOLS: dict[str, Protocol] = {
             ("auroc",),
             3,
             n=2500,
-            note="The two-dimensional experiment of Fence GAN's code, of which pictures were published, no figures.",
+            note="The two-dimensional experiment of Fence GAN's code, of which pictures were published, no figures; "
+            "examples/fencegan_2d.py draws them.",
         ),
         Protocol(
             "user-holdout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import multiprocessing
 import os
@@ -17,7 +18,7 @@ from ..errors import InputError
 from ..progress import Bar
 from ..protocols import PROTOCOLS
 from .suites import SUITES, Budget, Suite
-from .trial import asked, trial
+from .trial import asked, parameters, trial
 
 Row = dict[str, Any]
 
@@ -55,7 +56,8 @@ def run(
     path = Path(folder) / f"{entry.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     mend(path)
-    done = {key(row) for row in read(path) if not (retry and "error" in row)}
+    found = current(entry, (row for row in read(path) if not (retry and "error" in row)))
+    done = {key(row) for row in found}
     grid = [
         (entry, label, cls, seed, budget, str(data_dir) if data_dir else None, device)
         for seed in range(seeds)  # a whole table with one seed before the second begins
@@ -152,15 +154,28 @@ def key(row: Row) -> str:
 
 
 def current(entry: Suite, rows: Iterable[Row]) -> list[Row]:
-    """The rows that the suite as it stands would make: one a trial, the last, since a retry comes after a failure."""
+    """The rows that the suite as it stands would make: one a trial, the last, since a retry comes after a failure.
+
+    A row that says its detector's settings in full is none of them once a default or a preset has changed.
+    """
     labels = {r.label for r in entry.recipes}
     found = {}
     for row in rows:
         if row.get("suite") != entry.name or row["label"] not in labels:
             continue
-        if key(row) == key(asked(entry, row["label"], row["class"], row["seed"], row["budget"])):
+        wanted = asked(entry, row["label"], row["class"], row["seed"], row["budget"])
+        if key(row) == key(wanted) and row.get("parameters") in (None, _parameters(wanted)):
             found[key(row)] = row
     return list(found.values())
+
+
+def _parameters(wanted: Row) -> dict[str, Any]:
+    return _known_parameters(wanted["detector"], wanted["preset"], json.dumps(wanted["settings"]))
+
+
+@functools.cache
+def _known_parameters(detector: str, preset: str | None, settings: str) -> dict[str, Any]:
+    return parameters(detector, preset, json.loads(settings))
 
 
 def read(path: Path) -> list[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -88,7 +87,7 @@ def suite(own: OwnData, samples: Samples) -> Suite:
         recipes + _plain(components),
         _MOST_TRAIN,
         _MOST_TEST,
-        own=replace(own, hash=_hash(samples)),
+        own=replace(own, hash=samples.hash()),
     )
 
 
@@ -130,14 +129,6 @@ def _table(n: int) -> tuple[Recipe, ...]:
         Recipe("OCNN", "OCNN", quick=dict(epochs=more, pretrain_epochs=more)),
         Recipe("VAE", "VAE", quick=dict(epochs=more)),
     )
-
-
-def _hash(samples: Samples) -> str:
-    digest = hashlib.sha256(f"{samples.x.shape}{samples.x.dtype}".encode())
-    for start in range(0, len(samples.x), 1024):  # the pixels of a large folder are a file, not memory
-        digest.update(np.ascontiguousarray(samples.x[start : start + 1024]).tobytes())
-    digest.update("|".join(map(str, samples.y if samples.y is not None else ())).encode())
-    return digest.hexdigest()[:16]
 
 
 @dataclass

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,9 @@ AUROC that the best epoch on the test labels would have claimed, the last one in
 while they train: the papers' habit, not a result. The mean, the median and the sd beside them are over the classes.
 Precision, recall and the like flag the share of the test set that the protocol names, or, where it names none, what
 lies above the threshold of a fit, the 99th percentile of its training scores; then no difference is given, for the
-papers' rule is another. Rows in italics learn nothing or need no network. A budget of `quick` is a training length
-for two CPU cores, not the papers': its rows say how methods do after that little, not how good they can get. CIFAR-10
-was read from a copy in JPEG, which smooths it a little.
+papers' rule is another. A line with † has a note of its own below the tables. Rows in italics learn nothing or need no
+network. A budget of `quick` is a training length for two CPU cores, not the papers': its rows say how methods do after
+that little, not how good they can get. CIFAR-10 was read from a copy in JPEG, which smooths it a little.
 """
 _OWN = """Written by `ganad bench` from the rows beside it; every cell can be made again. A fifth of the normal samples,
 drawn by the seed, and all anomalies test; the other normal samples train. Mean ± sample standard deviation over seeds,
@@ -90,15 +90,24 @@ class Table:
     @property
     def notes(self) -> list[str]:
         """What a reader must know."""
-        protocol = self.suite.protocol
-        found = [PROTOCOLS[protocol].note, *published.footnotes(protocol)]
+        general = [PROTOCOLS[self.suite.protocol].note, *published.footnotes(self.suite.protocol)]
+        own = [f"{line.label}: {note}" for line in self.lines for note in self.notes_of(line)]
+        return list(dict.fromkeys(note for note in [*general, *own, *self.sources] if note))
+
+    def notes_of(self, line: Line) -> list[str]:
+        """What must be known of one line, beside what holds for all."""
+        general = published.footnotes(self.suite.protocol)
+        found = [note for note in published.footnotes(self.suite.protocol, line.label) if note not in general]
+        return found + ([line.note] if line.note and line.rows and self.budget == "quick" else [])
+
+    @property
+    def sources(self) -> list[str]:
+        """Where each published figure is printed."""
+        found: dict[str, dict[str, None]] = {}
         for line in self.lines:
-            found += [
-                f"{line.label}: {note}" for note in published.footnotes(protocol, line.label) if note not in found
-            ]
-            if line.note and line.rows and self.budget == "quick":
-                found.append(f"{line.label}: {line.note}")
-        return list(dict.fromkeys(note for note in found if note))
+            for figure in line.published.values():
+                found.setdefault(figure.source, {})[line.label] = None
+        return [f"published by {source}: {', '.join(labels)}" for source, labels in found.items()]
 
 
 def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> list[Path]:
@@ -170,7 +179,15 @@ def cell(values: list[float] | None) -> str:
     if not values:
         return "-"
     spread = metrics.mean_median_sd(values)
-    return f"{spread.mean:.3f}" + (f" ± {spread.sd:.3f}" if spread.sd is not None else "")
+    return _with_spread(spread.mean, spread.sd)
+
+
+def _with_spread(value: float, spread: float | None) -> str:
+    return f"{value:.3f}" + (f" ± {spread:.3f}" if spread is not None else "")
+
+
+def _printed(figure: published.Figure | None) -> str:
+    return _with_spread(figure.value, figure.spread) if figure else "-"
 
 
 def _published_mean(line: Line, classes: list[str]) -> float | None:
@@ -187,18 +204,18 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
     """Heading and cells of a table, as text."""
     several = len(PROTOCOLS[table.suite.protocol].classes) > 1
     compared = any(line.published for line in table.lines)
-    head = ["method", "", *([*table.classes, "mean", "median", "sd"] if several else ["value"])]
+    head = ["method", "", *([*table.classes, "mean", "median", "sd"] if several else ["value", "median"])]
     head += [*(["difference"] if compared else []), "best epoch", "trials"]
     body = []
     for line in table.lines:
+        label = line.label + (" †" if table.notes_of(line) else "")
         spread, target = line.mean(), _published_mean(line, table.classes)
         complete = spread is not None and len(line.measured) == len(table.classes)
         if line.published:
-            values = [f"{line.published[c].value:.3f}" if c in line.published else "-" for c in table.classes]
-            if several:
-                whole = line.published.get("mean")
-                values += [f"{whole.value:.3f} (all classes)" if whole else "-", "-", "-"]
-            body.append((line, [line.label, "published", *values, *[""] * (len(head) - len(values) - 2)]))
+            values = [_printed(line.published.get(c)) for c in table.classes]
+            whole = line.published.get("mean")
+            values += [f"{_printed(whole)} (all classes)" if whole else "-", "-", "-"] if several else ["-"]
+            body.append((line, [label, "published", *values, *[""] * (len(head) - len(values) - 2)]))
         if not line.rows and not line.failed:
             continue
         values = [cell(line.measured.get(c)) for c in table.classes]
@@ -208,6 +225,9 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
                 if spread is not None and complete
                 else ["-"] * 3
             )
+        else:
+            seeds = line.measured.get(table.classes[0] if table.classes else "")
+            values.append(f"{metrics.mean_median_sd(seeds).median:.3f}" if seeds else "-")
         best = line.best_epoch() if table.metric == "auroc" and complete else None
         trials = str(len(line.rows)) + (f", {len(line.failed)} failed" if line.failed else "")
         if compared:
@@ -215,15 +235,57 @@ def cells(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
             gap = spread.mean - target if comparable and spread is not None and target is not None else None
             values.append(f"{gap:+.3f}" if gap is not None else "")
         values += [f"{best:.3f}" if best is not None else "", trials]
-        body.append((line, [line.label, table.budget, *values]))
+        body.append((line, [label, f"{table.budget}, {_devices(line.rows)}" if line.rows else table.budget, *values]))
     return head, body
 
 
-def _title(table: Table) -> str:
+def _devices(rows: list[Row]) -> str:
+    return ", ".join(sorted({r["gpu"] or r["device"] for r in rows}))
+
+
+def _metric(*names: str) -> Callable[[Row], float | None]:
+    """The first of the metrics that a row has."""
+    return lambda row: next((row["metrics"][name] for name in names if row["metrics"].get(name) is not None), None)
+
+
+_MEASURES = {
+    "AP, anomalies positive": _metric("average_precision"),
+    "AP, normal positive": _metric("average_precision_normal"),
+    "PR area, trapezoid": _metric("pr_area_trapezoid"),
+    "precision": _metric("precision", "precision_above"),
+    "recall": _metric("recall", "recall_above"),
+    "F1": _metric("f1", "f1_above"),
+    "balanced accuracy": _metric("balanced_accuracy"),
+}
+
+
+def measures(table: Table) -> tuple[list[str], list[tuple[Line, list[str]]]]:
+    """The other measures of the same rows, and their cost: heading and cells, means over the means of the classes."""
+    body = []
+    for line in (line for line in table.lines if line.rows):
+        values = [f"{m:.3f}" if (m := _mean(line.rows, f)) is not None else "-" for f in _MEASURES.values()]
+        fit = _mean(line.rows, lambda row: row.get("fit_s"))
+        score = _mean(line.rows, lambda row: 1000 * row["score_s"] / row["metrics"]["n"] if "score_s" in row else None)
+        values += [f"{m:.2g}" if m is not None else "-" for m in (fit, score)]
+        body.append((line, [line.label, *values]))
+    return ["method", *_MEASURES, "fit, s", "score, ms a sample"], body
+
+
+def _mean(rows: list[Row], value: Callable[[Row], float | None]) -> float | None:
+    by_class: dict[str, list[float]] = {}
+    for row in rows:
+        found = value(row)
+        if found is not None:
+            by_class.setdefault(row["class"] or "", []).append(found)
+    spread = _over_classes(by_class)
+    return spread.mean if spread else None
+
+
+def _title(table: Table, what: str = "") -> str:
     entry = PROTOCOLS[table.suite.protocol]
     several = len(entry.classes) > 1 and entry.role in ("anomaly", "normal")
     columns = f", columns: the {entry.role} class" if several else ""
-    return f"{table.suite.name}: {table.metric} (`{table.suite.protocol}`, {table.budget}{columns})"
+    return f"{table.suite.name}: {what or table.metric} (`{table.suite.protocol}`, {table.budget}{columns})"
 
 
 def _sizes(table: Table) -> str:
@@ -234,9 +296,8 @@ def _sizes(table: Table) -> str:
     cut = "; ".join(
         f"at most {a or 'all'} training and {b or 'all'} test samples" for a, b in sorted(caps, key=str) if a or b
     )
-    devices = ", ".join(sorted({r["gpu"] or r["device"] for r in rows}))
     commits = ", ".join(sorted({str(r["commit"]) for r in rows}))
-    said = [f"{len(rows)} trials on {devices}, revisions {commits}."]
+    said = [f"{len(rows)} trials on {_devices(rows)}, revisions {commits}."]
     chance = [r["metrics"][f"chance_{table.metric}"] for r in rows if f"chance_{table.metric}" in r["metrics"]]
     if chance:
         low, high = f"{min(chance):.3f}", f"{max(chance):.3f}"
@@ -266,14 +327,19 @@ def markdown(tables: list[Table], title: str, introduction: str) -> str:
     for name, group in sections:
         out.append(f"\n## {name}")
         for table in group:
-            head, body = cells(table)
-            out += [f"\n### {_title(table)}\n", _sizes(table), ""]
-            out += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-            for line, values in body:
-                label = f"*{values[0]}*" if line.is_baseline else values[0]
-                out.append("| " + " | ".join([label, *values[1:]]) + " |")
+            out += [f"\n### {_title(table)}\n", _sizes(table), "", *_rows(*cells(table))]
+            if table.metric == "auroc":
+                out += [f"\n### {_title(table, 'other measures of these rows')}\n", *_rows(*measures(table))]
         out += ["", *[f"- {note}" for note in _notes(group)]]
     return "\n".join(out).rstrip() + "\n"
+
+
+def _rows(head: list[str], body: list[tuple[Line, list[str]]]) -> list[str]:
+    out = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for line, values in body:
+        label = f"*{values[0]}*" if line.is_baseline else values[0]
+        out.append("| " + " | ".join([label, *values[1:]]) + " |")
+    return out
 
 
 def page(tables: list[Table], title: str, introduction: str) -> str:
@@ -284,19 +350,23 @@ def page(tables: list[Table], title: str, introduction: str) -> str:
     for name, group in sections:
         parts.append(f'<h2 id="{html.escape(name)}">{html.escape(name)}</h2>')
         for table in group:
-            head, body = cells(table)
             parts.append(f"<h3>{html.escape(_title(table).replace('`', ''))}</h3><p>{html.escape(_sizes(table))}</p>")
-            parts.append('<div class="wide" tabindex="0"><table><thead><tr>')
-            parts += [f"<th scope=col>{html.escape(h)}</th>" for h in head]
-            parts.append("</tr></thead><tbody>")
-            for line, values in body:
-                kind = "published" if values[1] == "published" else "baseline" if line.is_baseline else "measured"
-                tds = "".join(f"<td>{html.escape(v)}</td>" for v in values[1:])
-                parts.append(f'<tr class="{kind}"><th scope=row>{html.escape(values[0])}</th>{tds}</tr>')
-            parts.append("</tbody></table></div>")
+            parts += _html_rows(*cells(table))
             if table.metric == "auroc":
-                parts.append(charts.figures(table.lines, table.classes))
+                parts.append("<details><summary>Other measures of these rows</summary>")
+                parts += [*_html_rows(*measures(table)), "</details>", charts.figures(table.lines, table.classes)]
         parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in _notes(group)) + "</ul>")
     return charts.PAGE.format(
         title=html.escape(title), introduction=html.escape(introduction.replace("`", "")), body="\n".join(parts)
     )
+
+
+def _html_rows(head: list[str], body: list[tuple[Line, list[str]]]) -> list[str]:
+    parts = ['<div class="wide" tabindex="0"><table><thead><tr>']
+    parts += [f"<th scope=col>{html.escape(h)}</th>" for h in head]
+    parts.append("</tr></thead><tbody>")
+    for line, values in body:
+        kind = "published" if values[1] == "published" else "baseline" if line.is_baseline else "measured"
+        tds = "".join(f"<td>{html.escape(v)}</td>" for v in values[1:])
+        parts.append(f'<tr class="{kind}"><th scope=row>{html.escape(values[0])}</th>{tds}</tr>')
+    return [*parts, "</tbody></table></div>"]

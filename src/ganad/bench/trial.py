@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ _WATCHED = 1000  # test samples looked at after every epoch
 _AGAIN = 7  # test samples scored a second time, by themselves
 _GRID = 41  # points of a stored ROC curve
 _BINS = 30  # of a stored histogram
+_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings that say nothing of a method
 
 
 def trial(
@@ -90,11 +92,12 @@ def measured(
 
     from .. import persist
 
-    samples = read(protocol, data_dir, own)
+    samples, data = read(protocol, data_dir, own)
+    reset_peak()
     entry = protocols.PROTOCOLS[protocol]
     split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
     x, x_test = split.take(refill(samples, split.train).x)
-    model = make(detector, preset, settings, seed).set_params(device=device)
+    model = make(detector, preset, settings).set_params(random_state=seed, threads=1, verbose=0, device=device)
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
     model.fit(x, on_epoch=look)
@@ -104,6 +107,8 @@ def measured(
     refuse_peeking(model, x_test, scores)
     out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=seed)
     return {
+        "parameters": parameters(detector, preset, settings),
+        "data": data,
         "split": split.hash,
         "n_train": len(x),
         "n_train_cap": split.n_train_cap,
@@ -131,23 +136,31 @@ def refuse_peeking(model: Detector, x: np.ndarray, scores: np.ndarray) -> None:
         )
 
 
-def make(detector: str, preset: str | None, settings: dict[str, Any], seed: int) -> Detector:
-    """The detector of a trial, silent and on one thread."""
+def make(detector: str, preset: str | None, settings: dict[str, Any]) -> Detector:
+    """The detector of a trial."""
     from .. import methods
 
     cls = getattr(methods, detector)
     model: Detector = cls.preset(preset, **settings) if preset else cls(**settings)
-    return model.set_params(random_state=seed, threads=1, verbose=0)
+    return model
+
+
+def parameters(detector: str, preset: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a detector as a row holds them, those that the trial itself sets aside."""
+    found = make(detector, preset, settings).get_params()
+    out: dict[str, Any] = json.loads(json.dumps({k: v for k, v in found.items() if k not in _THE_TRIALS}, default=str))
+    return out
 
 
 @functools.lru_cache(maxsize=2)
-def read(protocol: str, data_dir: str | None, own: OwnData | None) -> Samples:
-    """The data of the protocol or one's own, kept for a worker's next trial."""
-    return own.read() if own else protocols.read(protocol, data_dir=data_dir)
+def read(protocol: str, data_dir: str | None, own: OwnData | None) -> tuple[Samples, str]:
+    """The data of the protocol or one's own, with their hash, kept for a worker's next trial."""
+    samples = own.read() if own else protocols.read(protocol, data_dir=data_dir)
+    return samples, samples.hash()
 
 
 class Watch:
-    """Called after every epoch: scores of test samples at those of the last stage.
+    """Called after every epoch: scores of test samples at the epochs of the last stage.
 
     It holds no labels, so none is within a fit's reach; they meet the scores when the fit is over.
     """
@@ -156,14 +169,17 @@ class Watch:
         self.rows = np.sort(np.random.default_rng(0).choice(len(x), min(_WATCHED, len(x)), replace=False))
         self.x = x[self.rows]
         self.scores: list[np.ndarray] = []
+        self.stage = ""
         self.seconds = 0.0  # no part of the fit's time
 
     def __call__(self, model: Detector) -> None:
         start = time.perf_counter()
+        stage = model.history_[-1]["stage"]
+        if stage != self.stage:
+            self.stage, self.scores = stage, []
         # a score may need what only the end of the fit makes
         with contextlib.suppress(AttributeError, InputError):
-            if model.history_[-1]["stage"] == "training":
-                self.scores.append(model.anomaly_score(self.x))
+            self.scores.append(model.anomaly_score(self.x))
         self.seconds += time.perf_counter() - start
 
     def best(self, y: np.ndarray) -> float | None:
@@ -190,8 +206,14 @@ def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list[float]]:
     return {"edges": [float(edges[0]), float(edges[-1])], "normal": counts[0], "anomalous": counts[1]}
 
 
+def reset_peak() -> None:
+    """Let ``peak_mb`` begin anew, where the system can: a worker has many trials."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_mb() -> float | None:
-    """Largest resident memory of this worker so far, its earlier trials included."""
+    """Largest resident memory of this worker since ``reset_peak``; of all its trials where that does nothing."""
     if sys.platform == "win32":
         return None
     import resource
