@@ -129,7 +129,10 @@ def test_a_hundred_slow_clients_do_not_keep_others_waiting(picture_model, tmp_pa
     head = (
         f"POST /score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
     )
-    with command(picture_model, tmp_path) as (url, _), contextlib.ExitStack() as stack:
+    with command(picture_model, tmp_path) as (url, process), contextlib.ExitStack() as stack:
+        for _ in range(50):
+            httpx.post(f"{url}/score", content=picture, headers={"Content-Type": "image/png"})
+        before = psutil.Process(process.pid).memory_info().rss
         port = int(url.rpartition(":")[2])
         slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(100)]
         stopped = threading.Event()
@@ -154,7 +157,9 @@ def test_a_hundred_slow_clients_do_not_keep_others_waiting(picture_model, tmp_pa
             for _ in range(200):
                 answer = client.post(f"{url}/score", content=picture, headers={"Content-Type": "image/png"})
                 statuses.append(answer.status_code)
+        grown = psutil.Process(process.pid).memory_info().rss - before
         stopped.set()
         thread.join()
         assert statuses == [200] * 200
+        assert grown < 50 * 2**20
         assert all(s.recv(4096).startswith(b"HTTP/1.1 200 ") for s in slow)  # slow, and served in the end

@@ -23,10 +23,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ganad import IsolationForest
+from ganad import InputError, IsolationForest
 from ganad.serve import Limits
 from ganad.serve.app import heat_map
+from ganad.serve.engine import make_scorer
 
 from ..samples import fitted, normal
 from .conftest import running
@@ -234,6 +236,21 @@ def test_a_body_of_unknown_length_is_read_up_to_the_limit(tables):
             s.sendall(chunk(2**26))
 
 
+@pytest.mark.parametrize("head", ["Content-Length: 99999999", "Transfer-Encoding: chunked"])
+def test_of_a_body_too_large_little_more_than_the_limit_is_read(table_model, monkeypatch, head):
+    read, receive = [], H11Protocol.data_received
+    monkeypatch.setattr(H11Protocol, "data_received", lambda self, data: (read.append(len(data)), receive(self, data)))
+    limit = 2**20
+    with running(table_model, limits=Limits(body_bytes=limit)) as url:
+        with begun(url, "Content-Type: text/csv", head) as s, contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                s.sendall(f"{2**20:x}\r\n".encode() + b"1" * 2**20 + b"\r\n")
+        deadline = time.monotonic() + 20
+        while "413" not in httpx.get(f"{url}/metrics").text:
+            assert time.monotonic() < deadline
+    assert sum(read) < limit + 2**16 + 5000  # the heads, and those of the questions after it
+
+
 def test_a_slow_body_times_out(table_model):
     with (
         running(table_model, limits=Limits(seconds=0.3)) as url,
@@ -419,6 +436,20 @@ def test_the_description_names_every_path(tables):
     assert set(paths) == {"/score", "/model", "/health", "/metrics"}
     model = httpx.get(f"{tables}/model").json()
     assert model["engine"] == "onnx" and model["columns"] == ["width", "height", "colour=x", "colour=y"]
+
+
+def test_where_onnx_runtime_refuses_a_graph_torch_scores(table_model, monkeypatch):
+    import onnxruntime
+
+    def refusing(*arguments, **options):
+        raise RuntimeError("no kernel for that\nat length")
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refusing)
+    with running(table_model) as url:
+        assert httpx.get(f"{url}/model").json()["engine"] == "torch"
+        assert post(url, b"[[1, 2, 3, 4]]", "application/json").status_code == 200
+    with pytest.raises(InputError, match=r"does not take the graph .*\(no kernel for that\)"):
+        make_scorer(table_model, "onnx")
 
 
 def refused(port):

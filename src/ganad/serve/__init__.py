@@ -57,7 +57,7 @@ def serve(
         app,
         host=host,
         port=port,
-        http=protocol(limits),
+        http=protocol(limits),  # type: ignore[arg-type]  # uvicorn's types forget protocols with a buffer
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=10,

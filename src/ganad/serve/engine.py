@@ -42,7 +42,11 @@ def onnx_scorer(detector: Detector) -> Scorer:
         export_onnx(detector, path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        try:
+            session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its own kinds of error have no kind in common
+            reason = (str(error).splitlines() or [""])[0]
+            raise InputError(f"ONNX Runtime does not take the graph of {type(detector).__name__} ({reason})") from error
 
     def score(x: np.ndarray) -> np.ndarray:
         values: np.ndarray = session.run(["score"], {"x": x.astype(np.float32)})[0]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import Limits
 
+_AT_ONCE = (
+    2**14
+)  #: bytes read of a connection before they are looked at; loops by themselves take sixteen times as many
 
-def protocol(limits: Limits) -> type[H11Protocol]:
+
+def protocol(limits: Limits) -> type[asyncio.BufferedProtocol]:
     """uvicorn's protocol, which ends a connection whose next head has begun, or whose first has not, for too long.
 
     It also ends one whose request is answered before its body came: nobody would read the rest, or stop waiting for
@@ -52,4 +57,20 @@ def protocol(limits: Limits) -> type[H11Protocol]:
                 self.timer.cancel()
                 self.timer = None
 
-    return Protocol
+    class Reader(asyncio.BufferedProtocol):
+        """Brings it what it reads in parts of its own size."""
+
+        def __init__(self, **options: Any):
+            inner = Protocol(**options)
+            self.receive, self.buffer = inner.data_received, bytearray()
+            for name in ("connection_made", "connection_lost", "eof_received", "pause_writing", "resume_writing"):
+                setattr(self, name, getattr(inner, name))
+
+        def get_buffer(self, sizehint: int) -> bytearray:
+            self.buffer = self.buffer or bytearray(_AT_ONCE)
+            return self.buffer
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.receive(bytes(memoryview(self.buffer)[:nbytes]))
+
+    return Reader
