@@ -3,11 +3,11 @@
     python benchmarks/search.py [--adgan 100] [--anogan 1000] [--steps 500] [--output benchmarks/results/search.json]
 
 One thread, images of MNIST's test set, about half an hour. ADGAN's copies of the generator are too large for a cache,
-so its least time is bytes / bandwidth: a step reads every weight twice (forward and back), writes its gradient, and Adam
-reads four numbers and writes three; a copy is made, and read once more at the end. Bandwidth is that of a + b -> c on
-arrays of 256 MB. AnoGAN works on batches, so its bound is the rate of a 1024 x 1024 product. The images are searched in
-parts, the bound timed before and after each; the ratio is the whole time's, and the bound of a part the better of the
-two beside it.
+so its least time is bytes / bandwidth: a step reads every weight twice (forward and back), writes its gradient, and
+Adam reads four numbers and writes three; a copy is made, and read once more at the end. Bandwidth is that of a + b -> c
+on arrays of 256 MB. AnoGAN works on batches, so its bound is the rate of a 1024 x 1024 product. The images are searched
+in parts, the bound timed before and after each; the ratio is the whole time's, and the bound of a part the better of
+the two beside it.
 """
 
 from __future__ import annotations

@@ -78,22 +78,21 @@ async def receive(request: Request, limits: Limits, take: Callable[[int], None])
     too_large = Refused(413, f"the body is larger than the {limits.body_bytes:,} bytes allowed", **LAST)
     if announced.isdigit() and int(announced) > limits.body_bytes:
         raise too_large
-    parts, size = [], 0
+    body = bytearray()  # which grows where it lies; a list of its parts would leave the heap in pieces
     try:
         async with asyncio.timeout(limits.seconds):
             async for part in request.stream():
-                size += len(part)
-                if size > limits.body_bytes:
+                if len(body) + len(part) > limits.body_bytes:
                     raise too_large
                 take(len(part))
-                parts.append(part)
+                body += part
     except TimeoutError as error:
         raise Refused(408, f"the body did not arrive within {limits.seconds:g} s", **LAST) from error
     except ClientDisconnect as error:
         raise Refused(400, "the connection ended before the body did") from error
-    if not size:
+    if not body:
         raise Refused(400, "the body is empty; send an image, JSON rows, CSV or Parquet")
-    return b"".join(parts)
+    return bytes(body)
 
 
 def is_light(body: bytes) -> bool:
