@@ -89,7 +89,7 @@ def bench() -> None:
     """The README's table, a minute of a core a trial; goes on where it was stopped."""
     run(BIN / "ganad", "bench", "study-mnist", "--classes", "0,1,5", "--workers", "2")
     run(BIN / "ganad", "tables")
-    run(BIN / "python", "scripts/readme_table.py")
+    run(BIN / "python", "scripts/figures.py")
 
 
 def speed() -> None:

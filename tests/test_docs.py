@@ -19,7 +19,6 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from ganad import DETECTORS, Detector
-from ganad.bench import grid
 
 from .samples import anomalous, normal
 
@@ -143,9 +142,14 @@ def test_the_method_of_the_guide_works():
     assert model.anomaly_score(anomalous("table")).min() > np.median(model.anomaly_score(normal("table")))
 
 
-def test_the_readme_shows_the_rows_that_there_are():
-    table = runpy.run_path(str(ROOT / "scripts" / "readme_table.py"))["table"]
-    rows = grid.read(ROOT / "benchmarks" / "results" / "study-mnist.jsonl")
+def test_figures_in_the_text_are_those_of_the_rows():
+    figures = runpy.run_path(str(ROOT / "scripts" / "figures.py"))
+    rows, table = figures["read"](), figures["table"]
+    for name in figures["PAGES"]:
+        text = (ROOT / name).read_text()
+        assert len(re.findall(r"\.\d+<!-- ", text)) > 10
+        assert figures["marked"](text, rows) == text
+    rows = [r for r in rows if r["suite"] == "study-mnist"]
     assert table(rows) in (ROOT / "README.md").read_text()
     zeros = table([r for r in rows if r["class"] == "0"]).splitlines()
     assert len(zeros) > 2 and all(line.split(" | ")[2:5] == ["-", "-", "-"] for line in zeros[2:])

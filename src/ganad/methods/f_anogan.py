@@ -18,6 +18,10 @@ Differs from the official code:
 - PyTorch's default initialisation; the code draws convolutions of a block from a uniform distribution of variance
   4 / (fan in + fan out), the other layers after Glorot, and sets biases to 0.
 - The networks for tables are ours, in the widths of the EGBAD baselines.
+
+On KDD99 the generator learns one attack after the other. After four epochs of 50,000 rows all it makes is smurf, so the
+second attack, a quarter of the data, has higher scores (median 1.1) than the anomalies (.46): AUROC .72, and an F1 of
+zero, for those flagged are neptune alone. After the preset's twenty it makes both, and neptune has .03 against .31.
 """
 
 from __future__ import annotations
