@@ -292,6 +292,24 @@ def test_the_shell_completes_without_importing_torch(words, offered):
     assert set(done.stdout.split()) == offered
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"_GANAD_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "ganad fit --method ocg"},
+        {
+            "_GANAD_COMPLETE": "complete_fish",
+            "_TYPER_COMPLETE_ARGS": "ganad fit --method ocg",
+            "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+        },
+    ],
+    ids=["zsh", "fish"],
+)
+def test_other_shells_complete_too(environment):
+    code = "import sys; sys.argv = ['ganad']\nfrom ganad.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment)
+    assert "ocgan" in done.stdout and "fence-gan" not in done.stdout, done.stderr
+
+
 def test_listings():
     out, _ = run("methods")
     assert "fence-gan" in out
