@@ -354,6 +354,7 @@ _PLANE = (  # the published 30,000 iterations are 1,875 passes over 1,600 points
         dict(epochs=400),
     ),
     Recipe("1-NN", "NearestNeighbor", None, dict(k=1, variant="kth"), is_baseline=True),
+    Recipe("IsolationForest", "IsolationForest", None, dict(reducer="none"), is_baseline=True),
     *_trivial(),
 )
 
