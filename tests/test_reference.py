@@ -77,12 +77,29 @@ def test_measured_rows_agree_with_the_reference(suite, label, figures):
         assert (max(abs(a - b) for a, b in measured.values()) > TOLERANCE) == ((suite, label) in WIDER)
 
 
+def kdd99(label: str) -> list[dict[str, float]]:
+    """Metrics at paper length, a row a seed."""
+    rows = grid.read(RESULTS / "fencegan-kdd99.jsonl")
+    found = [r["metrics"] for r in rows if (r["label"], r["budget"]) == (label, "paper")]
+    assert found
+    return found
+
+
 def test_nearest_neighbour_on_kdd99():
-    """Other lines of that reference are not compared: it flags more than a fifth where an isolation forest's scores
-    tie, and PCA on raw columns hangs on its arithmetic, for counts of bytes reach 7e8: the F1 of 10 directions lies
-    between .87 and .95 by norm, solver and precision, with the reference (.945) inside."""
-    rows = [r for r in grid.read(RESULTS / "fencegan-kdd99.jsonl") if (r["label"], r["budget"]) == ("1-NN", "paper")]
-    assert rows
-    for row in rows:
-        ours = [row["metrics"][name] for name in ("precision", "recall", "f1", "auroc")]
+    for row in kdd99("1-NN"):
+        ours = [row[name] for name in ("precision", "recall", "f1", "auroc")]
         assert ours == pytest.approx([0.980, 0.995, 0.988, 0.999], abs=0.005)
+
+
+def test_isolation_forest_on_kdd99():
+    """Recall and F1 (.952 and .932) are not compared: the reference flags a fortieth more, for scores tie at the cut.
+
+    Two lines cannot be had from what is said of them. PCA on raw columns hangs on its arithmetic, for counts of bytes
+    reach 7e8: the F1 of 10 directions lies between .87 and .95 by norm, solver and precision, with the reference (.945)
+    inside. A mixture of 4 on 10 directions of min-max columns has .893 in scikit-learn itself, on all rows of the
+    reference's split and with any of three seeds; .921 is printed, and ours has .899 to .910 over five splits.
+    """
+    rows = kdd99("IsolationForest")
+    assert len(rows) == 5
+    for name, figure in (("precision", 0.913), ("auroc", 0.989)):
+        assert sum(row[name] for row in rows) / len(rows) == pytest.approx(figure, abs=0.005)
