@@ -145,7 +145,7 @@ def fit(
     remove_checkpoint(checkpoint)
     seconds = sum(_seconds(detector).values())
     typer.echo(f"{type(detector).__name__}: {len(rows):,} normal samples, {seconds:.1f} s of training")
-    rule = f"contamination {detector.contamination:g}"
+    rule = f"{100 * detector.contamination:g} % of these samples lie above; --false-alarm-rate bounds it for new ones"
     if false_alarm_rate is not None:
         rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
