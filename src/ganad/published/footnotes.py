@@ -55,7 +55,9 @@ FOOTNOTES: dict[tuple[str, str], str] = {
     ),
     ("cifar-lo-official", ""): (
         "The study states this protocol for six methods; only its GANomaly and FenceGAN rows can be it, and its "
-        "training set of 54,000 images cannot exist."
+        "training set of 54,000 images cannot exist. A held-out airplane, bird, deer or frog is smoother than what is "
+        "normal then, so whatever redraws its input or measures distances lies below one half there, KDE on all images "
+        "included (0.452, 0.413, 0.333, 0.372), while brightness alone finds airplanes (0.722)."
     ),
     ("cifar-lo-official", "FenceGAN"): ("Bird and cat are exactly 0.500, as of a constant score."),
     ("cifar-lo-official", "GANomaly"): (
@@ -78,7 +80,7 @@ FOOTNOTES: dict[tuple[str, str], str] = {
     ),
     ("kdd-half", ""): (
         "Rows repeat: 87 % of the test attacks equal a training row and no anomaly does, so the nearest training "
-        "row alone reaches an F1 of 0.991, above every published one."
+        "row alone reaches an F1 of 0.991 on columns as they are, above every published one."
     ),
     ("kdd-half", "AnoGAN"): (
         "Misprint: an F1 of 0.8865 exceeds the harmonic mean of its own precision and recall, 0.8535."
