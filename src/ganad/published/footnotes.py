@@ -55,9 +55,10 @@ FOOTNOTES: dict[tuple[str, str], str] = {
     ),
     ("cifar-lo-official", ""): (
         "The study states this protocol for six methods; only its GANomaly and FenceGAN rows can be it, and its "
-        "training set of 54,000 images cannot exist. Airplanes, birds, deer and frogs have the least "
-        "contrast, so whatever redraws its input or measures distances rates one that is held out as more normal than "
-        "the rest, KDE on all images included (0.452, 0.413, 0.333, 0.372), while brightness alone finds airplanes (0.722)."
+        "training set of 54,000 images cannot exist. Airplanes, birds, deer and frogs have the "
+        "least contrast, so whatever redraws its input or measures distances rates one that is held out as more normal "
+        "than the rest, KDE on all images included (0.452, 0.413, 0.333, 0.372), while brightness alone finds "
+        "airplanes (0.722)."
     ),
     ("cifar-lo-official", "FenceGAN"): ("Bird and cat are exactly 0.500, as of a constant score."),
     ("cifar-lo-official", "GANomaly"): (
