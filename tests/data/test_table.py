@@ -67,12 +67,22 @@ def test_what_does_not_fit_the_model_is_named(tmp_path, text, words):
         ("a,b\n" + "".join(f"t{i},2\n" for i in range(200)), "column 'a' has 200 different texts, more than 100"),
         ("a,b\n2024-01-01,2\n2024-01-02,3\n", "column 'a' holds dates or times"),
         ("a,b\n,2\n,3\n", "column 'a' is empty"),
+        ("a,\n1,\n2,\n", """column '' is empty; leave it out with --drop '""'$"""),
+        ('"a, b (mm)",c\n,2\n,3\n', """with --drop '"a, b \\(mm\\)"'$"""),
         ("a,b\n1,2\n,3\nNaN,4\n", "column 'a' has 2 missing values; fill them, or train with --impute"),
     ],
 )
 def test_training_tables_that_cannot_be_used_are_refused(tmp_path, text, words):
     with pytest.raises(InputError, match=words):
         load(csv(tmp_path, text))
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_names_in_another_encoding_are_refused_with_what_to_do(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes("höhe,b\n1,2\n3,4\n".encode(encoding))
+    with pytest.raises(InputError, match="names are not UTF-8; save the table as UTF-8"):
+        load(path)
 
 
 def test_unknown_columns_are_named_with_those_there_are(tmp_path):

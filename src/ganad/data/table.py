@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -101,13 +102,19 @@ def _open_csv(path: Path, known: set[Any] | None = None) -> pyarrow.csv.CSVStrea
     Of the columns only the ``known`` ones, if some are, for each costs memory however short it is.
     """
     with open(path, "rb") as file:
-        head = file.read(_HEAD).decode("utf-8-sig", errors="replace")
+        head = file.read(_HEAD).decode("utf-8-sig", errors="surrogateescape")
     line = head.split("\n", 1)[0]
     delimiter = max(",;\t|", key=lambda mark: (line.count(mark), mark == ","))
     lines = io.StringIO(head, newline="")
     names = next(csv.reader(lines, delimiter=delimiter), [])
     if len(names) > MAX_COLUMNS or (path.stat().st_size > _HEAD and not lines.read(1)):
         raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:  # a byte that is no UTF-8, kept as a surrogate
+        raise InputError(
+            f"{path}: the columns' names are not UTF-8; save the table as UTF-8 (in Excel: CSV UTF-8)"
+        ) from error
     if names and all(_is_number(name) for name in names) and names != [str(i) for i in range(len(names))]:
         raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
     _refuse_twice(names, path)
@@ -236,13 +243,13 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, first_row: int)
         column = _typed(name, column, path)
         kind, present = column.type, column.drop_null()
     if len(present) == 0:
-        raise InputError(f"{path}: column {name!r} is empty; leave it out with --drop {name}")
+        raise InputError(f"{path}: column {name!r} is empty; leave it out with {_drop(name)}")
     if types.is_boolean(kind):
         recipe["kind"] = "boolean"
     elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         recipe["kind"] = "numeric"
     elif types.is_temporal(kind):
-        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or --drop {name}")
+        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or {_drop(name)}")
     elif types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
         text = present.cast(pyarrow.string())
         numbers = [_is_number(cell) for cell in text.to_pylist()]
@@ -256,7 +263,7 @@ def _recipe(name: str, column: pyarrow.ChunkedArray, path: Path, first_row: int)
         if len(categories) > MAX_CATEGORIES:
             raise InputError(
                 f"{path}: column {name!r} has {len(categories):,} different texts, more than {MAX_CATEGORIES}; "
-                f"leave it out with --drop {name}"
+                f"leave it out with {_drop(name)}"
             )
         recipe |= {"kind": "categorical", "categories": categories}
     else:
@@ -338,7 +345,7 @@ def _typed(name: str, column: pyarrow.ChunkedArray, path: Path) -> pyarrow.Chunk
     if _first_misfit(present) is None:
         return column.cast(pyarrow.float64())
     if pyarrow.compute.all(pyarrow.compute.match_substring_regex(present, _DATE)).as_py():
-        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or --drop {name}")
+        raise InputError(f"{path}: column {name!r} holds dates or times; turn it into numbers or {_drop(name)}")
     if pyarrow.compute.all(pyarrow.compute.match_substring_regex(present, f"{_DECIMAL_COMMA}|{_NUMBER}")).as_py():
         raise InputError(f"{path}: column {name!r} has numbers with a decimal comma; write them with a point")
     return column
@@ -361,6 +368,13 @@ def _casts(column: pyarrow.ChunkedArray) -> bool:
     except pyarrow.ArrowInvalid:
         return False
     return True
+
+
+def _drop(name: str) -> str:
+    """The option that leaves a column out, as a shell takes it; a name is quoted there as in a CSV file."""
+    if not name or "," in name or '"' in name:
+        name = '"' + name.replace('"', '""') + '"'
+    return f"--drop {shlex.quote(name)}"
 
 
 def _is_number(cell: str) -> bool:
