@@ -114,10 +114,9 @@ def fit(
     from .logs import SHOWN, MetricsFile, TensorBoard
 
     detector = make_detector(method, preset, context.obj or {})
+    check_place(output, "model", data)
     samples = load(data, data_dir, split="train", label=label, drop=_split(drop), impute=impute, size=size, mode=mode)
     samples = only_normal(samples, normal, anomaly)
-    if not output.parent.is_dir():
-        raise InputError(f"{output.parent}: no such folder for the model; make it first")
     checkpoint = output.with_name(output.name + ".ckpt")
     metrics = output.with_name(output.name + ".metrics.jsonl")
     if resume and not checkpoint.is_dir():
@@ -175,6 +174,9 @@ def score(
     from . import load as load_model
     from .data import Samples
 
+    check_place(output, "scores", data)
+    if report is not None:
+        check_place(report, "report", data, model, output)
     detector = load_model(model)
     if fdr is not None and not hasattr(detector, "calibration_"):
         raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
@@ -219,6 +221,7 @@ def export(
     from . import load as load_model
     from .export import export_onnx
 
+    check_place(output, "graph", model)
     export_onnx(load_model(model, device="cpu"), output)
     typer.echo(f"onnx      {output}")
 
@@ -506,6 +509,16 @@ def make_detector(method: str, preset: str | None, options: dict[str, str]) -> D
     return detector
 
 
+def check_place(path: Path, what: str, *others: str | Path) -> None:
+    """Raise InputError, before any work is done, where ``path`` cannot be written or is one of the ``others``."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder for the {what}; make it first")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it for the {what}")
+    if path.resolve() in [Path(other).resolve() for other in others]:
+        raise InputError(f"{path}: the {what} would take the place of another file of this command; name a new one")
+
+
 def load(name: str, data_dir: Path | None, **options: Any) -> Samples:
     """Read samples with a progress bar."""
     from . import data
@@ -598,8 +611,6 @@ class ScoreFile:
     def __init__(self, path: Path, fdr: float | None = None):
         if path.suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
-        if not path.parent.is_dir():
-            raise InputError(f"{path.parent}: no such folder for the scores; make it first")
         if fdr is not None and not 0 < fdr < 1:
             raise InputError(f"--fdr {fdr:g} must lie between 0 and 1")
         self.path, self.temporary = path, path.with_name(f".{path.name}.tmp")
