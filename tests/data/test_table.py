@@ -30,6 +30,8 @@ def test_numbers_truth_values_and_text(tmp_path):
     assert choose_normal(samples, normal=("a",)).tolist() == [True, False, True]
     with pytest.raises(InputError, match="no class 'z' in the data; it has a, b"):
         choose_normal(samples, anomaly=("z",))
+    with pytest.raises(InputError, match="class 'a' is named as normal and as an anomaly"):
+        choose_normal(samples, normal=("a",), anomaly=("a", "b"))
 
 
 def test_new_tables_are_matched_by_name_in_any_order(tmp_path):

@@ -63,7 +63,7 @@ def choose_normal(
 ) -> np.ndarray:
     """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
 
-    Raises InputError when the source knows no classes or a named class does not occur.
+    Raises InputError when the source knows no classes or a named class does not occur, or is in both lists.
     """
     if samples.y is None:
         raise InputError("--normal and --anomaly need classes: subfolders of images, or --label COLUMN for a table")
@@ -73,5 +73,7 @@ def choose_normal(
         if name not in known:
             some = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
             raise InputError(f"no class {name!r} in the data; it has {some}")
+    if both := set(normal or ()) & set(anomaly or ()):
+        raise InputError(f"class {min(both)!r} is named as normal and as an anomaly; leave it in one of the lists")
     mask = np.isin(classes, list(normal)) if normal else np.ones(len(classes), bool)
     return mask & ~np.isin(classes, list(anomaly or ()))
