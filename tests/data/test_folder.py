@@ -156,6 +156,8 @@ def test_folders_without_usable_images_are_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"none of the 1 images can be read; the first: empty file"):
         load(tmp_path)
+    with pytest.raises(InputError, match="of 99999 x 99999 pixels are too large; give a smaller --size"):
+        load(tmp_path, size=99999)
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
 

@@ -65,6 +65,8 @@ def load_folder(
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < 8:
         raise InputError(f"images of {width} x {height} pixels are too small; give --size 8 or more")
+    if height * width > MAX_PIXELS:
+        raise InputError(f"images of {width} x {height} pixels are too large; give a smaller --size")
     entries = [_entry(n, f) for n, f in zip(names, files)]
     versions = {"recipe": _RECIPE, "pillow": PIL.__version__}
     recipe = {**versions, "root": str(root.resolve()), "size": [height, width], "mode": mode}
