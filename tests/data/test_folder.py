@@ -158,6 +158,8 @@ def test_folders_without_usable_images_are_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(InputError, match="of 99999 x 99999 pixels are too large; give a smaller --size"):
         load(tmp_path, size=99999)
+    with pytest.raises(InputError, match="--label is for tables, .csv or .parquet"):
+        load(tmp_path, label="state")
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
 

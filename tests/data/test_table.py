@@ -87,6 +87,11 @@ def test_names_in_another_encoding_are_refused_with_what_to_do(tmp_path, encodin
         load(path)
 
 
+def test_options_for_images_are_refused(tmp_path):
+    with pytest.raises(InputError, match="--size is for images, and this is a table"):
+        load(csv(tmp_path, GOOD), size=32)
+
+
 def test_unknown_columns_are_named_with_those_there_are(tmp_path):
     path = csv(tmp_path, GOOD)
     with pytest.raises(InputError, match="no column 'colr'; it has width, ok, colour, kind"):

@@ -76,9 +76,7 @@ def load(
         entry = DATASETS[str(name)]
         if split not in (None, "train", "test", "all"):
             raise InputError(f"split {split!r} is not one of train, test, all")
-        given = {"label": label, "drop": drop, "impute": impute, "size": size, "mode": mode}
-        ignored = [option for option, value in given.items() if value not in (None, False, (), [])]
-        if ignored:
+        if ignored := _given(label=label, drop=drop, impute=impute, size=size, mode=mode):
             raise InputError(f"{name}: --{ignored[0]} is for files and folders; a data set by name is read as it is")
         samples = entry.read(split=(split or "all") if entry.has_split else "all", data_dir=data_dir, progress=progress)
         return _matched(samples, source, str(name))
@@ -87,12 +85,21 @@ def load(
     if path.is_file() and path.suffix.lower() in TABLES:
         if source and source.get("kind") != "table":
             raise InputError(f"{path} is a table, but the model was trained on images")
+        if ignored := _given(size=size, mode=mode):
+            raise InputError(f"{path}: --{ignored[0]} is for images, and this is a table; leave it out")
         return load_table(path, label=label, drop=drop, impute=impute, source=source)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv or .parquet file")
+    if ignored := _given(label=label, drop=drop, impute=impute):
+        raise InputError(f"{path}: --{ignored[0]} is for tables, .csv or .parquet; leave it out for images")
     if source:
         return load_folder(path, size=source["size"], mode=source["mode"], cache=cache, progress=progress)
     return load_folder(path, size=size, mode=mode, cache=cache, progress=progress)
+
+
+def _given(**options: Any) -> list[str]:
+    """The names of the options that have a value."""
+    return [option for option, value in options.items() if value not in (None, False, (), [])]
 
 
 def _matched(samples: Samples, source: dict[str, Any] | None, name: str) -> Samples:
