@@ -225,6 +225,7 @@ def test_names_that_a_spreadsheet_would_run_are_defused_in_csv_alone(tmp_path):
         (["score", "m.safetensors", "t.csv", "-o", "s.csv", "--report", "missing/r.html"], "folder for the report"),
         (["export", "m.safetensors", "-o", "m.safetensors"], "would take the place of another file"),
         (["fit", "digits", "--resume", "-o", "m.safetensors"], "no checkpoint to resume from"),
+        (["tables", "--results", "missing", "-o", "."], "no rows in this folder"),
         (["score", "missing.safetensors", "digits", "-o", "s.csv"], "no such file"),
     ],
 )

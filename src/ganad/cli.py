@@ -464,6 +464,8 @@ def tables(
     """Print what was measured beside what was published, as Markdown and as a page."""
     from .bench import write
 
+    if not any(results.glob("*.jsonl")):
+        raise InputError(f"{results}: no rows in this folder; ganad bench writes them")
     for path in write(results, out):
         typer.echo(f"wrote {path}")
 
