@@ -26,7 +26,7 @@ from PIL import Image
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ganad import InputError, IsolationForest
-from ganad.serve import Limits
+from ganad.serve import Limits, serve
 from ganad.serve.app import heat_map
 from ganad.serve.engine import make_scorer
 
@@ -497,6 +497,12 @@ def test_the_largest_body_is_a_size(size):
 
     done = CliRunner().invoke(app, ["serve", "model", "--max-mb", size])
     assert done.exit_code == 2 and f"--max-mb {float(size):g} is no size" in done.output
+
+
+def test_a_port_in_use_is_said(table_model, tmp_path):
+    table_model.save(tmp_path / "m.safetensors")
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="cannot listen on 127.0.0.1"):
+        serve(tmp_path / "m.safetensors", port=other.getsockname()[1])
 
 
 def test_room_for_bodies_grows_with_the_largest(monkeypatch):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import MissingExtra
+from ..errors import InputError, MissingExtra
 
 __all__ = ["Limits", "serve"]
 
@@ -38,7 +38,8 @@ def serve(
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
-    Raises MissingExtra without the extra ``serve``, InputError or ModelFileError for the model.
+    Raises MissingExtra without the extra ``serve``, ModelFileError for the model, InputError for it
+    or for an address that cannot be listened on.
     """
     try:
         import uvicorn
@@ -53,16 +54,19 @@ def serve(
     app = create_app(load(model), engine=engine, limits=limits, local_only=is_loopback(host))
     gc.collect()
     gc.freeze()  # what is loaded by now stays: to search it for garbage would stop every request
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        http=protocol(limits),  # type: ignore[arg-type]  # uvicorn's types forget protocols with a buffer
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=5,
-    )
+    try:
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            http=protocol(limits),  # type: ignore[arg-type]  # uvicorn's types forget protocols with a buffer
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            timeout_keep_alive=5,
+        )
+    except SystemExit as stop:  # uvicorn's, which has logged the reason
+        raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
 
 
 def is_loopback(host: str) -> bool:
