@@ -36,6 +36,7 @@ def test_a_table_and_a_file_that_is_none(tab, tables, table_file):
     tab.set_input_files("#file", str(table_file))
     tab.wait_for_selector("article:nth-of-type(100)")
     assert tab.inner_text("#status").startswith("300 scored")
+    assert "What each column adds to the score" in tab.locator("article").first.inner_text()
     tab.set_input_files("#file", {"name": "a.csv", "mimeType": "text/csv", "buffer": b"width\n1\n"})
     tab.wait_for_selector("article p.anomalous:has-text('height')")
     assert tab.locator("article").count() == 1

@@ -36,10 +36,12 @@ function card(name, result, file) {
   const facts = element("dl");
   facts.append(element("dt", "score"), element("dd", round(result.score)));
   if ("p_value" in result) facts.append(element("dt", "p-value"), element("dd", round(result.p_value)));
-  if (Array.isArray(why)) for (const part of why) {
-    facts.append(element("dt", part.column), element("dd", round(part.contribution)));
-  }
   box.append(facts);
+  if (Array.isArray(why) && why.length) {
+    const parts = element("dl");
+    for (const part of why) parts.append(element("dt", part.column), element("dd", round(part.contribution)));
+    box.append(element("p", "What each column adds to the score", "parts"), parts);
+  }
   return box;
 }
 
