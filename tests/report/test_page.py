@@ -122,6 +122,16 @@ def test_keyboard_moves_through_gallery_and_dialog(open_page, digits):
     page.wait_for_function(f"document.activeElement.dataset.i === '{order[0]}'")
 
 
+def test_the_arrows_leave_the_first_sample_that_is_opened(open_page, digits):
+    page = open_page(report.build(**digits))
+    page.locator("#gallery button").first.focus()
+    page.keyboard.press("Enter")
+    page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.keyboard.press("ArrowRight")
+    second = digits["names"][np.argsort(-digits["scores"], kind="stable")[1]]
+    assert page.locator("#d-name").inner_text() == second
+
+
 def test_export_is_the_flagged_list_and_no_formula(open_page, digits, tmp_path):
     page = open_page(report.build(**digits))
     with page.expect_download() as download:

@@ -205,7 +205,8 @@ function show(position) {
     body.push(table);
   }
   el("d-body").replaceChildren(...body);
-  el("d-prev").disabled = position === 0; el("d-next").disabled = position === order.length - 1;
+  // disabled they would lose the focus, and with it the arrow keys
+  el("d-prev").ariaDisabled = position === 0; el("d-next").ariaDisabled = position === order.length - 1;
 }
 el("gallery").addEventListener("click", e => { const b = e.target.closest("button"); if (b) show(order.indexOf(Number(b.dataset.i))); });
 el("gallery").addEventListener("keydown", e => {
