@@ -197,6 +197,19 @@ def test_one_sample_and_equal_scores(open_page):
     assert "1 samples, 0 flagged" in page.locator("#summary").inner_text()
 
 
+def test_the_line_lies_beside_the_bar_of_equal_scores(open_page):
+    page = open_page(report.build(scores=np.full(3, 0.01), names=list("abc"), threshold=0.011))
+    bar, cut = page.locator("#histogram rect").first.bounding_box(), page.locator("#cut").bounding_box()
+    assert cut["x"] > bar["x"] + bar["width"]
+
+
+def test_numbers_beside_the_losses_are_not_cut_off(open_page, digits):
+    history = [{"stage": "training", "epoch": e, "a": v} for e, v in ((1, -0.00123), (2, -0.00591))]
+    page = open_page(report.build(**digits | {"history": history}))
+    left = page.locator("#panels figure > svg").bounding_box()["x"]
+    assert all(text.bounding_box()["x"] >= left for text in page.locator("#panels figure > svg text").all())
+
+
 def test_maps_and_generated_samples(open_page, digits):
     codes = PCA(5).fit_transform(load_digits().data)
     clusters = load_digits().target

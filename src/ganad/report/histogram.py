@@ -21,7 +21,7 @@ def edges(scores: np.ndarray) -> np.ndarray:
     low, high = np.percentile(t, [1, 99])
     spread = high - low
     low, high = max(t.min(), low - spread), min(t.max(), high + spread)
-    result = back(np.linspace(low, high if high > low else low + max(1, abs(low)), BINS + 1))
+    result = back(np.linspace(low, high if high > low else low + (abs(low) or 1), BINS + 1))
     # there and back is inexact, and the extremes must not fall out for that
     result[0] = scores.min() if low == t.min() else result[0]
     result[-1] = scores.max() if high == t.max() > low else result[-1]

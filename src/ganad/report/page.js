@@ -74,10 +74,10 @@ function legend(entries) {
 }
 function lines(series, xs, ys, label, scale = v => v, w = 400, h = 260) {
   const svg = make("svg", { viewBox: `0 0 ${w} ${h}`, role: "img", "aria-label": label }), [y0, y1] = ys.map(scale);
-  const X = v => 52 + (v - xs[0]) / (xs[1] - xs[0] || 1) * (w - 67), Y = v => h - 25 - (scale(v) - y0) / (y1 - y0 || 1) * (h - 40);
-  svg.append(make("path", { class: "axis", d: `M52 10V${h - 25}H${w - 15}` }), make("text", { x: 52, y: h - 8 }, tick(xs[0])),
+  const X = v => 60 + (v - xs[0]) / (xs[1] - xs[0] || 1) * (w - 75), Y = v => h - 25 - (scale(v) - y0) / (y1 - y0 || 1) * (h - 40);
+  svg.append(make("path", { class: "axis", d: `M60 10V${h - 25}H${w - 15}` }), make("text", { x: 60, y: h - 8 }, tick(xs[0])),
     make("text", { x: w - 15, y: h - 8, "text-anchor": "end" }, tick(xs[1])),
-    make("text", { x: 48, y: h - 25, "text-anchor": "end" }, tick(ys[0])), make("text", { x: 48, y: 18, "text-anchor": "end" }, tick(ys[1])));
+    make("text", { x: 56, y: h - 25, "text-anchor": "end" }, tick(ys[0])), make("text", { x: 56, y: 18, "text-anchor": "end" }, tick(ys[1])));
   series.forEach((points, k) => svg.append(make("polyline",
     { class: `curve c${k % 6}`, points: points.map(([x, y]) => `${X(x).toFixed(1)},${Y(y).toFixed(1)}`).join(" ") })));
   return { svg, at: (x, y) => ({ cx: X(x), cy: Y(y) }) };
