@@ -169,6 +169,13 @@ def test_unusable_input_is_refused_in_one_sentence(detector, kind):
         small(detector, contamination=0.7).fit(x)
 
 
+def test_a_refused_fit_leaves_the_earlier_one(detector, kind):
+    x, model = normal(kind), copy.deepcopy(fitted(detector, kind))
+    with pytest.raises(InputError, match="samples to calibrate on"):
+        model.fit(np.repeat(x, 2, axis=1), hold_out=0.5, alpha=1e-6)
+    assert np.array_equal(model.anomaly_score(x), fitted(detector, kind).anomaly_score(x))
+
+
 def test_few_rows_one_column_and_constant_columns_give_finite_scores(detector, kind):
     x = normal(kind)
     assert np.isfinite(small(detector).fit(x[:2]).anomaly_score(x[:1])).all()

@@ -270,13 +270,14 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
         Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
         """
         self.check_settings()
-        X = self._validated(X, reset=True)
         held_back = None
-        if hold_out is not None:
-            rows, others = calibrate.hold_out(len(X), hold_out, alpha)
-            X, held_back = X[rows], X[others]
-        elif alpha is not None:
-            raise InputError(f"alpha={alpha} needs samples to calibrate on; give hold_out=0.2, too")
+        with _unchanged_if_refused(self):
+            X = self._validated(X, reset=True)
+            if hold_out is not None:
+                rows, others = calibrate.hold_out(len(X), hold_out, alpha)
+                X, held_back = X[rows], X[others]
+            elif alpha is not None:
+                raise InputError(f"alpha={alpha} needs samples to calibrate on; give hold_out=0.2, too")
         for name in [k for k in vars(self) if k.endswith("_") and k not in _INPUT]:
             delattr(self, name)  # whatever the fit before left behind
         self.device_ = devices.choose_device(self.device)
@@ -591,6 +592,19 @@ class _Fit:
         last = run.history[-1] if run.history else {}
         note = "  ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, float) and k != "seconds")
         self.bar.update(done, total, note, f"{self.bar.title} {run.name}")
+
+
+@contextlib.contextmanager
+def _unchanged_if_refused(detector: Detector) -> Iterator[None]:
+    """Within: an error leaves the description of the input as it was, so that an earlier fit stays usable."""
+    before = {name: value for name, value in vars(detector).items() if name in _INPUT}
+    try:
+        yield
+    except Exception:
+        for name in _INPUT:
+            detector.__dict__.pop(name, None)
+        detector.__dict__.update(before)
+        raise
 
 
 @contextlib.contextmanager
