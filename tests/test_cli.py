@@ -219,6 +219,7 @@ def test_names_that_a_spreadsheet_would_run_are_defused_in_csv_alone(tmp_path):
         (["fit", "digits", "--preset", "imagenet", "-o", "m.safetensors"], "has no preset 'imagenet'"),
         (["fit", "digits", "--anomaly", "10", "-o", "m.safetensors"], "no class '10' in the data"),
         (["fit", "digits", "-o", "missing/m.safetensors"], "no such folder for the model"),
+        (["fit", "digits", "--false-alarm-rate", "3", "-o", "m.safetensors"], "--false-alarm-rate 3 must lie between"),
         (["fit", "digits", "-o", "."], ". is a folder; name a file in it for the model"),
         (["fit", "t.csv", "-o", "t.csv"], "would take the place of another file"),
         (["score", "m.safetensors", "t.csv", "-o", "t.csv"], "would take the place of another file"),

@@ -176,6 +176,12 @@ def test_a_refused_fit_leaves_the_earlier_one(detector, kind):
     assert np.array_equal(model.anomaly_score(x), fitted(detector, kind).anomaly_score(x))
 
 
+def test_one_sample_alone_is_refused_with_what_to_do(detector, kind):
+    words = r"x\[None\]" if kind == "images" else "Reshape your data"
+    with pytest.raises(InputError, match=words):
+        fitted(detector, kind).anomaly_score(normal(kind)[0])
+
+
 def test_few_rows_one_column_and_constant_columns_give_finite_scores(detector, kind):
     x = normal(kind)
     assert np.isfinite(small(detector).fit(x[:2]).anomaly_score(x[:1])).all()

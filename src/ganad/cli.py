@@ -123,6 +123,10 @@ def fit(
         raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
     rows, held_out, share = np.arange(len(samples.x)), np.empty(0), None
     if false_alarm_rate is not None:
+        if not 0 < false_alarm_rate < 1:
+            raise InputError(
+                f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred"
+            )
         share = HELD_OUT
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
     samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone

@@ -449,9 +449,11 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
             array = np.asarray(X) if isinstance(X, list | tuple) else X
             if getattr(array, "ndim", 2) < 3:
                 if not reset and len(getattr(self, "sample_shape_", ())) > 1:
+                    one = getattr(array, "shape", None) == self.sample_shape_
+                    what = "one image alone is x[None]" if one else "this is a table"
                     raise InputError(
                         f"{type(self).__name__} was fitted on images of shape {self.sample_shape_}; "
-                        f"give an array (n, *{self.sample_shape_}), not a table"
+                        f"give an array of shape (n, {', '.join(map(str, self.sample_shape_))}); {what}"
                     )
                 rows = 2 if reset else 1
                 try:

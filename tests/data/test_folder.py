@@ -162,6 +162,9 @@ def test_folders_without_usable_images_are_refused(tmp_path):
         load(tmp_path, label="state")
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
+    (tmp_path / "notes.txt").write_text("left alone")
+    with pytest.raises(InputError, match=r"notes.txt: no image \(.*\), nor a table, whose names end in .csv or .parquet"):
+        load(tmp_path / "notes.txt")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -104,7 +104,7 @@ COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
         (b"", "application/json", 400, "empty"),
         (b"{", "application/json", 422, "no JSON"),
         (b"[]", "application/json", 422, "at least one row"),
-        (b'[{"width": 1}]', "application/json", 422, "column 'height' and 1 more is missing"),
+        (b'[{"width": 1}]', "application/json", 422, "columns 'height' and 1 more are missing"),
         (b'[{"width": "wide", "height": 1, "colour": "x"}]', "application/json", 422, "'width'"),
         (b'[{"width": 1, "height": 1, "colour": "green"}]', "application/json", 422, "green"),
         (b'[{"width": [1], "height": {}, "colour": "x"}]', "application/json", 422, ""),
@@ -429,6 +429,11 @@ def test_the_description_holds_of_answers(tables):
         schema = described[str(answer.status_code)]["content"]["application/json"]["schema"]
         assert schema["required"]
         jsonschema.validate(answer.json(), schema)
+
+
+def test_errors_elsewhere_are_sentences_too(tables):
+    for answer, status in ((httpx.get(f"{tables}/nowhere"), 404), (httpx.get(f"{tables}/score"), 405)):
+        assert answer.status_code == status and answer.json()["error"]
 
 
 def test_the_description_names_every_path(tables):

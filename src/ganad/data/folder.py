@@ -85,6 +85,8 @@ def load_folder(
     bad = dict(manifest["unreadable"])
     good = [n for n in names if n not in bad]
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
+    if not good and files == [root]:
+        raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, whose names end in .csv or .parquet")
     if not good:
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     x = np.load(pixels_file, mmap_mode="r")

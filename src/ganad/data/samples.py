@@ -71,7 +71,8 @@ def choose_normal(
     known = sorted(set(classes))
     for name in [*(normal or ()), *(anomaly or ())]:
         if name not in known:
-            some = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+            named = [c for c in known if c]  # images beside the subfolders have no class
+            some = ", ".join(named[:20]) + (", ..." if len(named) > 20 else "")
             raise InputError(f"no class {name!r} in the data; it has {some}")
     if both := set(normal or ()) & set(anomaly or ()):
         raise InputError(f"class {min(both)!r} is named as normal and as an anomaly; leave it in one of the lists")

@@ -182,8 +182,10 @@ def encode(
         present = set(names)
         missing = [r["name"] for r in source["columns"] if r["name"] not in present]
         if missing:
-            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            raise InputError(f"{path}: column {missing[0]!r}{more} is missing, which the model was trained on")
+            lacking = f"column {missing[0]!r} is missing"
+            if len(missing) > 1:
+                lacking = f"columns {missing[0]!r} and {len(missing) - 1} more are missing"
+            raise InputError(f"{path}: {lacking}, which the model was trained on")
     parts, columns = [], []
     for recipe in source["columns"]:
         values = _values(table[recipe["name"]], recipe, path, first_row, impute)
