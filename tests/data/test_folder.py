@@ -163,7 +163,7 @@ def test_folders_without_usable_images_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
     (tmp_path / "notes.txt").write_text("left alone")
-    with pytest.raises(InputError, match=r"notes.txt: no image \(.*\), nor a table, whose names end in .csv or .parquet"):
+    with pytest.raises(InputError, match=r"notes.txt: no image \(.*\), nor a table, whose names end in .csv"):
         load(tmp_path / "notes.txt")
 
 
