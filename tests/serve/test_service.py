@@ -26,7 +26,7 @@ from PIL import Image
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ganad import InputError, IsolationForest
-from ganad.serve import Limits, serve
+from ganad.serve import Limits
 from ganad.serve.app import heat_map
 from ganad.serve.engine import make_scorer
 
@@ -506,8 +506,10 @@ def test_the_largest_body_is_a_size(size):
 
 def test_a_port_in_use_is_said(table_model, tmp_path):
     table_model.save(tmp_path / "m.safetensors")
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(InputError, match="cannot listen on 127.0.0.1"):
-        serve(tmp_path / "m.safetensors", port=other.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as other:  # in a process of its own, for a browser's loop may run here
+        command = [sys.executable, "-m", "ganad.cli", "serve", str(tmp_path / "m.safetensors")]
+        done = subprocess.run([*command, "--port", str(other.getsockname()[1])], capture_output=True, text=True)
+    assert done.returncode == 2 and "cannot listen on 127.0.0.1" in done.stderr
 
 
 def test_room_for_bodies_grows_with_the_largest(monkeypatch):
