@@ -10,7 +10,7 @@ FOOTNOTES: dict[tuple[str, str], str] = {
     ),
     ("mnist-lo-8020", ""): (
         "IGMM-GAN and Fence GAN print bar charts for this protocol, so most published cells are empty. As under "
-        "mnist-lo-official, a held-out 1 has 0.08 by brightness alone, and less than one half by what redraws its input."
+        "mnist-lo-official, a held-out 1 has 0.08 by brightness alone, and below one half by what redraws its input."
     ),
     ("mnist-lo-8020", "FenceGAN"): (
         "The released code keeps the epoch that is best on validation data with labelled anomalies and takes the "
