@@ -29,11 +29,11 @@ part is logged by "ganad" at INFO, and the command line shows it. 50,000 samples
 scikit-learn's own KDE sums in a tree whose error bound is absolute in the density: where that is below 1e-16 or so its
 log density is off in the second digit, and ours is not.
 
-Rows at full size are held against another implementation's (tests/test_reference.py), within .01 of AUROC. Outside are
-forests and mixtures, whose random starts end elsewhere (up to .17 and .055 on one digit), KDE on CIFAR-10 where another
-bandwidth won (.015), and one nearest neighbour whose PCA had seen all classes (.035). On KDD99 two figures cannot be had
-from what is said of them: PCA-10 on raw columns (F1 .945; .87 to .95 by norm, solver and precision, for counts of bytes
-reach 7e8) and a mixture of four on ten directions (.921; .893 in scikit-learn itself, with any seed).
+Rows at full size are held against another implementation's (tests/test_reference.py), within .01 of AUROC. Outside
+are forests and mixtures, whose random starts end elsewhere (up to .17 and .055 on one digit), KDE on CIFAR-10 where
+another bandwidth won (.015), and one nearest neighbour whose PCA had seen all classes (.035). On KDD99 two figures
+cannot be had from what is said of them: PCA-10 on raw columns (F1 .945; .87 to .95 by norm, solver and precision, for
+counts of bytes reach 7e8) and a mixture of four on ten directions (.921; .893 in scikit-learn itself, with any seed).
 """
 
 from __future__ import annotations
