@@ -60,15 +60,11 @@ class Line:
         return _over_classes(self.measured)
 
     def best_epoch(self) -> float | None:
-        """Mean over classes of the AUROC that the best epoch would have claimed; None if no epoch was looked at."""
-        claimed: dict[str, list[float]] = {}
-        for row in self.rows:
-            if row.get("best_epoch_on_test") is not None:
-                # epochs are looked at on some of a large test set, so the last one may do better on all of it
-                best = max(row["best_epoch_on_test"], row["metrics"]["auroc"])
-                claimed.setdefault(row["class"] or "", []).append(best)
-        spread = _over_classes(claimed)
-        return spread.mean if spread and claimed.keys() == self.measured.keys() else None
+        """Mean over classes of the AUROC that the best epoch would have claimed; None if a row looked at none."""
+        if any(row.get("best_epoch_on_test") is None for row in self.rows):
+            return None
+        # epochs are looked at on some of a large test set, so the last one may do better on all of it
+        return _mean(self.rows, lambda row: max(row["best_epoch_on_test"], row["metrics"]["auroc"]))
 
 
 def _over_classes(values: dict[str, list[float]]) -> metrics.Spread | None:

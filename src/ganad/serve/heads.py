@@ -10,9 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from . import Limits
 
-_AT_ONCE = (
-    2**14
-)  #: bytes read of a connection before they are looked at; loops by themselves take sixteen times as many
+_AT_ONCE = 2**14  # bytes of a connection that are read before they are looked at; loops take sixteen times as many
 
 
 def protocol(limits: Limits) -> type[asyncio.BufferedProtocol]:
