@@ -59,7 +59,7 @@ def test_too_few_calibration_samples_are_said_to_be_too_few():
     assert np.isfinite(calibrate.threshold(rng.normal(size=99), 0.01))
     with pytest.warns(SmallCalibrationSet, match="cannot be found"):
         calibrate.select(np.full(1000, 1 / 51), 0.1, 50)
-    with pytest.raises(InputError, match="alpha=0 must lie"):
+    with pytest.raises(InputError, match="false_alarm_rate=0 must lie"):
         calibrate.threshold(rng.normal(size=9), 0)
     with pytest.raises(InputError, match="fdr=1.5 must lie"):
         calibrate.select(np.ones(3), 1.5, 9)
@@ -70,7 +70,7 @@ def test_a_calibrated_detector_keeps_its_promise_through_a_file(tmp_path):
     with pytest.raises(NotFittedError, match="not calibrated"):
         model.p_values(normal("table"))
     held_out = normal("table")[200:]
-    assert model.calibrate(held_out, alpha=0.05) is model
+    assert model.calibrate(held_out, false_alarm_rate=0.05) is model
     assert (model.predict(held_out) == -1).mean() <= 0.05  # by how the threshold is chosen
     assert model.threshold(0.05) == model.threshold_
     model.save(tmp_path / "m.safetensors")
@@ -83,8 +83,8 @@ def test_a_calibrated_detector_keeps_its_promise_through_a_file(tmp_path):
 def test_a_refused_calibration_changes_nothing():
     model = small(AutoEncoder).fit(normal("table"))
     before = model.threshold_
-    with pytest.raises(InputError, match="alpha=2"):
-        model.calibrate(normal("table"), alpha=2)
+    with pytest.raises(InputError, match="false_alarm_rate=2"):
+        model.calibrate(normal("table"), false_alarm_rate=2)
     assert model.threshold_ == before and not hasattr(model, "calibration_")
 
 
@@ -92,8 +92,8 @@ def test_a_fit_that_holds_out_trains_on_the_rest_and_calibrates_on_what_it_held_
     x = normal("table")
     rows, others = calibrate.hold_out(len(x), 0.2, 0.05)
     assert len(others) == 80 and np.array_equal(np.sort(np.concatenate([rows, others])), np.arange(400))
-    model = small(AutoEncoder).fit(x, hold_out=0.2, alpha=0.05)
-    by_hand = small(AutoEncoder).fit(x[rows]).calibrate(x[others], alpha=0.05)
+    model = small(AutoEncoder).fit(x, hold_out=0.2, false_alarm_rate=0.05)
+    by_hand = small(AutoEncoder).fit(x[rows]).calibrate(x[others], false_alarm_rate=0.05)
     assert np.array_equal(model.calibration_, by_hand.calibration_)
     assert np.array_equal(model.anomaly_score(x), by_hand.anomaly_score(x))
     assert model.threshold_ == by_hand.threshold_
@@ -109,7 +109,7 @@ def test_a_fit_that_holds_out_goes_on_where_it_was_stopped(tmp_path):
         if len(model.history_) == 2:
             raise KeyboardInterrupt
 
-    x, options = normal("table"), dict(hold_out=0.2, alpha=0.05)
+    x, options = normal("table"), dict(hold_out=0.2, false_alarm_rate=0.05)
     whole = small(AutoEncoder, epochs=4).fit(x, **options)
     with pytest.raises(KeyboardInterrupt):
         small(AutoEncoder, epochs=4).fit(x, checkpoint=tmp_path, checkpoint_every=0, on_epoch=stop, **options)
@@ -121,10 +121,10 @@ def test_a_fit_that_holds_out_goes_on_where_it_was_stopped(tmp_path):
     ("options", "words"),
     [
         (dict(hold_out=1.0), "hold_out=1.0 must lie between 0 and 1"),
-        (dict(hold_out=0.2, alpha=2), "alpha=2 must lie between 0 and 1"),
-        (dict(hold_out=0.2, alpha=0.01), "give at least 99 samples to calibrate on, that is 495 in all"),
+        (dict(hold_out=0.2, false_alarm_rate=2), "false_alarm_rate=2 must lie between 0 and 1"),
+        (dict(hold_out=0.2, false_alarm_rate=0.01), "give at least 99 samples to calibrate on, that is 495 in all"),
         (dict(hold_out=0.001), "give at least 1 samples to calibrate on"),
-        (dict(alpha=0.01), "give hold_out=0.2, too"),
+        (dict(false_alarm_rate=0.01), "give hold_out=0.2 as well"),
     ],
 )
 def test_a_hold_out_that_cannot_keep_the_promise_is_refused_before_training(options, words):

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 import ganad
-from ganad import DETECTORS, InputError, IsolationForest
+from ganad import DETECTORS, InputError, IsolationForest, NotSupported
 from ganad.training import Run
 
 from .samples import KINDS, anomalous, fitted, has_players, normal, small, trained
@@ -163,8 +163,9 @@ def test_unusable_input_is_refused_in_one_sentence(detector, kind):
             small(detector).fit(broken)
         with pytest.raises(ValueError, match="NaN|inf"):
             model.anomaly_score(broken)
-    with pytest.raises(InputError, match=r"epochs=-1 must be at least 0"):
-        small(detector, epochs=-1).fit(x)
+    if has_players(detector):
+        with pytest.raises(InputError, match=r"epochs=-1 must be at least 0"):
+            small(detector, epochs=-1).fit(x)
     with pytest.raises(InputError, match=r"contamination=0.7 must lie between"):
         small(detector, contamination=0.7).fit(x)
 
@@ -172,7 +173,7 @@ def test_unusable_input_is_refused_in_one_sentence(detector, kind):
 def test_a_refused_fit_leaves_the_earlier_one(detector, kind):
     x, model = normal(kind), copy.deepcopy(fitted(detector, kind))
     with pytest.raises(InputError, match="samples to calibrate on"):
-        model.fit(np.repeat(x, 2, axis=1), hold_out=0.5, alpha=1e-6)
+        model.fit(np.repeat(x, 2, axis=1), hold_out=0.5, false_alarm_rate=1e-6)
     assert np.array_equal(model.anomaly_score(x), fitted(detector, kind).anomaly_score(x))
 
 
@@ -257,10 +258,11 @@ def test_images_of_any_size(detector, kind, shape):
     model = small(detector, batch_size=3).fit(x)
     assert np.isfinite(model.anomaly_score(x)).all()
     for output in ("reconstruct", "sample"):
-        try:
-            made = model.reconstruct(x) if output == "reconstruct" else model.sample(6, random_state=0)
-        except AttributeError as error:
-            assert "does not" in str(error)
-        else:
-            assert made.shape == x.shape
-            assert np.isfinite(made).all()
+        if not hasattr(model, output):
+            assert not model.supports(output)
+            with pytest.raises(NotSupported, match=f"{detector.__name__} does not"):
+                getattr(model, output)
+            continue
+        made = model.reconstruct(x) if output == "reconstruct" else model.sample(6, random_state=0)
+        assert made.shape == x.shape
+        assert np.isfinite(made).all()

@@ -85,7 +85,7 @@ def test_a_method_that_cannot_be_traced_is_refused_in_a_sentence_and_served_by_t
 def test_a_threshold_that_flags_nothing_is_json(tmp_path):
     model = small(AutoEncoder).fit(real("table"))
     with pytest.warns(SmallCalibrationSet):
-        model.calibrate(real("table")[:5], alpha=0.01)
+        model.calibrate(real("table")[:5], false_alarm_rate=0.01)
     export_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     assert '"threshold": null' in session.get_modelmeta().custom_metadata_map["ganad"]

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from ganad import EGBAD, AutoEncoder, InputError
-from ganad.checkpoint import Checkpoint
+from ganad.training import Checkpoint
 
 from .samples import normal, small
 

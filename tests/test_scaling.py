@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ganad import InputError
 from ganad.arrays import DiskRows, chunks, is_on_disk, release
-from ganad.scaling import CLIP, Scaling
+from ganad.detector.scaling import CLIP, Scaling
 
 
 def applied(scaling, x):

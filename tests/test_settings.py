@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from ganad import DETECTORS, AutoEncoder, FenceGAN, InputError
-from ganad.settings import command_name, describe, parse
+from ganad.registry import name_of
+from ganad.settings import describe, parse
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)
@@ -22,8 +23,8 @@ def test_every_default_survives_the_way_through_text(detector):
 
 
 def test_names():
-    assert command_name(FenceGAN) == "fence-gan"
-    assert command_name(AutoEncoder) == "autoencoder"
+    assert name_of(FenceGAN) == "fence-gan"
+    assert name_of(AutoEncoder) == "autoencoder"
 
 
 def test_text_becomes_the_type_of_the_field():

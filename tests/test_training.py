@@ -8,7 +8,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
-from ganad import EGBAD, Detector
+from ganad import EGBAD, GenerativeDetector
 from ganad.detector import Batches, Updates
 from ganad.errors import TrainingDiverged
 from ganad.losses import bce
@@ -19,7 +19,7 @@ from .samples import normal, small
 CPU = torch.device("cpu")
 
 
-class TwoPlayers(Detector):
+class TwoPlayers(GenerativeDetector):
     """A GAN small enough to write its loop by hand."""
 
     latent_dim: int = 3

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from . import registry
+from ._version import __version__
 
 if TYPE_CHECKING:
     from .detector import Detector as Detector
+    from .detector import GenerativeDetector as GenerativeDetector
+    from .detector import NetworkDetector as NetworkDetector
     from .errors import InputError as InputError
-    from .methods import *  # noqa: F403
+    from .errors import NotSupported as NotSupported
+    from .loading import load as load
+    from .methods import *
     from .methods import DETECTORS as DETECTORS
-    from .persist import load as load
+else:
+    #: Public names and where they live; torch is imported with the first one that needs it, not before.
+    _HOMES = {
+        "Detector": "detector",
+        "GenerativeDetector": "detector",
+        "NetworkDetector": "detector",
+        "InputError": "errors",
+        "NotSupported": "errors",
+        "load": "loading",
+        "DETECTORS": "methods",
+    }
 
-#: Public names and where they live; torch is imported with the first one that needs it, not before.
-_HOMES = {"Detector": ".detector", "load": ".persist", "DETECTORS": ".methods", "InputError": ".errors"}
+    def __getattr__(name):
+        if name in _HOMES:
+            return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+        for target in registry.BUILT_IN.values():
+            module, _, cls = target.partition(":")
+            if cls == name:
+                return getattr(importlib.import_module(module), cls)
+        raise AttributeError(f"module 'ganad' has no attribute {name!r}")
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name], __name__), name)
-    if name[0].isupper():  # a detector; submodules are lower case and found by the import system
-        methods = importlib.import_module(".methods", __name__)
-        if hasattr(methods, name):
-            return getattr(methods, name)
-    raise AttributeError(f"module 'ganad' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    methods = importlib.import_module(".methods", __name__)
-    return sorted([*_HOMES, *methods.__all__, "__version__"])
+    def __dir__():
+        return sorted([*__all__, *globals()])

@@ -20,23 +20,22 @@ class SmallCalibrationSet(UserWarning):
     """Too few calibration samples for the level asked for: nothing, or next to nothing, can be flagged."""
 
 
-def hold_out(n: int, share: float, alpha: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of n normal samples, in order: those to train on, and a random ``share`` of them to calibrate on.
 
     The same n and share give the same rows. Raises InputError unless 0 < share < 1 and either part gets a sample, and
-    where so few are held out that no threshold keeps the false-alarm rate ``alpha``.
+    where so few are held out that no threshold keeps ``false_alarm_rate``.
     """
     if not 0 < share < 1:
         raise InputError(f"hold_out={share} must lie between 0 and 1; it is the share of samples to calibrate on")
-    if alpha is not None and not 0 < alpha < 1:
-        raise InputError(f"alpha={alpha} must lie between 0 and 1; it is the share of false alarms that is allowed")
-    count = int(n * share + 1e-9)
-    needed = 1 if alpha is None else int(np.ceil(1 / alpha - 1 - 1e-9))
+    count, needed, rate = int(n * share + 1e-9), 1, false_alarm_rate
+    if rate is not None:
+        needed = least_samples(rate)
     if count < needed:
-        promise = "" if alpha is None else f"to keep false alarms at {alpha:g}, "
+        promise = "" if rate is None else f"to keep false alarms at {rate:g}, "
         raise InputError(
             f"{promise}give at least {needed} samples to calibrate on, that is {int(np.ceil(needed / share - 1e-9)):,} "
-            f"in all ({n:,} are here)" + ("" if alpha is None else ", or allow more false alarms")
+            f"in all ({n:,} are here)" + ("" if rate is None else ", or allow more false alarms")
         )
     order = np.random.default_rng(0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
@@ -52,22 +51,33 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     return (1 + len(calibration) - ranks) / (len(calibration) + 1)
 
 
-def threshold(calibration: np.ndarray, alpha: float = 0.01) -> float:
-    """The score above which at most a share ``alpha`` of normal samples lies.
+def least_samples(false_alarm_rate: float) -> int:
+    """The fewest calibration samples with which a threshold can keep this rate; InputError unless it is in (0, 1)."""
+    if not 0 < false_alarm_rate < 1:
+        raise InputError(
+            f"false_alarm_rate={false_alarm_rate} must lie between 0 and 1; it is the share of normal samples that "
+            f"may be flagged"
+        )
+    return int(np.ceil(1 / false_alarm_rate - 1 - 1e-9))
 
-    The false-alarm rate is floor(alpha (m + 1)) / (m + 1) exactly if no two scores are equal, and never more. With
-    fewer than 1 / alpha - 1 calibration samples the threshold is infinite, and a SmallCalibrationSet warning says so.
-    Raises InputError unless 0 < alpha < 1.
+
+def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
+    """The score above which at most a share ``false_alarm_rate`` of normal samples lies.
+
+    With a = false_alarm_rate and m calibration samples, the rate is floor(a (m + 1)) / (m + 1) exactly if no two scores
+    are equal, and never more. With fewer than 1 / a - 1 of them the threshold is infinite, and a SmallCalibrationSet
+    warning says so. Raises InputError unless 0 < a < 1.
+
+    >>> threshold(np.arange(99.0), false_alarm_rate=0.05)
+    94.0
     """
-    if not 0 < alpha < 1:
-        raise InputError(f"alpha={alpha} must lie between 0 and 1; it is the share of false alarms that is allowed")
+    needed = least_samples(false_alarm_rate)
     # the tolerance keeps 0.05 * 20 from being 0.9999... of one sample
-    allowed = int(np.floor(alpha * (len(calibration) + 1) + 1e-9))
+    allowed = int(np.floor(false_alarm_rate * (len(calibration) + 1) + 1e-9))
     if allowed == 0:
-        needed = int(np.ceil(1 / alpha - 1 - 1e-9))
         warnings.warn(
-            f"{len(calibration)} calibration samples cannot bound false alarms at {alpha:g}: nothing will be flagged; "
-            f"give at least {needed}",
+            f"{len(calibration)} calibration samples cannot bound false alarms at {false_alarm_rate:g}: nothing will "
+            f"be flagged; give at least {needed}",
             SmallCalibrationSet,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""Where numbers are computed and how precisely: device, number format, threads, random state."""
+"""Where numbers are computed and how precisely: device, number format, threads."""
 
 from __future__ import annotations
 
@@ -80,15 +80,6 @@ def use_threads(n: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def isolated_rng(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators for this block only; the caller's random state is left as it was."""
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextlib.contextmanager
 def deterministic_kernels() -> Iterator[None]:
     """Same seed, same weights: cuDNN picks its algorithms by rule, not by timing them."""
     cudnn = torch.backends.cudnn
@@ -98,18 +89,3 @@ def deterministic_kernels() -> Iterator[None]:
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before
-
-
-def rng_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """Torch's random state as tensors, for a checkpoint."""
-    state = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
-    return state
-
-
-def set_rng_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Continue from ``rng_state``'s result."""
-    torch.set_rng_state(state["cpu"])
-    if device.type == "cuda" and "cuda" in state:
-        torch.cuda.set_rng_state(state["cuda"], device)

@@ -1,4 +1,19 @@
-"""What can go wrong, by type: each message is one sentence that says what, where and what to do."""
+"""What can go wrong, by type. Each message is one sentence that says what, where and what to do.
+
+    ValueError
+    └── InputError            data or a setting that cannot be used
+        ├── ModelFileError    a model or checkpoint file that cannot be trusted
+        └── NotSupported      a part that this method does not have; an AttributeError, too
+    FloatingPointError
+    └── TrainingDiverged      a loss became NaN or infinite
+    ImportError
+    └── MissingExtra          an optional dependency is not installed
+    KeyboardInterrupt
+    └── Interrupted           the user stopped a fit
+
+    UserWarning
+    └── OtherVersion          a model file of another minor version
+"""
 
 from __future__ import annotations
 
@@ -11,6 +26,13 @@ class ModelFileError(InputError):
     """A model or checkpoint file that is cut short, altered, of another format or of another model."""
 
 
+class NotSupported(InputError, AttributeError):
+    """The method has no such part: it does not reconstruct, encode or draw samples.
+
+    It is an AttributeError so that ``hasattr(detector, "reconstruct")`` tells the truth.
+    """
+
+
 class TrainingDiverged(FloatingPointError):
     """A loss became NaN or infinite; the message names stage, epoch, player and term."""
 
@@ -21,3 +43,7 @@ class MissingExtra(ImportError):
 
 class Interrupted(KeyboardInterrupt):
     """Training was stopped by the user; the message says where the checkpoint is, if there is one."""
+
+
+class OtherVersion(UserWarning):
+    """A model file was written by another minor version of ganad."""

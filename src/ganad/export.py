@@ -13,7 +13,8 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from . import persist
+from . import files
+from .atomic import replacing
 from .detector import Detector, frozen
 from .errors import InputError, MissingExtra
 
@@ -26,7 +27,7 @@ class _Scorer(nn.Module):
         self.detector, self.nets = detector, detector.nets_
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        score = self.detector.score_batch(self.detector.to_network(x)).float()
+        score = self.detector.score_batch(self.detector.input_.to_network(x)).float()
         return score, score > self.detector.threshold_
 
 
@@ -48,7 +49,7 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra("export needs the extra onnx: pip install 'ganad[onnx]'") from error
-    example = torch.from_numpy(np.zeros((2, *detector.sample_shape_), np.float32)).to(detector.device_)
+    example = torch.from_numpy(np.zeros((2, *detector.input_.sample_shape), np.float32)).to(detector.device_)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells everyone that torchvision is not installed
     with frozen(detector.nets_), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
@@ -75,12 +76,10 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
         "class": type(detector).__name__,
         "settings": detector.get_params(deep=False),
         "threshold": threshold if math.isfinite(threshold) else None,  # which flags nothing; JSON has no infinity
-        "versions": persist.versions(),
+        "versions": files.versions(),
     }
     entry = model.metadata_props.add()
     entry.key, entry.value = "ganad", json.dumps(described, default=str)  # a random state, a network of your own
     onnx.checker.check_model(model)
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_bytes(model.SerializeToString())
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())

@@ -5,7 +5,6 @@ Both are callables for ``fit(X, on_epoch=...)``: they look at the detector after
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,12 +70,12 @@ class TensorBoard:
         drawn: dict[str, np.ndarray] = {}
         if self.x.ndim < 3:
             return drawn
-        with contextlib.suppress(AttributeError):  # a method that generates nothing
+        if detector.supports("sample"):
             drawn["generated"] = self.eight_bit(detector.sample(2 * SHOWN, random_state=0))
-        if not detector.NO_FORWARD_PASS:  # a search for each image would cost more than the epoch
-            with contextlib.suppress(AttributeError):
-                pairs = np.concatenate([self.x, detector.reconstruct(self.x)])
-                drawn["input and reconstruction"] = self.eight_bit(pairs)
+        # a search for each image would cost more than the epoch
+        if detector.supports("reconstruct") and not detector.NO_FORWARD_PASS:
+            pairs = np.concatenate([self.x, detector.reconstruct(self.x)])
+            drawn["input and reconstruction"] = self.eight_bit(pairs)
         return drawn
 
     def eight_bit(self, images: np.ndarray) -> np.ndarray:

@@ -1,28 +1,67 @@
-"""A method's settings as text: names, comments and values of its fields, for the command line and the docs."""
+"""Settings: the fields of a dataclass as text, from text, and checked against what their annotations allow."""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
+import functools
 import inspect
-import re
+import io
+import math
+import numbers
+import textwrap
+import tokenize
 import types
 import typing
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any, Literal
+
+import numpy as np
 
 from .errors import InputError
 
-if TYPE_CHECKING:
-    from .detector import Detector
 
-_FIELD = re.compile(r"^    (\w+):[^#\n]*?(?:=[^\n]*?)?#:\s*(.+)$", re.MULTILINE)
+@dataclass(frozen=True)
+class Bound:
+    """What a number may be; stands beside a field: ``lr: Annotated[float, Bound(low=0, open_low=True)]``.
+
+    A subclass that declares the field again without a bound keeps the one of its base.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False  #: ``low`` itself is not allowed
+    open_high: bool = False  #: ``high`` itself is not allowed
+
+    def holds(self, number: float) -> bool:
+        above = number > self.low if self.open_low else number >= self.low
+        return above and (number < self.high if self.open_high else number <= self.high)
+
+    def __str__(self) -> str:
+        if math.isfinite(self.low) and math.isfinite(self.high) and not (self.open_low or self.open_high):
+            return f"lie between {self.low:g} and {self.high:g}"
+        parts = []
+        if math.isfinite(self.low):
+            parts.append(f"{'above' if self.open_low else 'at least'} {self.low:g}")
+        if math.isfinite(self.high):
+            parts.append(f"{'below' if self.open_high else 'at most'} {self.high:g}")
+        return "be " + " and ".join(parts)
+
+
+#: A whole number of which there must be one: a size, a width, a batch.
+Size = Annotated[int, Bound(low=0, open_low=True)]
+#: A real number above zero.
+Positive = Annotated[float, Bound(low=0, open_low=True)]
+#: A share that may be nothing but never all.
+Share = Annotated[float, Bound(low=0, high=1, open_high=True)]
+
+_WHOLE = Bound(low=0)  # of a whole number without a bound of its own
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One field of a detector."""
+    """One field: its name, its option on the command line, its type in words, its default, its comment."""
 
     name: str
     option: str
@@ -31,43 +70,54 @@ class Setting:
     comment: str
 
 
-def command_name(detector: type[Detector]) -> str:
-    """What the command line calls a detector: its file's name if that is its own, else its class in lower case."""
-    return _command_name(detector.__module__.rpartition(".")[2], detector.__name__)
-
-
-def command_names() -> list[str]:
-    """``command_name`` of every detector, from the source: a shell that completes a name cannot wait for torch."""
-    source = files(__package__).joinpath("methods", "__init__.py").read_text("utf-8")
-    imports = re.findall(r"^from \.(\w+) import (.+)$", source, re.MULTILINE)
-    return sorted(_command_name(file, name) for file, names in imports for name in names.split(", "))
-
-
-def _command_name(file: str, name: str) -> str:
-    return file.replace("_", "-") if file.replace("_", "") == name.lower() else name.lower()
-
-
-def describe(detector: type[Detector]) -> list[Setting]:
-    """The settings of a detector, its own first, each with the comment that stands beside it in the source."""
-    from .detector import Detector
-
+def describe(cls: type) -> list[Setting]:
+    """The settings of a dataclass, its own before those of its bases, each with the ``#:`` comment beside it."""
     comments: dict[str, str] = {}
-    for cls in reversed(detector.__mro__):
-        if issubclass(cls, Detector):
-            comments |= dict(_FIELD.findall(inspect.getsource(cls)))
-    hints = typing.get_type_hints(detector)
-    common = {f.name for f in dataclasses.fields(Detector)}
-    fields = sorted(dataclasses.fields(detector), key=lambda f: f.name in common)
+    depth: dict[str, int] = {}
+    for i, base in enumerate(reversed(cls.__mro__)):
+        comments |= _comments(base)
+        for name in inspect.get_annotations(base):
+            depth.setdefault(name, i)
+    hints = typing.get_type_hints(cls)
+    fields = sorted(dataclasses.fields(cls), key=lambda f: -depth[f.name])
     return [
-        Setting(f.name, f.name.replace("_", "-"), _kind(hints[f.name]), f.default, comments.get(f.name, ""))
+        Setting(f.name, f.name.replace("_", "-"), kind_of(hints[f.name]), f.default, comments.get(f.name, ""))
         for f in fields
     ]
 
 
-def parse(detector: type[Detector], options: dict[str, str]) -> dict[str, Any]:
-    """Typed settings from text, ``{"latent-dim": "64"} -> {"latent_dim": 64}``; InputError for what does not fit."""
-    hints = typing.get_type_hints(detector)
-    known = {f.name for f in dataclasses.fields(detector)}
+@functools.cache
+def _comments(cls: type) -> dict[str, str]:
+    """The ``#:`` comments of the fields that ``cls`` itself declares; none where its source is not at hand."""
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+    except (OSError, TypeError):
+        return {}
+    by_line = {
+        token.start[0]: token.string.removeprefix("#:").strip()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT and token.string.startswith("#:")
+    }
+    body = ast.parse(source).body[0]
+    assert isinstance(body, ast.ClassDef)
+    fields = [node for node in body.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    return {
+        node.target.id: by_line[node.end_lineno]
+        for node in fields
+        if isinstance(node.target, ast.Name) and node.end_lineno in by_line
+    }
+
+
+# -- from text --------------------------------------------------------------------------------------------
+
+
+def parse(cls: type, options: dict[str, str]) -> dict[str, Any]:
+    """Typed settings from text, ``{"latent-dim": "64"} -> {"latent_dim": 64}``.
+
+    Raises InputError for an unknown setting, with the nearest name, and for a value of another type.
+    """
+    hints = typing.get_type_hints(cls)
+    known = {f.name for f in dataclasses.fields(cls)}
     settings: dict[str, Any] = {}
     for option, text in options.items():
         name, negated = option.replace("-", "_"), False
@@ -76,23 +126,23 @@ def parse(detector: type[Detector], options: dict[str, str]) -> dict[str, Any]:
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"; did you mean --{near[0].replace('_', '-')}?" if near else ""
-            raise InputError(f"{detector.__name__} has no setting --{option}{hint}")
+            raise InputError(f"{cls.__name__} has no setting --{option}{hint}")
         try:
             value = _value(hints[name], text)
         except ValueError as error:
-            raise InputError(f"--{option} {text}: must be {_kind(hints[name])}") from error
+            raise InputError(f"--{option} {text}: must be {kind_of(hints[name])}") from error
         settings[name] = not value if negated else value
     return settings
 
 
-def _kind(hint: Any) -> str:
+def kind_of(hint: Any) -> str:
     """A type in words."""
     if typing.get_origin(hint) is Literal:
         return " | ".join(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) is tuple:
         return "numbers with commas"
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_kind(part) for part in typing.get_args(hint))
+        return " or ".join(kind_of(part) for part in typing.get_args(hint))
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, "none")
 
 
@@ -112,3 +162,80 @@ def _value(hint: Any, text: str) -> Any:
             raise ValueError(text)
         return text.lower() in ("true", "1", "yes")
     return hint(text) if hint in (int, float) else text
+
+
+# -- checked ----------------------------------------------------------------------------------------------
+
+
+def check(settings: Any) -> None:
+    """Raise InputError, naming field, value and what is allowed, for a setting that cannot work.
+
+    settings: an instance of a dataclass whose annotations say what each field may be.
+    """
+    cls = type(settings)
+    for name, hint in _plain_hints(cls).items():
+        _check_one(cls.__name__, name, hint, _bounds(cls).get(name, _WHOLE), getattr(settings, name))
+
+
+@functools.cache
+def _plain_hints(cls: Any) -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+@functools.cache
+def _bounds(cls: type) -> dict[str, Bound]:
+    """The bound of each field, from the nearest class that says one."""
+    found: dict[str, Bound] = {}
+    for base in cls.__mro__:
+        if dataclasses.is_dataclass(base):
+            for name, hint in typing.get_type_hints(base, include_extras=True).items():
+                bound = _bound_in(hint)
+                if bound is not None:
+                    found.setdefault(name, bound)
+    return found
+
+
+def _bound_in(hint: Any) -> Bound | None:
+    if typing.get_origin(hint) is Annotated:
+        return next((m for m in hint.__metadata__ if isinstance(m, Bound)), None)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return next((b for part in typing.get_args(hint) if (b := _bound_in(part))), None)
+    return None
+
+
+def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> None:
+    options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
+    where = f"{owner}: {name}={value!r}"
+    if typing.get_origin(hint) is Literal:
+        if value not in options:
+            raise InputError(f"{where} is not one of {', '.join(map(repr, options))}")
+        return
+    if value is None and type(None) in options:
+        return
+    kinds = set(options) - {type(None)} or {hint}
+    if kinds == {bool}:
+        if not isinstance(value, bool | np.bool_):
+            raise InputError(f"{where} must be true or false")
+    elif name == "random_state":  # scikit-learn's: a number, a RandomState or None
+        if not isinstance(value, np.random.RandomState | numbers.Integral):
+            raise InputError(f"{where} must be a whole number or None")
+    elif kinds == {str}:
+        if not isinstance(value, str):
+            raise InputError(f"{where} must be text")
+    elif typing.get_origin(hint) is tuple:
+        if not isinstance(value, tuple | list) or not all(_is_number(v) for v in value):
+            raise InputError(f"{where} must be numbers with commas")
+    elif kinds <= {int, float}:
+        _check_number(where, bound if bound is not _WHOLE or kinds == {int} else Bound(), value, whole=kinds == {int})
+
+
+def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:
+    if not _is_number(value, numbers.Integral if whole else numbers.Real):
+        raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
+    if not bound.holds(float(value)):
+        raise InputError(f"{where} must {bound}")
+
+
+def _is_number(value: Any, kind: type = numbers.Real) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(typing.cast(float, value))

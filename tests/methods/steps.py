@@ -15,7 +15,7 @@ def losses(model, x, step="training_step") -> list[tuple[str, dict[str, float]]]
 
 
 def inputs(model, X) -> torch.Tensor:
-    return model.to_network(torch.from_numpy(X))
+    return model.input_.to_network(torch.from_numpy(X))
 
 
 def fixed_noise(model, n) -> torch.Tensor:

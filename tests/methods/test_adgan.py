@@ -34,7 +34,7 @@ def by_hand(model: ADGAN, x: torch.Tensor) -> float:
 def test_scores_are_those_of_the_search_done_one_by_one(kind):
     model = small(ADGAN, search_steps=5, n_seeds=3, weight_lr=1e-3).fit(normal(kind))
     x = normal(kind)[:4]
-    expected = [by_hand(model, row[None]) for row in model.to_network(torch.from_numpy(x))]
+    expected = [by_hand(model, row[None]) for row in model.input_.to_network(torch.from_numpy(x))]
     assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)
 
 
@@ -103,7 +103,7 @@ def test_searches_what_any_detector_of_the_library_draws_or_says_that_it_draws_n
         return
     model = ADGAN.from_detector(other, n_seeds=2, search_steps=2, search_lr=0.1, random_state=0)
     assert np.array_equal(model.sample(5, random_state=1), other.sample(5, random_state=1))
-    expected = [by_hand(model, row[None]) for row in model.to_network(torch.from_numpy(x))]
+    expected = [by_hand(model, row[None]) for row in model.input_.to_network(torch.from_numpy(x))]
     assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)
     model.save(tmp_path / "m.safetensors")
     assert np.array_equal(ganad.load(tmp_path / "m.safetensors").anomaly_score(x), model.anomaly_score(x))
@@ -121,7 +121,7 @@ def test_codes_of_another_detector_follow_its_own_law():
 
 def test_without_a_critic_of_its_own_and_after_a_fit():
     model = ADGAN.from_detector(fitted(AnoGAN, "images"), n_seeds=2, search_steps=2, random_state=0)
-    model.calibrate(normal("images")[:50], alpha=0.1)
+    model.calibrate(normal("images")[:50], false_alarm_rate=0.1)
     assert 0 < (model.predict(normal("images")) == -1).mean() < 0.3
     with pytest.raises(InputError, match="from_detector has no critic"):
         model.set_params(variant="critic").anomaly_score(normal("images"))

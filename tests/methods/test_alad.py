@@ -14,7 +14,7 @@ from ..samples import normal, small
 
 def test_four_scores_of_one_model():
     model, x = small(ALAD).fit(normal("table")), normal("table")[:20]
-    batch = model.to_network(torch.from_numpy(x))
+    batch = model.input_.to_network(torch.from_numpy(x))
     with torch.no_grad():
         difference = (batch - model.reconstruct_batch(batch)).numpy()
         logit = model.nets_.disc_xx(batch, model.reconstruct_batch(batch)).numpy()
@@ -27,7 +27,7 @@ def test_four_scores_of_one_model():
 
 def test_losses_are_the_published_cross_entropies():
     model, z = small(ALAD).fit(normal("table")), torch.randn(400, 4)
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     model.noise = lambda n: z
     steps = model.training_step(Stream(TrainingSet(x, x.device), len(x), ""))
     losses = {player: [term.item() for term in terms.values()] for player, terms in steps}

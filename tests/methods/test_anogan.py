@@ -13,7 +13,7 @@ from .steps import fake, fixed_noise, inputs, losses, real
 def test_the_search_lowers_its_loss_by_half_and_scores_what_it_ends_with():
     x = normal("table")
     model = trained(AnoGAN, search_steps=200, search_lr=0.05).fit(x)
-    batch = model.to_network(torch.from_numpy(x[:64]))
+    batch = model.input_.to_network(torch.from_numpy(x[:64]))
     D = model.nets_.discriminator
     with torch.no_grad():
         start = model.distance(batch, D.features(batch), model.starts_.repeat(64, 1))
@@ -65,7 +65,7 @@ def test_published_parameter_counts():
 def test_the_discriminator_alone_scores_without_a_search():
     x = normal("table")
     model = small(AnoGAN, variant="discriminator", prior="uniform").fit(x)
-    batch = model.to_network(torch.from_numpy(x))
+    batch = model.input_.to_network(torch.from_numpy(x))
     model.search = None
     with torch.no_grad():
         assert np.allclose(model.anomaly_score(x), -model.nets_.discriminator(batch).numpy(), atol=1e-5)

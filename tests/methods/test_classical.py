@@ -119,7 +119,7 @@ def small_checkpoint(tmp_path):
 def test_alexnet_features_from_a_file(small_checkpoint, tmp_path):
     model = PCAResidual(reducer="alexnet", weights=str(small_checkpoint), n_components=5, random_state=0)
     model.fit(normal("images")[:20])
-    assert model.view(model.to_network(torch.from_numpy(normal("images")[:2]))).shape == (2, 256 * 6 * 6)
+    assert model.view(model.input_.to_network(torch.from_numpy(normal("images")[:2]))).shape == (2, 256 * 6 * 6)
     own = {k: v for k, v in torch.load(small_checkpoint).items() if k.startswith("features")}
     assert all(torch.equal(model.nets_["features"].state_dict()[k], v) for k, v in own.items())
     model.save(tmp_path / "model")

@@ -26,7 +26,7 @@ def test_the_soft_ball_leaves_about_nu_outside():
 
 def test_hard_score_is_the_squared_distance_from_the_centre():
     model = small(DeepSVDD).fit(normal("images"))
-    x = model.to_network(torch.from_numpy(normal("images")[:10]))
+    x = model.input_.to_network(torch.from_numpy(normal("images")[:10]))
     with torch.no_grad():
         expected = ((model.nets_.network(x) - model.centre_) ** 2).sum(1)
     assert torch.allclose(torch.tensor(model.anomaly_score(normal("images")[:10])).float(), expected, rtol=1e-4)
@@ -35,7 +35,7 @@ def test_hard_score_is_the_squared_distance_from_the_centre():
 @pytest.mark.parametrize("objective", ["hard", "soft"])
 def test_loss_by_formula(objective):
     model = small(DeepSVDD, objective=objective, nu=0.2).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad():
         _, terms = next(model.svdd_step(iter([x])))
         d = ((model.nets_.network(x) - model.centre_) ** 2).sum(1).numpy()

@@ -13,7 +13,7 @@ from ..samples import fitted, normal
 @pytest.mark.parametrize("kind", ["table", "images"])
 def test_reconstruction_is_x_minus_the_energys_gradient(kind):
     detector = fitted(DSEBM, kind)
-    x = detector.to_network(torch.from_numpy(normal(kind)[:5])).requires_grad_()
+    x = detector.input_.to_network(torch.from_numpy(normal(kind)[:5])).requires_grad_()
     energy, x_hat = detector.nets_.energy(x)
     (gradient,) = torch.autograd.grad(energy.sum(), x)
     np.testing.assert_allclose(x_hat.detach(), (x - gradient).detach(), atol=1e-5)
@@ -47,7 +47,7 @@ def test_energy_of_a_table():
 def test_the_loss_is_denoising_score_matching(kind):
     """||x - f(x + n)||^2 is ||grad E(x + n) - n||^2: the gradient is to point back along the noise."""
     detector = fitted(DSEBM, kind)
-    x = detector.to_network(torch.from_numpy(normal(kind)[:5]))
+    x = detector.input_.to_network(torch.from_numpy(normal(kind)[:5]))
     with isolated_rng(3, detector.device_):
         loss = detector.denoising(x)
     with isolated_rng(3, detector.device_):

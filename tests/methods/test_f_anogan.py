@@ -31,7 +31,7 @@ def test_the_encoder_stage_leaves_generator_and_critic_alone():
 
 def test_score_is_the_encoder_loss():
     model = small(FAnoGAN, kappa=0.7).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")[:32]))
+    x = model.input_.to_network(torch.from_numpy(normal("table")[:32]))
     with torch.no_grad():
         x_hat = model.nets_.generator(model.nets_.encoder(x))
         f, f_hat = model.nets_.critic.features(x).numpy(), model.nets_.critic.features(x_hat).numpy()

@@ -27,7 +27,7 @@ def test_published_parameter_counts(preset, shape, expected):
 @pytest.mark.parametrize("rule", ["features", "bce", "distance"])
 def test_losses_of_the_three_rules(rule):
     model = small(GANomaly, adversarial=rule).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     steps = dict(model.training_step(Stream(TrainingSet(x, x.device), len(x), "")))
     D, (z, x_hat, z_hat) = model.nets_.discriminator, model.cycle(x)
     real, fake, f, f_hat = (t.detach().numpy() for t in (D(x), D(x_hat), D.features(x), D.features(x_hat)))

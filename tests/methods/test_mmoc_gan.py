@@ -21,7 +21,7 @@ def test_the_code_of_a_generated_sample_can_be_read_and_every_code_is_used(injec
     codes = torch.arange(4).repeat(50)
     with torch.no_grad():
         read = model.nets_.discriminator.codes(model.nets_.generator(model.draw(200), codes)).argmax(1)
-        used = model.nets_.discriminator.codes(model.scaled(model.to_network(torch.tensor(x)))).argmax(1)
+        used = model.nets_.discriminator.codes(model.scaled(model.input_.to_network(torch.tensor(x)))).argmax(1)
     assert (read == codes).float().mean() > 0.8
     assert len(used.unique()) >= 3
 
@@ -35,7 +35,7 @@ def test_mix_is_a_mixture_of_gaussians():
 
 def test_printed_information_and_matching_against_numpy():
     model = small(MMOCGAN, n_codes=4).fit(normal("table"))
-    v = model.scaled(model.represent(model.to_network(torch.from_numpy(normal("table")))))
+    v = model.scaled(model.represent(model.input_.to_network(torch.from_numpy(normal("table")))))
     terms = {}
     for matching in ("squared", "printed"):
         with isolated_rng(3, model.device_):

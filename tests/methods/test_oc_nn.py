@@ -11,7 +11,7 @@ from ..samples import fitted, normal
 def test_loss_and_score_by_formula():
     detector = fitted(OCNN, "table")
     head = detector.nets_.head
-    x = detector.to_network(torch.from_numpy(normal("table")))
+    x = detector.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad():
         phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x)).double().numpy()
         V, w = head.V.double().numpy(), head.w.double().numpy()[0]
@@ -26,7 +26,7 @@ def test_loss_and_score_by_formula():
 
 def test_the_quantile_minimises_the_loss_in_r():
     detector = fitted(OCNN, "table")
-    y = detector.output(detector.to_network(torch.from_numpy(normal("table")))).detach().numpy()
+    y = detector.output(detector.input_.to_network(torch.from_numpy(normal("table")))).detach().numpy()
     best = float(detector.nets_.head.margin)
 
     def loss(r):
@@ -39,7 +39,7 @@ def test_the_quantile_minimises_the_loss_in_r():
 
 def test_the_objective_is_the_papers():
     detector = fitted(OCNN, "table")
-    head, x = detector.nets_.head, detector.to_network(torch.from_numpy(normal("table")))
+    head, x = detector.nets_.head, detector.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad():
         phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x))
         _, terms = next(detector.margin_step(iter([phi])))

@@ -13,7 +13,7 @@ from .steps import fake, losses, real
 def test_stages_and_threshold_of_the_density():
     model = small(OCAN).fit(normal("table"))
     assert [row["stage"] for row in model.history_] == ["encoder", "target", "gan"]
-    codes = model.scaled(model.represent(model.to_network(torch.from_numpy(normal("table")))))
+    codes = model.scaled(model.represent(model.input_.to_network(torch.from_numpy(normal("table")))))
     assert codes.abs().max() <= 1 + 1e-5
     with torch.no_grad():
         density = torch.sigmoid(model.nets_.target(codes))

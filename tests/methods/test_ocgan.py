@@ -13,7 +13,7 @@ from ..samples import normal, small, trained
 
 def test_losses_and_scores():
     model = small(OCGAN, noise_sd=0.0, mine_from=0.0).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     codes = []
     model.mine = lambda l2: codes.append(l2) or l2  # leaves them where they are, and shows them
     steps = dict(model.training_step(Stream(TrainingSet(x, x.device), len(x), "")))

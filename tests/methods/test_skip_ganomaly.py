@@ -29,7 +29,7 @@ def test_x_rays_take_one_more_step_down_and_up():
 
 def test_score_is_nine_tenths_pixels_and_one_tenth_features():
     model = small(SkipGANomaly).fit(normal("images"))
-    x = model.to_network(torch.from_numpy(normal("images")[:10]))
+    x = model.input_.to_network(torch.from_numpy(normal("images")[:10]))
     with torch.no_grad():
         f, x_hat = model.nets_.discriminator.features, model.nets_.generator(x)
         pixels, features = ((a - b).flatten(1).numpy() ** 2 for a, b in ((x, x_hat), (f(x), f(x_hat))))
@@ -40,7 +40,7 @@ def test_score_is_nine_tenths_pixels_and_one_tenth_features():
 
 def test_losses():
     model = small(SkipGANomaly, discriminator_matches=True).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     steps = dict(model.training_step(Stream(TrainingSet(x, x.device), len(x), "")))
     D, x_hat = model.nets_.discriminator, model.nets_.generator(x)
     real, fake, f, f_hat = (t.detach().numpy() for t in (D(x), D(x_hat), D.features(x), D.features(x_hat)))

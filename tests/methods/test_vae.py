@@ -12,7 +12,7 @@ from ..samples import normal, small
 
 def test_scores_against_numpy():
     model, x = small(VAE, n_draws=3).fit(normal("table")), normal("table")[:20]
-    batch = model.to_network(torch.from_numpy(x))
+    batch = model.input_.to_network(torch.from_numpy(x))
     with torch.no_grad():
         mu, logvar = model.nets_.vae.encode(batch)
         log_s = float(model.nets_.vae.log_s)
@@ -32,7 +32,7 @@ def test_scores_against_numpy():
 
 def test_bernoulli_is_the_cross_entropy_of_pixels():
     model = small(VAE, likelihood="bernoulli").fit(normal("images"))
-    x = model.to_network(torch.from_numpy(normal("images")[:8]))
+    x = model.input_.to_network(torch.from_numpy(normal("images")[:8]))
     z = torch.randn(8, model.latent_dim)
     with torch.no_grad():
         p = ((model.nets_.vae.decode(z).tanh() + 1) / 2).double().numpy()
@@ -44,7 +44,7 @@ def test_bernoulli_is_the_cross_entropy_of_pixels():
 
 def test_bernoulli_scores_are_those_terms_over_the_saved_draws_and_repeat(tmp_path):
     model, x = small(VAE, likelihood="bernoulli", n_draws=3).fit(normal("images")), normal("images")[:8]
-    batch = model.to_network(torch.from_numpy(x))
+    batch = model.input_.to_network(torch.from_numpy(x))
     with torch.no_grad():
         mu, logvar = model.nets_.vae.encode(batch)
         surprise = np.mean([model.surprise(batch, mu + (logvar / 2).exp() * e) for e in model.draws_], axis=0)
@@ -60,7 +60,7 @@ def test_bernoulli_scores_are_those_terms_over_the_saved_draws_and_repeat(tmp_pa
 
 def test_the_loss_is_minus_the_bound():
     model = small(VAE).fit(normal("table"))
-    x = model.to_network(torch.from_numpy(normal("table")))
+    x = model.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad(), isolated_rng(3, model.device_):
         _, terms = next(model.training_step(iter([x])))
     with torch.no_grad(), isolated_rng(3, model.device_):

@@ -248,7 +248,7 @@ def test_k_means_finds_the_clusters_of_codes_that_bring_none():
 )
 def test_the_command_line_explains_and_redraws_every_picture(open_page, tmp_path, method, kinds, own):
     x = normal("images")
-    model = small(method).fit(x[:150]).calibrate(x[150:], alpha=0.1)
+    model = small(method).fit(x[:150]).calibrate(x[150:], false_alarm_rate=0.1)
     write_report(tmp_path / "out.html", model, Samples(x), model.anomaly_score(x), None, "m", "d")
     page = open_page((tmp_path / "out.html").read_text())
     shown = page.evaluate("Object.values(data.pictures).map(p => Object.keys(p).sort().join())")

@@ -40,7 +40,7 @@ def running(detector, **options):
 
 @pytest.fixture(scope="session")
 def picture_model():
-    return small(AutoEncoder).fit(normal("images")[:150]).calibrate(normal("images")[150:], alpha=0.1)
+    return small(AutoEncoder).fit(normal("images")[:150]).calibrate(normal("images")[150:], false_alarm_rate=0.1)
 
 
 @pytest.fixture(scope="session")

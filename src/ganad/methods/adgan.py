@@ -37,15 +37,17 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
 
-from ..detector import Batches, Detector, Updates
-from ..devices import isolated_rng
-from ..errors import InputError
+from ..detector import Batches, Detector, GenerativeDetector, Updates, upgraded
+from ..seeds import isolated_rng
+from .._version import __version__
+from ..errors import InputError, NotSupported
 from ..losses import gradient_penalty, per_sample
 from ..nets import Critic, dcgan_critic, dcgan_generator, mlp
-from ..training import Players
+from ..settings import Size
+from ..registry import find, target_of
 
 
-class ADGAN(Detector):
+class ADGAN(GenerativeDetector):
     """Search, from many starts, over codes and private copies of the generator."""
 
     variant: Literal["search", "critic", "prior"] = "search"  #: the score
@@ -59,7 +61,7 @@ class ADGAN(Detector):
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
-    latent_dim: int = 256  #: size of z
+    latent_dim: Size = 256  #: size of z
     width: int = 64  #: channels of the DCGAN at half the image's size
     lr: float = 1e-4  #: step size
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
@@ -78,14 +80,7 @@ class ADGAN(Detector):
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.starts_ = torch.randn(self.n_seeds, self.latent_dim)
         if "generator_of_" in self.__dict__:
-            from . import DETECTORS
-
-            owner = next(d for d in DETECTORS if d.__name__ == self.generator_of_["class"])
-            saved: dict[str, Any] = self.generator_of_["settings"]
-            settings: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-            other = owner(**settings)
-            other.shape_, other.nets_ = shape, Players(other.build(shape))
-            return dict(generator=other.generator())
+            return dict(generator=self._borrowed().generator())
         smooth = self.lipschitz == "clip"
         if len(shape) == 1:
             critic = Critic(mlp(shape[0], 256, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1))
@@ -180,6 +175,16 @@ class ADGAN(Detector):
     def generator(self) -> nn.Module:
         return self.nets_.generator
 
+    def _borrowed(self) -> Detector:
+        """The detector whose generator this one searches with, untrained."""
+        owner = find(self.generator_of_["class"])
+        if owner is None:
+            raise InputError(f"the generator is of {self.generator_of_['class']}, which is not known here")
+        saved = {k: tuple(v) if isinstance(v, list) else v for k, v in self.generator_of_["settings"].items()}
+        other = owner(**upgraded(owner, saved, self.generator_of_.get("ganad", "0.1")))
+        other.assemble(self.input_, self.device_)
+        return other
+
     @classmethod
     def from_detector(cls, fitted: Detector, **settings: Any) -> Self:
         """An ADGAN that searches with the generator of any fitted detector that has ``sample`` (AnoGAN, VAE, ...).
@@ -191,16 +196,19 @@ class ADGAN(Detector):
         check_is_fitted(fitted, "nets_")
         try:
             generator = fitted.generator()
-        except AttributeError as error:
+        except NotSupported as error:
             raise InputError(f"{error}; give ADGAN.from_detector a method that does, such as AnoGAN or VAE") from error
-        made = cls(**{"latent_dim": fitted.latent_dim, "device": fitted.device, **settings})
-        kept = "shape_ sample_shape_ n_features_in_ feature_names_in_ scaling_ mean_ source_ columns_".split()
-        made.__dict__.update({k: v for k, v in fitted.__dict__.items() if k in kept})
-        made.device_, made.dtype_, made.history_ = fitted.device_, fitted.dtype_, []
-        made.generator_of_ = {"class": type(fitted).__name__, "settings": fitted.get_params(deep=False)}
+        own: dict[str, Any] = {"latent_dim": getattr(fitted, "latent_dim", cls.latent_dim), "device": fitted.device}
+        made = cls(**own | settings)
+        made.__dict__.update({k: v for k, v in vars(fitted).items() if k in ("mean_", "source_", "columns_")})
+        made.generator_of_ = {
+            "class": target_of(type(fitted)),
+            "settings": fitted.get_params(deep=False),
+            "ganad": __version__,
+        }
         made.offset_ = -float("inf")
-        with isolated_rng(made.random_state or 0, made.device_):
-            made.nets_ = made.place(Players(made.build(made.shape_)))
+        with isolated_rng(made.random_state or 0, fitted.device_):
+            made.assemble(fitted.input_, fitted.device_)
         made.nets_.generator.load_state_dict(generator.state_dict())
         made.nets_.eval()
         return made

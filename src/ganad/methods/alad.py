@@ -29,12 +29,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import JointCritic, SameConv2d, SpectralNorm, dcgan_generator, mlp, normal_init, pyramid, xavier_uniform
+from ..settings import Size
 
 
-class ALAD(Detector):
+class ALAD(GenerativeDetector):
     """BiGAN with adversarial cycles; the score lives in a discriminator's features."""
 
     variant: Literal["features", "logits", "l1", "l2"] = "features"  #: the score
@@ -42,7 +43,7 @@ class ALAD(Detector):
     spectral_norm: bool = True  #: on encoder and discriminators of images
     pairing: Literal["height", "channels"] = "height"  #: how disc_xx sees two images
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
-    latent_dim: int = 100  #: size of z
+    latent_dim: Size = 100  #: size of z
     width: int = 128  #: channels at half the image's size
     batch_size: int = 50  #: samples a training step draws
     epochs: int = 50  #: passes over the training set

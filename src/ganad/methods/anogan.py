@@ -38,7 +38,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import (
     Critic,
@@ -52,12 +52,13 @@ from ..nets import (
     pyramid,
     xavier_uniform,
 )
+from ..settings import Size
 from .egbad import mnist_generator
 
 _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999)
 
 
-class AnoGAN(Detector):
+class AnoGAN(GenerativeDetector):
     """A GAN, and at test time a search for the code of every sample."""
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or it alone
@@ -65,7 +66,7 @@ class AnoGAN(Detector):
     search_steps: int = 500  #: steps of Adam on the code of a sample
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
-    latent_dim: int = 100  #: size of z
+    latent_dim: Size = 100  #: size of z
     prior: Literal["normal", "uniform"] = "normal"  #: of z; uniform: on (-1, 1), as in the paper
     width: int = 64  #: channels of the DCGAN at half the image's size
     kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper's)

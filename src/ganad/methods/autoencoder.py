@@ -21,20 +21,21 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..settings import Size
 from .deep_svdd import contrast, convolutional
 
 
-class AutoEncoder(Detector):
+class AutoEncoder(NetworkDetector):
     """Compress, rebuild, and compare."""
 
     variant: Literal["sum_sq", "mean_sq", "l1"] = "sum_sq"  #: how errors are added up to a score
     network: Literal["dcgan", "deep-svdd"] = "dcgan"  #: layer table for images
     contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast (Deep SVDD)
     noise_sd: float = 0.0  #: Gaussian noise on the input while training (denoising autoencoder)
-    latent_dim: int = 256  #: size of the code (images)
+    latent_dim: Size = 256  #: size of the code (images)
     hidden: tuple[int, ...] = (64, 16, 64)  #: widths of the layers (tables)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments

@@ -38,22 +38,23 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, mlp, pyramid
+from ..settings import Size
 from ..training import TrainingSet
 
 _FLOOR = 1e-4  # of a sample's mean square
 
 
-class DAGMM(Detector):
+class DAGMM(NetworkDetector):
     """A Gaussian mixture of an autoencoder's code and its errors, trained together; the energy is the score."""
 
     n_components: int = 4  #: components of the mixture
     w_energy: float = 0.1  #: weight of the energy
     w_diag: float = 0.005  #: weight of the inverse variances
     jitter: float = 1e-6  #: added to covariances, relative to one plus their mean variance
-    latent_dim: int = 2  #: size of the code
+    latent_dim: Size = 2  #: size of the code
     hidden: tuple[int, ...] = (60, 30, 10)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     estimation_hidden: tuple[int, ...] = (10,)  #: widths of the layers that guess the component

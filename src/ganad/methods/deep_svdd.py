@@ -28,9 +28,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, RowLinear
+from ..settings import Size
 from ..training import TrainingSet
 
 _LEAST = 0.1  # of a coordinate of the centre
@@ -38,7 +39,7 @@ _LEAST = 0.1  # of a coordinate of the centre
 _CODE = dict(contrast="l1", lr=1e-4, batch_size=200, epochs=150, lr_milestone=1 / 3)
 
 
-class DeepSVDD(Detector):
+class DeepSVDD(NetworkDetector):
     """Map normal samples to one point; the distance from it is the score."""
 
     objective: Literal["hard", "soft"] = "hard"  #: all samples pulled to the centre, or a ball with outliers
@@ -48,7 +49,7 @@ class DeepSVDD(Detector):
     pretrain_epochs: int = 20  #: epochs of the autoencoder
     pretrain_weight_decay: float = 5e-7  #: L2 penalty of the autoencoder's weights
     pretrain_lr_milestone: float = 1.0  #: share of its epochs after which the step size falls to a tenth
-    latent_dim: int = 32  #: size of the code
+    latent_dim: Size = 32  #: size of the code
     hidden: tuple[int, ...] = (64, 32)  #: widths of the layers (tables)
     lr: float = 1e-3  #: step size of Adam
     lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth

@@ -37,13 +37,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d, softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import RowLinear, SameConv2d, pyramid, row_linear, xavier_uniform
+from ..settings import Size
 from ..training import TrainingSet
 
 
-class DSEBM(Detector):
+class DSEBM(NetworkDetector):
     """An energy whose gradient points away from the data; its size, or the energy, is the score."""
 
     variant: Literal["recon", "energy"] = "recon"  #: DSEBM-r or DSEBM-e
@@ -51,7 +52,7 @@ class DSEBM(Detector):
     hidden: tuple[int, ...] = (128, 512)  #: widths of the layers (tables)
     network: Literal["conv", "alad"] = "conv"  #: layers for images: the geometric transformations port's, or ALAD's
     width: int = 64  #: channels at half the image's size
-    latent_dim: int = 256  #: units of the last layer (images)
+    latent_dim: Size = 256  #: units of the last layer (images)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws

@@ -37,18 +37,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, mlp, normal_init, pyramid, xavier_uniform
 from ..nets.conv import Size
+from ..settings import Size
 
 
-class EGBAD(Detector):
+class EGBAD(GenerativeDetector):
     """BiGAN: reconstruction error plus what the joint discriminator makes of it."""
 
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
     alpha: float = 0.9  #: weight of the reconstruction error in the score
-    latent_dim: int = 200  #: size of z
+    latent_dim: Size = 200  #: size of z
     lr: float = 1e-4  #: step size of Adam, shared by all players
     batch_size: int = 100  #: samples a training step draws
     epochs: int = 60  #: passes over the training set

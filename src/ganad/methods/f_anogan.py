@@ -32,14 +32,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import gradient_penalty
 from ..nets import Critic, Reshape, mlp, pyramid, xavier_uniform
 from ..nets.conv import Size
+from ..settings import Size
 from ..training import TrainingSet
 
 
-class FAnoGAN(Detector):
+class FAnoGAN(GenerativeDetector):
     """A Wasserstein GAN, then an encoder for its frozen generator."""
 
     variant: Literal["izi_f", "izi", "latent"] = "izi_f"  #: which distance is the score
@@ -48,7 +49,7 @@ class FAnoGAN(Detector):
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
     bounded: bool = True  #: tanh on the encoder's output, as in the paper; False: linear (its appendix)
-    latent_dim: int = 128  #: size of z
+    latent_dim: Size = 128  #: size of z
     width: int = 64  #: channels at the image's own size
     epochs: int = 20  #: passes over the training set of the critic
     encoder_epochs: int = 20  #: passes of the encoder

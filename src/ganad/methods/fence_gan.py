@@ -44,9 +44,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce
 from ..nets import Critic, Reshape, SameConv2d, SameDeconv2d, glorot_normal, mlp, normal_init, pyramid
+from ..settings import Size
 from ..training import TrainingSet
 
 _MNIST = dict(latent_dim=200, lr=2e-5, discriminator_lr=1e-5, batch_size=200, epochs=100, ema=0.0)
@@ -58,7 +59,7 @@ _TOY = dict(network="toy", alpha=0.5, beta=15.0, gamma=0.1, latent_dim=2, latent
 _TOY |= dict(discriminator_lr=1e-3, batch_size=100, pretrain_epochs=1, ema=0.0, scaling="none")
 
 
-class FenceGAN(Detector):
+class FenceGAN(GenerativeDetector):
     """A generator that fences the normal data and a discriminator that then knows the inside."""
 
     alpha: float = 0.1  #: level of the discriminator on which generated samples should lie
@@ -67,7 +68,7 @@ class FenceGAN(Detector):
     encirclement: Literal["cross-entropy", "log"] = "cross-entropy"  #: the code's loss or the printed one
     separate_steps: bool = False  #: real and generated samples in two discriminator steps, as in the code
     pretrain_epochs: int = 15  #: epochs of the discriminator alone against the untrained generator
-    latent_dim: int = 200  #: size of z
+    latent_dim: Size = 200  #: size of z
     latent_sd: float = 1.0  #: standard deviation of z
     lr: float = 1e-4  #: step size of the generator
     discriminator_lr: float = 5e-5  #: step size of the discriminator

@@ -33,15 +33,16 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce
 from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
 from ..nets.conv import Size
+from ..settings import Size
 
 _XRAY = dict(image_size=64, latent_dim=100, lr=2e-4, batch_size=64, epochs=25)
 
 
-class GANomaly(Detector):
+class GANomaly(NetworkDetector):
     """Encode, decode, encode again: the distance of the two codes is the score."""
 
     adversarial: Literal["features", "bce", "distance"] = "features"  #: which of the three published rules
@@ -49,7 +50,7 @@ class GANomaly(Detector):
     w_adv: float = 1.0  #: weight of the adversarial term
     w_con: float = 50.0  #: weight of the pixel term
     w_enc: float = 1.0  #: weight of the code term
-    latent_dim: int = 100  #: size of the code
+    latent_dim: Size = 100  #: size of the code
     width: int = 64  #: channels of the first layer (tables: hidden units)
     epochs: int = 15  #: passes over the training set
 

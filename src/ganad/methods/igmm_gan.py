@@ -26,30 +26,31 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..mixture import InfiniteGaussianMixture
 from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, pyramid, row_linear, xavier_uniform
+from ..settings import Size
 from ..training import TrainingSet
 from .egbad import kdd_networks
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
 
-class IGMMGAN(Detector):
+class IGMMGAN(GenerativeDetector):
     """Distance of a BiGAN's code from the nearest cluster of an infinite Gaussian mixture."""
 
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
     w_rec: float = 1.0  #: weight of the reconstruction error in training
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
-    latent_dim: int = 100  #: size of z
+    latent_dim: Size = 100  #: size of z
     stride: Literal[1, 2] = 2  #: of the discriminator's convolutions (images)
     concentration: float = 1.0  #: of the Dirichlet process
     kappa0: float = 0.1  #: prior strength of a cluster's mean
@@ -117,13 +118,16 @@ class IGMMGAN(Detector):
             thin=thin,
             min_cluster_size=self.min_cluster_size,
             random_state=torch.initial_seed() % 2**31,
-            progress=self.show_sweep,
+            progress=self._sweep,
         ).fit(codes)
         for name, array in mixture.to_arrays().items():
             setattr(self, f"mixture_{name}_", array)
         self.codes_mean_ = codes.mean(0)
         self.codes_covariance_ = np.cov(codes, rowvar=False).reshape(d, d)
         self.restored()
+
+    def _sweep(self, info: dict[str, Any]) -> None:
+        self.progress(info["sweep"], info["n_sweeps"], f"{info['n_clusters']} clusters", "mixture")
 
     def restored(self) -> None:
         prefix = "mixture_"

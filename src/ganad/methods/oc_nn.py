@@ -35,13 +35,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, mlp, pyramid, row_linear
+from ..settings import Size
 from ..training import TrainingSet
 
 
-class OCNN(Detector):
+class OCNN(NetworkDetector):
     """A direction in an autoencoder's features along which normal samples pass a margin."""
 
     nu: float = 0.1  #: share of the training data that may lie below the margin
@@ -49,7 +50,7 @@ class OCNN(Detector):
     head_lr: float = 1e-2  #: step size of the one-class layer
     pretrain_epochs: int = 50  #: epochs of the autoencoder
     channels: tuple[int, ...] = (16, 8)  #: of the encoder's convolutions; the last one is repeated to 2 x 2 (images)
-    latent_dim: int = 32  #: features (tables)
+    latent_dim: Size = 32  #: features (tables)
     hidden: tuple[int, ...] = (64,)  #: widths of the encoder's layers (tables)
     lr: float = 1e-3  #: step size of the autoencoder
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments

@@ -41,17 +41,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce
 from ..nets import Critic, Cube, dcgan_init, mlp
 from ..nets.conv import Size
+from ..settings import Size
 
 _RUN: dict[str, Any] = dict(batch_size=512, epochs=200, patience=200)
 _MXNET = _RUN | dict(latent_dim=512, image_size=61, padding="none", w_rec=5.0, w_latent=10.0)
 _MXNET |= dict(mine_steps=1, mine_lr=2.0, score_noise_sd=0.2)
 
 
-class OCGAN(Detector):
+class OCGAN(GenerativeDetector):
     """An autoencoder whose whole code cube decodes to the class; hard negatives are mined."""
 
     variant: Literal["reconstruction", "visual", "input", "classifier"] = "reconstruction"  #: the score
@@ -65,7 +66,7 @@ class OCGAN(Detector):
     mine_lr: float = 0.5  #: step size of the mining, on each code
     mine_for: Literal["outside", "inside"] = "outside"  #: of the class; Algorithm 1's target 1 is "inside"
     mine_bound: Literal["clamp", "tanh"] = "clamp"  #: what keeps mined codes in the cube; tanh: the code's
-    latent_dim: int = 64  #: size of the code
+    latent_dim: Size = 64  #: size of the code
     width: int = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
     padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61

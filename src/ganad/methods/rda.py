@@ -37,7 +37,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import row_linear
 from ..training import TrainingSet
@@ -45,7 +45,7 @@ from ..training import TrainingSet
 Penalty = Literal["rows", "columns", "entries"]
 
 
-class RobustAutoEncoder(Detector):
+class RobustAutoEncoder(NetworkDetector):
     """An autoencoder that sets aside what it cannot redraw while it trains."""
 
     penalty: Literal["rows", "columns", "entries"] = "rows"  #: what is sparse in the rest

@@ -30,12 +30,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce
 from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
 
 
-class SkipGANomaly(Detector):
+class SkipGANomaly(NetworkDetector):
     """A U-Net redraws the sample; pixels and a discriminator's features say how well."""
 
     w_adv: float = 1.0  #: weight of the adversarial term

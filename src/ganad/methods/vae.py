@@ -27,18 +27,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import per_sample
 from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
+from ..settings import Size
 
 
-class VAE(Detector):
+class VAE(GenerativeDetector):
     """A generative model fitted by a bound on the likelihood; what it cannot explain is anomalous."""
 
     variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: of the pixels or columns given z
     n_draws: int = 10  #: fixed draws of z for a score
-    latent_dim: int = 64  #: size of z (256 in the ADGAN paper)
+    latent_dim: Size = 64  #: size of z (256 in the ADGAN paper)
     hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     lr: float = 1e-3  #: step size of Adam
@@ -97,7 +98,7 @@ class VAE(Detector):
         return self.nets_.vae.encode(x)[0]
 
     def generator(self) -> nn.Module:
-        last = nn.Tanh() if len(self.shape_) == 3 or self.likelihood == "bernoulli" else nn.Identity()
+        last = nn.Tanh() if self.input_.is_image or self.likelihood == "bernoulli" else nn.Identity()
         return nn.Sequential(self.nets_.vae.decoder, last)
 
 

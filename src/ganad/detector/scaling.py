@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .arrays import chunks
-from .errors import InputError
+from ..arrays import chunks
+from ..errors import InputError
 
 #: Scaled table cells are clipped here: far beyond any normal value, and no cell can overflow a network.
 CLIP = 1000.0
@@ -17,7 +17,11 @@ CLIP = 1000.0
 
 @dataclass(frozen=True)
 class Scaling:
-    """``(x - shift) / scale``: per column for tables ``(d,)``, one number for images ``()``."""
+    """``(x - shift) / scale``: per column for tables ``(d,)``, one number for images ``()``.
+
+    Tables are centred and scaled in float64 and only then rounded to float32, so that a column of large numbers with
+    small differences (a time stamp, a frequency) keeps what it says.
+    """
 
     shift: np.ndarray
     scale: np.ndarray
@@ -47,19 +51,22 @@ class Scaling:
             shift, scale = _mean_and_sd(x, axis)
         else:
             raise InputError(f'scaling={kind!r} is not one of "auto", "minmax", "standard", "none"')
-        scale = np.where(scale > 10 * np.finfo(np.float32).eps * np.abs(shift), scale, 1.0)
-        return cls(shift.astype(np.float32), scale.astype(np.float32), clip=None if is_image else CLIP)
+        rounding = np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps
+        scale = np.where(scale > 10 * rounding * np.abs(shift), scale, 1.0)
+        if is_image:
+            return cls(shift.astype(np.float32), scale.astype(np.float32))
+        return cls(shift.astype(np.float64), scale.astype(np.float64), clip=CLIP)
 
     def apply(self, x: Tensor) -> Tensor:
-        """Scale a batch of samples, channels last as the user gave them."""
+        """Scale a batch of samples, channels last as the user gave them; float32."""
         shift, scale = self._on(x)
-        x = (x.float() - shift) / scale
-        return x if self.clip is None else x.clamp(-self.clip, self.clip)
+        x = (x.to(shift.dtype) - shift) / scale
+        return (x if self.clip is None else x.clamp(-self.clip, self.clip)).float()
 
     def invert(self, x: Tensor) -> Tensor:
-        """From the networks' units back to the user's."""
+        """From the networks' units back to the user's, float32."""
         shift, scale = self._on(x)
-        return x * scale + shift
+        return (x * scale + shift).float()
 
     def _on(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return torch.as_tensor(self.shift, device=x.device), torch.as_tensor(self.scale, device=x.device)

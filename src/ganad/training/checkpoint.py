@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from . import persist
-from .errors import InputError
+from .. import files
+from ..errors import InputError
 
 _HASHED_ROWS = 4096
 
@@ -31,7 +31,7 @@ class Checkpoint:
         self.folder, self.fingerprint, self.every = Path(folder), fingerprint, every
         self.saved_at = time.monotonic()
         self.folder.mkdir(parents=True, exist_ok=True)
-        persist.remove_leftovers(self.folder)
+        files.remove_leftovers(self.folder)
         if not resume:
             self.clear()
 
@@ -42,14 +42,14 @@ class Checkpoint:
     def save(self, run: int, state: State, *, finished: bool) -> None:
         tensors, header = state
         path = self._finished(run) if finished else self._current
-        persist.write(path, "checkpoint", tensors, header | {"run": run, "fingerprint": self.fingerprint})
+        files.write(path, "checkpoint", tensors, header | {"run": run, "fingerprint": self.fingerprint})
         self.saved_at = time.monotonic()
 
     def load(self, run: int) -> tuple[State, bool] | None:
         """The state of run number ``run`` and whether it is finished; None if there is none."""
         for path, finished in ((self._finished(run), True), (self._current, False)):
             if path.exists():
-                tensors, header = persist.read(path, "checkpoint")
+                tensors, header = files.read(path, "checkpoint")
                 if header["fingerprint"] != self.fingerprint:
                     raise InputError(
                         f"{self.folder}: this checkpoint is of other data, settings or versions; "
@@ -70,6 +70,12 @@ class Checkpoint:
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
+    @classmethod
+    def remove_folder(cls, folder: str | Path) -> None:
+        """Delete the checkpoint in ``folder``, of a fit that is done; nothing happens where there is none."""
+        if Path(folder).is_dir():
+            cls(folder, "", resume=True).remove()
+
     @property
     def _current(self) -> Path:
         return self.folder / "current.safetensors"
@@ -85,5 +91,5 @@ def fingerprint(detector: Any, x: np.ndarray) -> str:
     """
     rows = x if len(x) <= _HASHED_ROWS else x[np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int)]
     settings = {k: v for k, v in detector.get_params(deep=False).items() if k != "verbose"}
-    words = json.dumps([type(detector).__name__, settings, persist.versions(), x.shape, str(x.dtype)], default=str)
+    words = json.dumps([type(detector).__name__, settings, files.versions(), x.shape, str(x.dtype)], default=str)
     return hashlib.sha256(words.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()

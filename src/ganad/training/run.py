@@ -3,102 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .arrays import DiskRows, is_on_disk
+from ..errors import Interrupted, TrainingDiverged
+from ..nets.players import Players
+from ..seeds import rng_state, set_rng_state
 from .checkpoint import Checkpoint, State
-from .devices import rng_state, set_rng_state
-from .errors import Interrupted, TrainingDiverged
+from .stop import stop_requests
+from .stream import Stream
 
-Step = Callable[["Stream"], Iterator[tuple[str, dict[str, Tensor]]]]
-
-
-class Players(nn.ModuleDict):
-    """The networks by player; ``players.encoder`` and ``players["encoder"]`` are the same."""
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any: ...
-
-
-class TrainingSet:
-    """Samples drawn by index and made ready for the networks by ``prepare``; ``rows`` limits it to some."""
-
-    def __init__(
-        self,
-        x: np.ndarray | Tensor,
-        device: torch.device,
-        prepare: Callable[[Tensor], Tensor] | None = None,
-        rows: Tensor | None = None,
-    ):
-        self.device, self.prepare, self.rows = device, prepare or (lambda batch: batch), rows
-        self.x: Tensor | DiskRows
-        if isinstance(x, Tensor):
-            self.x = x.to(device)
-        elif is_on_disk(x):
-            self.x = DiskRows(x)
-        else:  # moved to the device once, in the user's own number format
-            self.x = torch.as_tensor(x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)).to(device)
-
-    def __len__(self) -> int:
-        return len(self.x) if self.rows is None else len(self.rows)
-
-    def batch(self, index: Tensor) -> Tensor:
-        """The samples at ``index`` as the networks take them, on the device."""
-        if self.rows is not None:
-            index = self.rows[index]
-        if isinstance(self.x, DiskRows):
-            rows = self.x[index.numpy()]
-            if rows.dtype != np.uint8:
-                rows = rows.astype(np.float32, copy=False)
-            return self.prepare(torch.from_numpy(rows).to(self.device))
-        return self.prepare(self.x[index.to(self.device)])
-
-
-class Stream:
-    """Endless shuffled batches; the order of a pass is a function of (seed, number of the pass) alone."""
-
-    def __init__(self, data: TrainingSet, batch_size: int, seed: str):
-        self.data, self.batch_size, self.seed = data, min(batch_size, len(data)), seed
-        self.epoch = 0  #: passes finished
-        self.position = 0  #: batches drawn in this pass
-        self._order: tuple[Tensor, ...] | None = None
-
-    def __next__(self) -> Tensor:
-        if self._order is None:
-            generator = torch.Generator().manual_seed(_hash(f"{self.seed}/{self.epoch}"))
-            order = torch.randperm(len(self.data), generator=generator).split(self.batch_size)
-            # batch norm cannot take a single sample, so a last batch of one is left out
-            self._order = order[:-1] if len(order) > 1 and len(order[-1]) == 1 else order
-        index = self._order[self.position]
-        self.position += 1
-        if self.position == len(self._order):
-            self.epoch, self.position, self._order = self.epoch + 1, 0, None
-        return self.data.batch(index)
-
-    def __iter__(self) -> Stream:
-        return self
-
-    def sample(self) -> Tensor:
-        """An independent random batch, with replacement between batches, that does not count as progress."""
-        return self.data.batch(torch.randperm(len(self.data))[: self.batch_size])
-
-    @property
-    def progress(self) -> float:
-        """Passes finished, with the fraction of the current one."""
-        per_epoch = max(1, math.ceil(len(self.data) / self.batch_size))
-        return self.epoch + min(1.0, self.position / per_epoch)
+Step = Callable[[Stream], Iterator[tuple[str, dict[str, Tensor]]]]
 
 
 @dataclass
@@ -145,7 +66,7 @@ class Run:
             self.restore(state)
             if finished:
                 return self.history
-        with _stop_requests(checkpoint is not None) as stop:
+        with stop_requests(checkpoint is not None) as stop:
             while not self.finished:
                 started, epoch = time.perf_counter(), self.stream.epoch
                 self.iterate()
@@ -335,40 +256,9 @@ class Run:
                 }
             groups = [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in saved["groups"]]
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.stream.epoch, self.stream.position = header["epoch"], header["position"]
-        self.stream._order = None
+        self.stream.seek(header["epoch"], header["position"])
         self.iteration, self.counts = header["iteration"], header["counts"]
         self.history[:] = header["history"]
         self.seconds, self.waited = header["seconds"], header["waited"]
         self.best_loss = math.inf if header["best_loss"] is None else header["best_loss"]
         set_rng_state(part("rng/"), self.device)
-
-
-@contextlib.contextmanager
-def _stop_requests(enabled: bool) -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into a request that is met between two steps, when the state is whole.
-
-    A second signal falls through to the handler that was there before.
-    """
-    stop = threading.Event()
-    if not enabled or threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-
-    def request(number: int, frame: Any) -> None:
-        stop.set()
-        for s, handler in before.items():
-            signal.signal(s, handler)
-
-    for s in before:
-        signal.signal(s, request)
-    try:
-        yield stop
-    finally:
-        for s, handler in before.items():
-            signal.signal(s, handler)
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -1,0 +1,5 @@
+"""``python -m ganad.cli``."""
+
+from .main import main
+
+main()

@@ -1,0 +1,126 @@
+"""``ganad bench`` and ``ganad tables``: the papers' tables measured again, and which detector suits your data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError, Interrupted
+from .options import Anomalies, Classes, DataDir, Drop, Impute, Label, SkipBad, list_unreadable, reports_errors, split
+
+
+def complete_suite(beginning: str) -> list[str]:
+    """Shell completion for the names of tables."""
+    from ..bench import SUITES
+
+    return [name for name in ("all", *SUITES) if name.startswith(beginning)]
+
+
+@reports_errors
+def bench(
+    suite: Annotated[
+        str,
+        typer.Argument(
+            help="A table (study-mnist, ... or 'all'), or data of your own: a folder with a subfolder a class, a CSV "
+            "or Parquet file.",
+            autocompletion=complete_suite,
+        ),
+    ],
+    methods: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
+    ] = None,
+    classes: Annotated[str | None, typer.Option(metavar="A,B", help="Only these classes.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds 0, 1, ... of each cell.")] = 3,
+    budget: Annotated[
+        str, typer.Option(help="smoke, quick or paper (the published training length; on your data the default one).")
+    ] = "quick",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
+    hours: Annotated[float | None, typer.Option(help="Begin no trial after this time.")] = None,
+    retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the rows; what is there is not run again.  [default: benchmarks/results; NAME-bench for "
+            "your data]"
+        ),
+    ] = None,
+    label: Label = None,
+    normal: Classes = None,
+    anomaly: Anomalies = None,
+    drop: Drop = None,
+    impute: Impute = False,
+    skip_bad: SkipBad = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Measure a published table again, or which detector suits your data; stopped and started again it goes on.
+
+    On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
+    """
+    from ..bench import SUITES, OwnData, Suite, grid, own, run, write
+    from ..progress import Bar
+
+    if budget not in ("smoke", "quick", "paper"):
+        raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
+    mine, samples, chosen = None, None, list[str | Suite](SUITES if suite == "all" else [suite])
+    if suite not in (*SUITES, "all") and Path(suite).exists():
+        where = OwnData(suite, label, split(normal), split(anomaly), split(drop), impute)
+        with Bar("reading") as bar:
+            samples = where.read(bar.update)
+        mine = own.suite(where, samples)
+        chosen = [mine]
+    elif label or normal or anomaly or drop or impute:
+        raise InputError(f"{suite} is a table with classes of its own; the options for your data do not apply to it")
+    folder = results or Path(f"{mine.name}-bench" if mine else "benchmarks/results")
+
+    def show(row: dict[str, Any], done: int, total: int) -> None:
+        what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
+        outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
+        typer.echo(f"{done}/{total} {what}: {outcome}")
+
+    end = time.monotonic() + 3600 * hours if hours is not None else None
+    try:
+        for entry in chosen:
+            run(
+                entry,
+                folder,
+                labels=split(methods) or None,
+                classes=split(classes) or None,
+                seeds=seeds,
+                budget=budget,  # type: ignore[arg-type]
+                workers=workers,
+                device=device,
+                data_dir=data_dir,
+                hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
+                retry=retry,
+                on_row=show,
+            )
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
+    if mine is None or samples is None:
+        return
+    places = own.ranking(mine, grid.read(folder / f"{mine.name}.jsonl"), budget)  # type: ignore[arg-type]
+    if places:
+        typer.echo("\n".join(["", *own.printed(places), "", own.verdict(places)]))
+    for path in write(folder, folder, mine):
+        typer.echo(f"wrote {path}")
+    list_unreadable(samples, skip_bad)
+
+
+@reports_errors
+def tables(
+    results: Annotated[Path, typer.Option(help="Folder of the rows.")] = Path("benchmarks/results"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for TABLES.md and tables.html.")] = Path(
+        "benchmarks"
+    ),
+) -> None:
+    """Print what was measured beside what was published, as Markdown and as a page."""
+    from ..bench import write
+
+    if not any(results.glob("*.jsonl")):
+        raise InputError(f"{results}: no rows in this folder; ganad bench writes them")
+    for path in write(results, out):
+        typer.echo(f"wrote {path}")

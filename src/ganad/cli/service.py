@@ -1,0 +1,50 @@
+"""``ganad serve`` and ``ganad export``: a model where other programs can ask it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import InputError
+from .options import ModelFile, check_place, reports_errors
+
+
+@reports_errors
+def export(
+    model: ModelFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
+) -> None:
+    """Write a model as ONNX, with scaling and threshold inside the graph (extra onnx)."""
+    from ..export import export_onnx
+    from ..loading import load
+
+    check_place(output, "graph", model)
+    export_onnx(load(model, device="cpu"), output)
+    typer.echo(f"onnx      {output}")
+
+
+@reports_errors
+def serve(
+    model: ModelFile,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; only this machine reaches the default.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
+    max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
+) -> None:
+    """Answer requests with scores, and show a page to drop files on."""
+    from ..serve import Limits
+    from ..serve import serve as run
+
+    if engine not in ("auto", "onnx", "torch"):
+        raise InputError(f"--engine {engine} is not one of auto, onnx, torch")
+    if not 0 < max_mb <= 1e6:
+        raise InputError(f"--max-mb must be between 0 and 1,000,000, not {max_mb:g}")
+    typer.echo(f"serving {model} on http://{host}:{port}", err=True)
+    size = math.ceil(max_mb * 2**20)
+    limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
+    run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]

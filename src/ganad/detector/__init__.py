@@ -1,0 +1,21 @@
+"""What a method writes and what every method then is: settings, fit, scores, thresholds, model files."""
+
+from .base import Detector
+from .input import InputSpec
+from .network import Batches, GenerativeDetector, NetworkDetector, Updates
+from .scaling import Scaling
+from .scoring import frozen
+from .versions import Change, upgraded
+
+__all__ = [
+    "Batches",
+    "Change",
+    "Detector",
+    "GenerativeDetector",
+    "InputSpec",
+    "NetworkDetector",
+    "Scaling",
+    "Updates",
+    "frozen",
+    "upgraded",
+]

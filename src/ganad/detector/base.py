@@ -1,0 +1,405 @@
+"""Detector: what a method writes, and the scikit-learn face that every method then has."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, dataclass_transform
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from .. import calibrate, devices, settings
+from ..deprecation import renamed
+from ..errors import InputError, NotSupported
+from ..explain import integrated_gradients, residual
+from ..nets.players import Players
+from ..progress import Bar
+from ..seeds import isolated_rng, seed_from
+from ..settings import Bound, Size
+from ..training import Checkpoint, TrainingSet, fingerprint
+from . import model_file
+from .fitted import Fitted
+from .input import InputSpec, as_array
+from .parts import offered
+from .scoring import Scoring, frozen
+from .thresholds import Thresholds
+from .versions import Change
+
+if TYPE_CHECKING:
+
+    class Estimator:
+        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def fit_predict(self, X: Any, y: Any = None) -> np.ndarray: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+
+else:
+    from sklearn.base import BaseEstimator, OutlierMixin
+
+    class Estimator(OutlierMixin, BaseEstimator):
+        """scikit-learn's outlier detector."""
+
+
+_UpToHalf = Annotated[float, Bound(0, 0.5)]
+# a model file may be anybody's, so what would exhaust a machine has an upper bound
+_Side = Annotated[int, Bound(0, 4096, open_low=True)]
+_Chunk = Annotated[int, Bound(0, 65_536, open_low=True)]
+_Threads = Annotated[int, Bound(0, 1024, open_low=True)]
+
+#: The parts a method may have, and the hooks that make them.
+PARTS = {
+    "reconstruct": ("reconstruct_batch", "does not reconstruct its input"),
+    "encode": ("encode_batch", "does not encode its input"),
+    "sample": ("sample_batch", "does not draw samples from codes"),
+}
+
+
+@dataclasses.dataclass
+class Fit:
+    """What belongs to one call of ``fit`` and is forgotten after it."""
+
+    seed: int
+    bar: Bar
+    checkpoint: Checkpoint | None = None
+    on_epoch: Callable[[Any], object] | None = None
+    held_out: TrainingSet | None = None
+    runs: int = 0
+
+
+@dataclass_transform(kw_only_default=True)
+@dataclasses.dataclass(kw_only=True, eq=False, repr=False)
+class Detector(Fitted, Thresholds, Estimator):
+    """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.
+
+    Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
+    command-line options and part of the model file.
+    """
+
+    contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
+    threshold_samples: Size = 10_000  #: training samples, at most, whose scores set the threshold
+    scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
+    image_size: _Side | None = None  #: resize images to this side before the networks see them
+    score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
+    device: str = "auto"  #: auto, cpu, cuda, cuda:1, ...
+    threads: _Threads | None = None  #: CPU threads; None: half of the cores for images, one for tables
+    verbose: int = 1  #: 0: no progress bar
+    random_state: int | None = None  #: seed; the same seed gives the same weights on one machine
+
+    #: Published settings by data set, as constructor arguments.
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
+    #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
+    TRANSIENT: ClassVar[tuple[str, ...]] = ()
+    #: If set, the reason why a score is not a single forward pass, which makes export impossible.
+    NO_FORWARD_PASS: ClassVar[str] = ""
+    #: What versions have changed about the settings, so that older model files and rows are understood.
+    CHANGES: ClassVar[tuple[Change, ...]] = (
+        Change(
+            "0.2",  # what belongs to networks left the detectors that have none
+            dropped=frozenset(
+                "epochs batch_size lr betas ema clip_norm patience validation_fraction precision".split()
+            ),
+        ),
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        shadowed = [name for name in vars(cls).get("__annotations__", {}) if _is_contract(cls, name)]
+        if shadowed:
+            raise TypeError(f"{cls.__name__}: the setting {shadowed[0]!r} hides Detector.{shadowed[0]}; rename it")
+        if "training_step" in vars(cls) and not hasattr(cls, "run"):
+            raise TypeError(f"{cls.__name__} has a training_step, so its base is NetworkDetector, not Detector")
+        dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        super().__init_subclass__(**kwargs)
+
+    # -- what a method writes -----------------------------------------------------------------------------
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        """Return the players by name: the networks that one optimiser updates together; none is legal.
+
+        shape: of one sample as the networks see it, ``(d,)`` or ``(C, H, W)``. Most methods write ``build_table`` and
+        ``build_image``, one of which this calls.
+        """
+        return self.build_table(shape[0]) if len(shape) == 1 else self.build_image((shape[0], shape[1], shape[2]))
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        """The players for rows of ``d`` columns."""
+        raise NotSupported(f"{type(self).__name__} is for images, and these data are a table")
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        """The players for images ``(C, H, W)``."""
+        raise NotSupported(f"{type(self).__name__} is for tables, and these data are images")
+
+    def train(self, x: TrainingSet) -> None:
+        """The training procedure."""
+        raise NotImplementedError(f"{type(self).__name__} must define train(x)")
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        """Anomaly scores ``(n,)`` of samples ``(n, *shape)``, higher is more anomalous.
+
+        Called in eval mode with frozen weights; gradients with respect to inputs are allowed.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define score_batch(x)")
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        """The networks' version of each sample ``(n, *shape)``, where the method has one."""
+        raise self._lacks("reconstruct")
+
+    def encode_batch(self, x: Tensor) -> Tensor:
+        """Codes ``(n, k)`` of samples, where the method has an encoder; pages draw maps of them."""
+        raise self._lacks("encode")
+
+    def generator(self) -> nn.Module:
+        """The network that turns standard normal codes ``(n, latent_dim)`` into samples, where the method has one."""
+        raise self._lacks("sample")
+
+    def sample_batch(self, n: int) -> Tensor:
+        """``n`` generated samples, where the method has a generator."""
+        raise self._lacks("sample")
+
+    def supports(self, part: str) -> bool:
+        """Whether the method has a part, "reconstruct", "encode" or "sample".
+
+        A method that defines the hook has it; one whose hook works for some settings only says so here.
+        """
+        return _is_own(type(self), PARTS[part][0])
+
+    def restored(self) -> None:
+        """Called after loading: make again what ``TRANSIENT`` left out."""
+
+    # -- what a method calls ------------------------------------------------------------------------------
+
+    def map_batches(self, fn: Callable[[Tensor], Tensor], x: TrainingSet | Tensor) -> Tensor:
+        """Apply ``fn`` to all of ``x`` in order, batch by batch, with the networks frozen."""
+        data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
+        with frozen(self.nets_):
+            return torch.cat([fn(data.batch(i)).detach() for i in torch.arange(len(data)).split(self._chunk)])
+
+    def progress(self, done: float, total: float, note: str = "", stage: str = "") -> None:
+        """Show how far a stage of this fit has come."""
+        self._fit.bar.update(done, total, note, f"{self._fit.bar.title} {stage}".rstrip())
+
+    # -- fitting ------------------------------------------------------------------------------------------
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """The published settings for a data set, with changes: ``FenceGAN.preset("mnist", epochs=5)``."""
+        if name not in cls.PRESETS:
+            raise InputError(f"{cls.__name__} has no preset {name!r}; it has {', '.join(cls.PRESETS) or 'none'}")
+        return cls(**cls.PRESETS[name] | changes)
+
+    def check_settings(self) -> None:
+        """Raise InputError, naming field, value and what is allowed, for a setting that cannot work."""
+        settings.check(self)
+
+    @renamed("0.3", alpha="false_alarm_rate")
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        checkpoint_every: float = 60.0,
+        on_epoch: Callable[[Self], object] | None = None,
+        hold_out: float | None = None,
+        false_alarm_rate: float | None = None,
+    ) -> Self:
+        """Learn what is normal.
+
+        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a
+        ``numpy.memmap`` or a data frame. y: ignored. checkpoint: a folder for the progress, written at
+        least every ``checkpoint_every`` seconds and after every epoch. With ``resume`` the fit continues
+        from it and ends in the same weights as if it had not been interrupted.
+        on_epoch: called with this detector after every epoch, when ``history_`` ends with the epoch's row and
+        the networks can score, sample, reconstruct and encode; the fit comes to the same bits with it and without.
+        hold_out: the share of ``X`` to train nothing on, but to ``calibrate`` on in the end, at ``false_alarm_rate``:
+        0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
+
+        Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
+        """
+        self.check_settings()
+        owner = type(self).__name__
+        x, names = as_array(X, owner)
+        held_back = None
+        if hold_out is not None:
+            rows, others = calibrate.hold_out(len(x), hold_out, false_alarm_rate)
+            x, held_back = x[rows], x[others]
+        elif false_alarm_rate is not None:
+            raise InputError(
+                f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
+            )
+        spec = InputSpec.of(x, names, self.scaling, self.image_size, owner)
+        device = devices.choose_device(self.device)
+        self._forget()  # from here on an earlier fit is gone
+        mark = fingerprint(self, x) if checkpoint else ""
+        keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
+        seed = self._seed(mark)
+        with Bar(owner, enabled=self.verbose > 0) as bar:
+            self._learn(x, spec, device, Fit(seed, bar, keeper, on_epoch))
+        self._look_at(x, seed)
+        return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+
+    # where fit's keywords go is not for scikit-learn's metadata routing to say
+    __metadata_request__fit: ClassVar[dict[str, str]] = {
+        name: UNUSED for name in "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split()
+    }
+
+    def _forget(self) -> None:
+        """Drop what an earlier fit left behind."""
+        for name in [k for k in vars(self) if k.endswith("_")]:
+            delattr(self, name)
+
+    def _seed(self, mark: str) -> int:
+        if self.random_state is not None:
+            return int(check_random_state(self.random_state).randint(2**31))
+        if mark:
+            return seed_from(mark) % 2**31  # a resumed fit must find the seed it began with
+        # from the system, so that the caller's random state is left alone here as well
+        return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
+
+    def _learn(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(devices.use_threads(devices.choose_threads(self.threads, is_image=spec.is_image)))
+            stack.enter_context(devices.deterministic_kernels())
+            stack.enter_context(isolated_rng(fit.seed, device))
+            stack.enter_context(torch.enable_grad())
+            self.assemble(spec, device)
+            self._fit = fit
+            try:
+                self.train(self._training_set(x))
+            except BaseException:
+                del self.nets_  # half-trained networks are not a fitted detector
+                raise
+            finally:
+                del self._fit
+            self.nets_.eval()
+
+    def assemble(self, spec: InputSpec, device: torch.device) -> None:
+        """Put the networks for such input in place, untrained."""
+        self.input_, self.device_, self.history_ = spec, device, []
+        self.nets_ = Players(self.build(spec.shape)).placed(device, channels_last=spec.is_image)
+
+    def _training_set(self, x: np.ndarray) -> TrainingSet:
+        return self.input_.training_set(x, self.device_)
+
+    def _look_at(self, x: np.ndarray, seed: int) -> None:
+        """What the training samples say of the fitted model: its threshold, and where explanations start."""
+        rows = np.arange(len(x))
+        if len(x) > self.threshold_samples:
+            rows = np.sort(np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False))
+        self.mean_ = self.input_.mean(x[rows], self.device_)
+        scores = self._map(self.score_batch, x[rows])
+        self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
+
+    # -- public -------------------------------------------------------------------------------------------
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """Scores ``(n,)``, higher is more anomalous.
+
+        A score is a function of the fitted model and the sample alone: it does not depend on the other
+        samples, their order or their number. Raises InputError for unusable data.
+        """
+        return self.map_samples(self.score_batch, X).astype(np.float64)
+
+    def explain(self, X: Any) -> np.ndarray:
+        """The part of each pixel ``(n, H, W)`` or column ``(n, d)`` in what is unusual about each sample, float32.
+
+        Where the method reconstructs: the squared residual in the networks' units, never negative. Whatever else the
+        score is made of (codes, a discriminator) is not in it. Elsewhere: integrated gradients; see ``ganad.explain``.
+        """
+        redraws = self.supports("reconstruct")
+        mean = torch.as_tensor(self.mean_, device=self.device_)
+
+        def parts(x: Tensor) -> Tensor:
+            found = residual(self.reconstruct_batch, x) if redraws else integrated_gradients(self.score_batch, x, mean)
+            return self.input_.parts_to_user(found)
+
+        return self.map_samples(parts, X).astype(np.float32)
+
+    @offered("reconstruct")
+    def reconstruct(self, X: Any) -> np.ndarray:
+        """The networks' version of each sample, in the units and shape of ``X``, float32.
+
+        Raises NotSupported where the method has none.
+        """
+        return self.map_samples(lambda x: self.input_.to_user(self.reconstruct_batch(x)), X).astype(np.float32)
+
+    @offered("encode")
+    def encode(self, X: Any) -> np.ndarray:
+        """Codes ``(n, k)`` of the samples, float32.
+
+        Raises NotSupported where the method has no encoder.
+        """
+        return self.map_samples(self.encode_batch, X).astype(np.float32)
+
+    @offered("sample")
+    def sample(self, n: int = 1, random_state: int | None = None) -> np.ndarray:
+        """``n`` generated samples in the units and shape of the training data, float32.
+
+        Raises NotSupported where the method has no generator.
+        """
+        check_is_fitted(self, "nets_")
+        seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
+        with isolated_rng(seed, self.device_), frozen(self.nets_), torch.no_grad():
+            parts = [self.input_.to_user(self.sample_batch(min(256, n - i))) for i in range(0, n, 256)]
+        return torch.cat(parts).cpu().numpy()
+
+    def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
+        """``fn`` of every sample as the networks see it, in the fixed chunks and the eval mode of scoring."""
+        check_is_fitted(self, "nets_")
+        return self._map(fn, self.input_.check(X, type(self).__name__))
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to one safetensors file; ``ganad.load`` reads it back.
+
+        Raises InputError for a setting or fitted attribute that JSON cannot hold, OSError for a place that cannot be
+        written.
+        """
+        check_is_fitted(self, "nets_")
+        model_file.save(self, path)
+
+    def remember_source(self, source: dict[str, Any], columns: list[str] | None = None) -> None:
+        """Keep how the data were read, so that new data are read the same way; saved with the model."""
+        self.source_, self.columns_ = source, columns
+
+    def require(self, part: str) -> None:
+        """Raise NotSupported where the method does not have ``part``."""
+        if not self.supports(part):
+            raise self._lacks(part)
+
+    def _lacks(self, part: str) -> NotSupported:
+        return NotSupported(f"{type(self).__name__} {PARTS[part][1]}")
+
+    @property
+    def _chunk(self) -> int:
+        return self.score_batch_size or (64 if self.input_.is_image else 512)
+
+    def _bf16(self) -> bool:
+        """Whether scores are computed in bfloat16."""
+        return False
+
+    def _map(self, fn: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:
+        return Scoring(self.nets_, self.input_, self.device_, self._chunk, self.threads, self._bf16()).map(fn, x)
+
+
+def _is_own(cls: type, name: str) -> bool:
+    """Whether a method, and not the base classes of this room, defines ``name``."""
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    return owner.__module__.rpartition(".")[0] != __package__
+
+
+def _is_contract(cls: type, name: str) -> bool:
+    """Whether ``name`` is a method or property of a base of ``cls``."""
+    for base in cls.__mro__[1:]:
+        if name in vars(base):
+            found = vars(base)[name]
+            return callable(found) or isinstance(found, property | classmethod) or hasattr(found, "__get__")
+    return False

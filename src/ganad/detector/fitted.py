@@ -1,0 +1,37 @@
+"""What a fit leaves behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..nets.players import Players
+from .input import InputSpec
+
+
+class Fitted:
+    """Attributes set by ``fit``. They are not settings."""
+
+    nets_: Players  #: the networks, by player
+    input_: InputSpec  #: shape, scaling and names of the samples
+    history_: list[dict[str, Any]]  #: mean of every loss term, one row an epoch
+    offset_: float  #: score_samples below it are anomalies
+    mean_: np.ndarray  #: mean training sample as the networks see it
+    calibration_: np.ndarray  #: sorted scores of held-out normal samples, after calibrate
+    device_: torch.device  #: where the networks are
+    source_: dict[str, Any]  #: how the data were read, where a data source says so
+    columns_: list[str] | None  #: names of the columns of a table, likewise
+
+    @property
+    def n_features_in_(self) -> int:
+        """Values that a sample has."""
+        return self.input_.n_features
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the columns ``(d,)``; there only where the training data had names."""
+        if self.input_.names is None:
+            raise AttributeError("the training data had no column names")
+        return np.array(self.input_.names, dtype=object)

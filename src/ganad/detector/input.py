@@ -1,0 +1,177 @@
+"""What a detector knows of its input: one value, made whole before it is assigned and never changed.
+
+A sample travels ``as_array`` (whatever the user gave, checked) -> ``InputSpec.check`` (is it of the kind fitted on?) ->
+``InputSpec.to_network`` (scaled, channels first, resized), and back by ``InputSpec.to_user``. Whatever else may stand
+between a photo and what the networks see, such as regions of it, belongs between these two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+from torch import Tensor, nn
+
+from ..arrays import chunks, is_on_disk
+from ..errors import InputError
+from ..training import TrainingSet
+from .scaling import Scaling
+
+_MIN_SIDE, _MAX_CHANNELS = 8, 4
+
+
+@dataclass(frozen=True, eq=False)
+class InputSpec:
+    """Shape, scaling and names of the samples that a detector was fitted on."""
+
+    sample_shape: tuple[int, ...]  #: of one sample as the user gives it, (d,), (H, W) or (H, W, C)
+    shape: tuple[int, ...]  #: of one sample as the networks see it, (d,) or (C, H, W)
+    scaling: Scaling  #: fitted on the training samples
+    names: tuple[str, ...] | None = None  #: of the columns, where the data have names
+
+    @classmethod
+    def of(cls, x: np.ndarray, names: tuple[str, ...] | None, scaling: str, side: int | None, owner: str) -> InputSpec:
+        """The spec of training samples ``(n, ...)`` that ``as_array`` checked; ``side`` resizes images to a square.
+
+        Raises InputError for images that are too small or have too many channels.
+        """
+        if x.ndim == 2:
+            return cls((x.shape[1],), (x.shape[1],), Scaling.fit(x, scaling), names)
+        height, width, channels = (*x.shape[1:], 1)[:3]
+        if min(height, width) < _MIN_SIDE or channels > _MAX_CHANNELS:
+            raise InputError(
+                f"{owner}: images of shape {x.shape[1:]}: sides must be at least {_MIN_SIDE} pixels and the last "
+                f"axis, the channels, at most {_MAX_CHANNELS}"
+            )
+        return cls(x.shape[1:], (channels, side or height, side or width), Scaling.fit(x, scaling))
+
+    @property
+    def is_image(self) -> bool:
+        """Whether samples are images; otherwise they are rows of a table."""
+        return len(self.sample_shape) > 1
+
+    @property
+    def n_features(self) -> int:
+        """Values that a sample has."""
+        return int(np.prod(self.sample_shape))
+
+    def check(self, X: Any, owner: str) -> np.ndarray:
+        """New samples as an array ``(n, *sample_shape)``; InputError if they are not of the kind fitted on."""
+        if self.is_image and getattr(_array_like(X), "ndim", 2) < 3:
+            one = getattr(X, "shape", None) == self.sample_shape
+            what = "one image alone is x[None]" if one else "this is a table"
+            raise InputError(
+                f"{owner} was fitted on images of shape {self.sample_shape}; "
+                f"give an array of shape (n, {', '.join(map(str, self.sample_shape))}); {what}"
+            )
+        array, _ = as_array(X, owner, fitted=self)
+        if array.shape[1:] != self.sample_shape:
+            raise InputError(
+                f"X has samples of shape {array.shape[1:]}, but {owner} was fitted on {self.sample_shape}; resize them"
+            )
+        return array
+
+    def to_network(self, x: Tensor) -> Tensor:
+        """A batch as the user gives it -> as the networks take it, float32: scaled, channels first, resized."""
+        x = self.scaling.apply(x)
+        if not self.is_image:
+            return x
+        x = x.unsqueeze(-1) if len(self.sample_shape) == 2 else x
+        x = x.permute(0, 3, 1, 2)  # in memory this stays channels-last, which the kernels prefer
+        if x.shape[2:] != self.shape[1:]:
+            x = resized(x, self.shape[1:])
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def to_user(self, x: Tensor) -> Tensor:
+        """The reverse of ``to_network``, in the units and the shape of the user's samples."""
+        x = x.float()
+        if self.is_image:
+            x = resized(x, self.sample_shape[:2]).permute(0, 2, 3, 1)
+            x = x.squeeze(-1) if len(self.sample_shape) == 2 else x
+        return self.scaling.invert(x)
+
+    def training_set(self, x: np.ndarray, device: torch.device) -> TrainingSet:
+        """Training samples ``(n, *sample_shape)``, made ready for the networks when they are drawn."""
+        if self.is_image or is_on_disk(x):
+            return TrainingSet(x, device, self.to_network)
+        # a table in memory is scaled once and not in every step
+        return TrainingSet(torch.cat([self.to_network(on_device(part, device)) for part in chunks(x)]), device)
+
+    def parts_to_user(self, parts: Tensor) -> Tensor:
+        """Contributions of the networks' values -> of columns ``(n, d)`` or pixels ``(n, H, W)``, channels summed."""
+        return resized(parts.sum(1, keepdim=True), self.sample_shape[:2])[:, 0] if self.is_image else parts
+
+    def mean(self, x: np.ndarray, device: torch.device) -> np.ndarray:
+        """Mean of samples ``(n, *sample_shape)`` as the networks see them, ``shape``; where explanations start."""
+        total = sum(self.to_network(on_device(part, device)).sum(0) for part in chunks(x))
+        return (total / len(x)).cpu().numpy()  # type: ignore[union-attr]
+
+
+def resized(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Images ``(n, C, H, W)`` at another size; the same tensor where that is their size."""
+    return x if x.shape[2:] == size else nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
+
+
+def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
+    """Samples as a tensor: bytes and doubles as they are, everything else as float32."""
+    kept = rows.dtype in (np.uint8, np.float64)
+    return torch.from_numpy(np.array(rows, dtype=rows.dtype if kept else np.float32)).to(device)
+
+
+def as_array(
+    X: Any, owner: str, *, fitted: InputSpec | None = None
+) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """What the user gave as an array of samples, checked, and the names of its columns.
+
+    X: a table ``(n, d)``, images ``(n, H, W)`` or ``(n, H, W, C)``: an array, a memmap, a tensor, a data frame, lists.
+    fitted: the spec to compare columns with; None for a new fit, which needs two samples. Raises InputError.
+    """
+    X = _array_like(X)
+    least = 1 if fitted else 2
+    if getattr(X, "ndim", 2) < 3:
+        return _as_table(X, owner, fitted, least)
+    if X.ndim > 4 or X.dtype.kind not in "buif":
+        raise InputError(
+            f"{owner} takes tables (n, d) or images (n, H, W) or (n, H, W, C) of numbers, "
+            f"not an array of shape {X.shape} and type {X.dtype}"
+        )
+    if len(X) < least:
+        raise InputError(f"Found array with {len(X)} sample(s), but {owner} needs {least}")
+    if X.dtype.kind == "f" and not all(np.isfinite(c).all() for c in chunks(X)):
+        raise InputError(f"Input X contains NaN or infinity; {owner} needs numbers: remove or repair those images")
+    return X, None
+
+
+def _array_like(X: Any) -> Any:
+    if isinstance(X, Tensor):
+        return X.detach().cpu().numpy()
+    return np.asarray(X) if isinstance(X, list | tuple) else X
+
+
+class _Columns(BaseEstimator):
+    """Carries what scikit-learn compares a table with."""
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+
+def _as_table(
+    X: Any, owner: str, fitted: InputSpec | None, least: int
+) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    columns = type(owner, (_Columns,), {})()  # whose name stands in scikit-learn's messages
+    if fitted is not None:
+        columns.n_features_in_ = fitted.n_features
+        if fitted.names is not None:
+            columns.feature_names_in_ = np.array(fitted.names, dtype=object)
+    try:
+        # doubles stay doubles until they are centred: 1e9 + 0.5 is not a float32
+        kinds = [np.float64, np.float32]
+        table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
+    except ValueError as error:  # scikit-learn's words, in our type
+        raise InputError(str(error)) from error
+    names = getattr(columns, "feature_names_in_", None)
+    return table, None if names is None else tuple(map(str, names))

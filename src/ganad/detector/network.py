@@ -1,0 +1,186 @@
+"""Detectors whose networks are trained by the loop, and those that draw samples from codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import devices
+from ..errors import InputError
+from ..seeds import isolated_rng
+from ..settings import Bound, Positive, Share, Size
+from ..training import Run, Step, Stream, TrainingSet
+from .base import Detector
+
+Batches = Stream
+Updates = Iterator[tuple[str, dict[str, Tensor]]]
+
+
+class NetworkDetector(Detector):
+    """Base of the detectors with trained networks. A method writes ``build``, ``training_step`` and ``score_batch``."""
+
+    epochs: int = 20  #: passes over the training set
+    batch_size: Annotated[int, Bound(0, 2**20, open_low=True)] = 64  #: samples a training step draws
+    lr: Positive = 2e-4  #: step size of Adam, shared by all players
+    betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
+    ema: Share = 0.0  #: decay of the average of the weights that is used after training; 0: the last weights
+    clip_norm: Positive | None = None  #: largest norm of a player's gradient
+    patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
+    validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
+
+    # -- what a method writes -----------------------------------------------------------------------------
+
+    def training_step(self, batches: Batches) -> Updates:
+        """Draw ``x = next(batches)`` and yield ``player, {term: loss}``.
+
+        Each yield steps that player on the sum of its terms; the lines after it see the new weights.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define training_step(batches)")
+
+    def train(self, x: TrainingSet) -> None:
+        """The training procedure; override it to add stages, or a fit after the networks'."""
+        self.run(self.training_step, x)
+
+    def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of one player; override it where the paper uses another."""
+        return torch.optim.Adam(params, lr=self.lr, betas=self.betas, fused=True)
+
+    def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
+        """Multiplier of the player's step size; a pure function, so that a resumed fit follows it exactly."""
+        return 1.0
+
+    def validation_batch(self, x: Tensor) -> Tensor:
+        """Loss ``(n,)`` of held-out normal samples, for early stopping; the score unless a method knows better."""
+        return self.score_batch(x)
+
+    # -- what a method calls ------------------------------------------------------------------------------
+
+    def run(
+        self,
+        step: Step,
+        x: TrainingSet | Tensor,
+        *,
+        update: tuple[str, ...] | None = None,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        batch_size: int | None = None,
+        early_stopping: bool = True,
+    ) -> None:
+        """Train the ``update`` players (default: all) with ``step``; the others stay in eval mode.
+
+        ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
+        """
+        run = self.make_run(
+            step,
+            x,
+            update=update,
+            epochs=epochs,
+            iterations=iterations,
+            batch_size=batch_size,
+            early_stopping=early_stopping,
+        )
+        fit, earlier = self._fit, self.history_
+        if watch := fit.on_epoch:
+
+            def show(run: Run) -> None:
+                self.history_ = earlier + run.history
+                watch(self)
+
+            run.on_epoch = show
+        self.history_ = earlier + run.train(fit.checkpoint, fit.runs)
+        fit.runs += 1
+
+    def make_run(
+        self,
+        step: Step,
+        x: TrainingSet | Tensor,
+        *,
+        update: tuple[str, ...] | None = None,
+        epochs: int | None = None,
+        iterations: int | None = None,
+        batch_size: int | None = None,
+        early_stopping: bool = True,
+    ) -> Run:
+        """The run that ``run`` trains, ready to start."""
+        fit = self._fit
+        names = update or tuple(self.nets_.keys())
+        for name, net in self.nets_.items():
+            net.train(name in names)
+        data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
+        early_stopping = early_stopping and fit.held_out is not None
+        return Run(
+            name=step.__name__.removesuffix("_step"),
+            step=step,
+            stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
+            nets=self.nets_,
+            optimizers={k: self.optimizer(k, list(self.nets_[k].parameters())) for k in names},
+            epochs=self.epochs if epochs is None else epochs,
+            iterations=iterations,
+            dtype=self.dtype_,
+            ema=self.ema,
+            clip_norm=self.clip_norm,
+            patience=self.patience if early_stopping else None,
+            validate=self._validation_loss if early_stopping else None,
+            lr_factor=None if type(self).lr_factor is NetworkDetector.lr_factor else self.lr_factor,
+            on_progress=self._show,
+        )
+
+    # -- between ------------------------------------------------------------------------------------------
+
+    @property
+    def dtype_(self) -> torch.dtype:
+        """Of matrix products in training."""
+        return devices.choose_dtype(self.precision, self.device_, is_image=self.input_.is_image)
+
+    def _bf16(self) -> bool:
+        return self.precision == "bf16"
+
+    def _show(self, run: Run) -> None:
+        if run.iterations is not None:
+            done, total = run.iteration, run.iterations
+        else:
+            done, total = run.stream.epoch, run.epochs or 0
+        last = run.history[-1] if run.history else {}
+        note = "  ".join(f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, float) and k != "seconds")
+        self.progress(done, total, note, run.name)
+
+    def _training_set(self, x: np.ndarray) -> TrainingSet:
+        """The samples to train on; those that ``patience`` needs are held out of them."""
+        if self.patience is None:
+            return super()._training_set(x)
+        n = max(1, round(self.validation_fraction * len(x)))
+        if len(x) - n < 2:
+            raise InputError(f"{len(x)} samples are too few to hold {n} out; set patience=None")
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self._fit.seed))
+        whole = super()._training_set(x)
+        self._fit.held_out = whole.part(order[:n].sort().values)
+        return whole.part(order[n:])
+
+    def _validation_loss(self) -> float:
+        """Mean loss of the held-out samples; training's random state is left as it was."""
+        held_out = self._fit.held_out
+        assert held_out is not None
+        with isolated_rng(0, self.device_):
+            return self.map_batches(self.validation_batch, held_out).mean().item()
+
+
+class GenerativeDetector(NetworkDetector):
+    """Base of the detectors with a generator: a network that turns codes into samples."""
+
+    latent_dim: Size = 100  #: size of z
+
+    def noise(self, n: int) -> Tensor:
+        """``(n, latent_dim)`` standard normal codes on the device."""
+        return torch.randn(n, self.latent_dim, device=self.device_)
+
+    def sample_batch(self, n: int) -> Tensor:
+        return self.generator()(self.noise(n))  # type: ignore[no-any-return]
+
+    def supports(self, part: str) -> bool:
+        own = type(self).generator is not Detector.generator
+        return super().supports(part) or (part == "sample" and own)

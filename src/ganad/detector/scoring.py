@@ -1,0 +1,66 @@
+"""How samples pass through the networks when nothing is learnt: frozen, in chunks of one fixed size."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..arrays import chunks
+from ..devices import choose_threads, deterministic_kernels, use_threads
+from ..seeds import isolated_rng
+from .input import InputSpec, on_device
+
+
+@contextlib.contextmanager
+def frozen(nets: nn.Module) -> Iterator[None]:
+    """Within: eval mode and no gradients for weights; gradients with respect to inputs still flow."""
+    flags = [(p, p.requires_grad) for p in nets.parameters()]
+    modes = [(module, module.training) for module in nets.modules()]
+    nets.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p, flag in flags:
+            p.requires_grad_(flag)
+        for module, training in modes:
+            module.training = training
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Applies a function of network inputs to the user's samples.
+
+    The kernels, and with them the bits of a score, do not depend on how many samples were asked for: chunks have one
+    size, and the last one is padded.
+    """
+
+    nets: nn.Module
+    input: InputSpec
+    device: torch.device
+    chunk: int  #: samples at a time
+    threads: int | None  #: of the CPU; None: the default for the kind of input
+    bf16: bool = False  #: matrix products in bfloat16, where the user forces it
+
+    def map(self, fn: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
+        """``fn`` of all samples ``(n, *sample_shape)``: float64 where it gives doubles, else float32."""
+        parts = []
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(use_threads(choose_threads(self.threads, is_image=self.input.is_image)))
+            stack.enter_context(deterministic_kernels())
+            stack.enter_context(frozen(self.nets))
+            stack.enter_context(torch.enable_grad())
+            if self.bf16:
+                stack.enter_context(torch.autocast(self.device.type, torch.bfloat16))
+            for rows in chunks(X, self.chunk):
+                if len(rows) < self.chunk:
+                    rows = rows[np.minimum(np.arange(self.chunk), len(rows) - 1)]
+                x = self.input.to_network(on_device(rows, self.device))
+                with isolated_rng(0, self.device):
+                    part = fn(x).detach()
+                parts.append((part if part.dtype == torch.float64 else part.float()).cpu().numpy())
+        return np.concatenate(parts)[: len(X)]

@@ -1,0 +1,77 @@
+"""From scores to decisions: verdicts, p-values, thresholds that keep a promise, selections."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from .. import calibrate
+from ..deprecation import renamed
+
+_UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal samples that were not trained on"
+
+
+class Thresholds:
+    """The part of every detector that decides; it needs ``anomaly_score`` and nothing else of it."""
+
+    offset_: float
+    calibration_: np.ndarray
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """Scores ``(n,)``, higher is more anomalous."""
+        raise NotImplementedError
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Scikit-learn's sign: lower is more anomalous."""
+        return -self.anomaly_score(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """``score_samples - offset_``: negative for anomalies."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """+1 for normal samples, -1 for anomalies, ``(n,)``."""
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    @property
+    def threshold_(self) -> float:
+        """The anomaly score above which ``predict`` says anomaly."""
+        check_is_fitted(self, "offset_")
+        return -self.offset_
+
+    @renamed("0.3", alpha="false_alarm_rate")
+    def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
+        """Remember the scores of held-out normal samples ``X``, which were not trained on.
+
+        With ``false_alarm_rate``, ``predict`` from now on flags at most that share of normal samples.
+        See ``ganad.calibrate`` for what is promised and when.
+        """
+        return self._calibrate(self.anomaly_score(X), false_alarm_rate)
+
+    def _calibrate(self, scores: np.ndarray, false_alarm_rate: float | None) -> Self:
+        if false_alarm_rate is not None:
+            self.offset_ = -calibrate.threshold(scores, false_alarm_rate)
+        self.calibration_ = np.sort(scores)
+        return self
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """Conformal p-values ``(n,)``: how often a normal sample scores as high; needs ``calibrate`` first."""
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.p_values(self.anomaly_score(X), self.calibration_)
+
+    @renamed("0.3", alpha="false_alarm_rate")
+    def threshold(self, false_alarm_rate: float = 0.01) -> float:
+        """The score that at most this share of normal samples exceeds; needs ``calibrate`` first."""
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.threshold(self.calibration_, false_alarm_rate)
+
+    def select(self, X: Any, *, fdr: float = 0.1) -> np.ndarray:
+        """Mask ``(n,)`` of the anomalies in the batch ``X``, on average at most a share ``fdr`` of them false.
+
+        Unlike a score, this depends on the whole batch: that is what a false discovery rate means. Needs
+        ``calibrate`` first.
+        """
+        check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
+        return calibrate.select(self.p_values(X), fdr, len(self.calibration_))

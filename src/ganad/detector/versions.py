@@ -1,0 +1,51 @@
+"""Settings of older versions: what a model file or a row of results from then means today."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a version changed about the settings of a class and its subclasses."""
+
+    version: str  #: the first with the change, such as "0.2"
+    added: Mapping[str, Any] = field(default_factory=dict)  #: new settings, with the value that acts as before
+    renamed: Mapping[str, str] = field(default_factory=dict)  #: old name to new name
+    dropped: frozenset[str] = frozenset()  #: settings that meant nothing
+
+
+def upgraded(cls: type, settings: Mapping[str, Any], written_by: str) -> dict[str, Any]:
+    """``settings`` that version ``written_by`` of ganad stored for ``cls``, in today's names.
+
+    A setting that did not exist then takes the value that acts as that version did, which need not be today's default.
+    """
+    known = {f.name for f in dataclasses.fields(cls)}
+    found = dict(settings)
+    for change in _changes(cls):
+        if _number(written_by) >= _number(change.version):
+            continue
+        for old, new in change.renamed.items():
+            if old in found and old not in known:
+                found[new] = found.pop(old)
+        for name in change.dropped - known:
+            found.pop(name, None)
+        for name, value in change.added.items():
+            if name in known:
+                found.setdefault(name, value)
+    return found
+
+
+def _changes(cls: type) -> Iterator[Change]:
+    """Of the class itself before those of its bases, so that it may say another value for what they added."""
+    for base in cls.__mro__:
+        yield from vars(base).get("CHANGES", ())
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """The minor version, ``"0.2.1" -> (0, 2)``; a version that cannot be read is the oldest."""
+    parts = version.split(".")[:2]
+    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else (0, 0)

@@ -1,0 +1,112 @@
+"""Files as bytes and hashes: safetensors with a JSON header and a SHA-256 for every part; never pickle.
+
+safetensors reads altered data without a word, so each tensor carries its own SHA-256, and so does the header.
+This file knows nothing of detectors: ``detector/model_file.py`` says what a model's tensors and header mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import safetensors.torch
+import sklearn
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ._version import __version__
+from .atomic import replacing
+from .errors import InputError, ModelFileError
+
+FORMAT = 2
+_READABLE = ("1", "2")  # formats; 1 named a model by its bare class
+
+
+class _Any(msgspec.Struct):
+    """What the header of every file has."""
+
+    kind: str
+    sha256: dict[str, str]
+
+
+def write(path: str | Path, kind: str, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    """Write ``tensors`` and ``header`` as one file, in place at once; see ``atomic.replacing``."""
+    # clones, because safetensors refuses tensors that share memory
+    tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
+    text = json.dumps(header | {"kind": kind, "sha256": {k: _digest(v) for k, v in tensors.items()}})
+    metadata = {"ganad": text, "ganad_format": str(FORMAT), "ganad_sha256": _sha256(text.encode())}
+    data = safetensors.torch.save(tensors, metadata)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what ``write`` wrote, every byte checked.
+
+    Raises ModelFileError for anything that is not exactly such a file, InputError if it is missing.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the path of a {kind} that ganad wrote")
+    data = path.read_bytes()
+    try:
+        tensors = safetensors.torch.load(data)
+        length = int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    except (SafetensorError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        raise ModelFileError(f"{path}: cut short, damaged or not a ganad {kind}; use another copy") from error
+    if "ganad" not in metadata:
+        raise ModelFileError(f"{path}: a safetensors file, but not one that ganad wrote")
+    if metadata.get("ganad_format") not in _READABLE:
+        raise ModelFileError(
+            f"{path}: written in format {metadata.get('ganad_format')!r:.40}, this version of ganad reads up to format "
+            f"{FORMAT}; install the version that wrote it"
+        )
+    text = metadata["ganad"]
+    if _sha256(text.encode()) != metadata.get("ganad_sha256"):
+        raise ModelFileError(f"{path}: its header was altered (SHA-256 differs); use another copy")
+    try:
+        header = json.loads(text)
+        known = msgspec.convert(header, _Any)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path}: its header is not one that ganad writes; use another copy") from error
+    if known.kind != kind:
+        raise ModelFileError(f"{path}: a ganad {known.kind!r:.40}, not a {kind}")
+    if known.sha256.keys() != tensors.keys():
+        raise ModelFileError(f"{path}: tensors are missing or were added; use another copy")
+    for name, tensor in tensors.items():
+        if _digest(tensor) != known.sha256[name]:
+            raise ModelFileError(f"{path}: tensor {name!r:.200} was altered (SHA-256 differs); use another copy")
+    del header["kind"], header["sha256"]
+    return tensors, header
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide what a fit or a score comes out as."""
+    return {
+        "ganad": __version__,
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed process left in ``folder``."""
+    for stray in folder.glob(".*.tmp"):
+        stray.unlink(missing_ok=True)
+
+
+def _digest(tensor: Tensor) -> str:
+    return _sha256(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,28 @@
+"""Reading a model file back: the registry finds the class, the class unpacks itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from . import files, registry
+from .detector import Detector, model_file
+from .errors import ModelFileError
+
+
+def load(path: str | Path, device: str = "auto") -> Detector:
+    """Load a detector that ``Detector.save`` wrote; no code in the file is ever run.
+
+    A detector that no installed package announces must have been imported first (``--plugin MODULE`` on the command
+    line). Warns with OtherVersion of a file of another minor version. Raises ModelFileError for a damaged, altered or
+    foreign file, InputError for a missing one.
+    """
+    tensors, raw = files.read(path, "model")
+    header = model_file.Header.read(raw, path)
+    cls = registry.find(header.class_)
+    if cls is None:
+        raise ModelFileError(
+            f"{path}: a model of class {header.class_!r:.200}, which is not known here; install its package, or import "
+            f"the module that defines it (--plugin MODULE)"
+        )
+    return cast(Detector, model_file.unpack(cast("type[model_file.Saved]", cls), path, tensors, header, device))

@@ -1,0 +1,195 @@
+"""Names of the detectors and where they live: the built-in ones, those of installed packages, those of a module named.
+
+Listing and completing names imports neither torch nor a method. Another package adds a detector with an entry point::
+
+    [project.entry-points."ganad.detectors"]
+    wgan = "ganad_wgan:WGAN"
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import functools
+import importlib
+import inspect
+import os
+import sys
+from importlib.util import find_spec
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .detector import Detector
+
+GROUP = "ganad.detectors"
+PLUGINS = "GANAD_PLUGINS"  #: environment variable: modules, with commas, that define detectors
+
+#: What the command line calls a detector -> module and class.
+BUILT_IN = {
+    "adgan": "ganad.methods.adgan:ADGAN",
+    "alad": "ganad.methods.alad:ALAD",
+    "anogan": "ganad.methods.anogan:AnoGAN",
+    "autoencoder": "ganad.methods.autoencoder:AutoEncoder",
+    "dagmm": "ganad.methods.dagmm:DAGMM",
+    "deep-svdd": "ganad.methods.deep_svdd:DeepSVDD",
+    "dsebm": "ganad.methods.dsebm:DSEBM",
+    "egbad": "ganad.methods.egbad:EGBAD",
+    "f-anogan": "ganad.methods.f_anogan:FAnoGAN",
+    "fence-gan": "ganad.methods.fence_gan:FenceGAN",
+    "ganomaly": "ganad.methods.ganomaly:GANomaly",
+    "gmm": "ganad.methods.classical:GMM",
+    "igmm-gan": "ganad.methods.igmm_gan:IGMMGAN",
+    "isolation-forest": "ganad.methods.classical:IsolationForest",
+    "kde": "ganad.methods.classical:KDE",
+    "lof": "ganad.methods.classical:LOF",
+    "mmoc-gan": "ganad.methods.mmoc_gan:MMOCGAN",
+    "nearest-neighbor": "ganad.methods.nearest_neighbor:NearestNeighbor",
+    "oc-nn": "ganad.methods.oc_nn:OCNN",
+    "ocan": "ganad.methods.ocan:OCAN",
+    "ocgan": "ganad.methods.ocgan:OCGAN",
+    "one-class-svm": "ganad.methods.classical:OneClassSVM",
+    "pca-residual": "ganad.methods.classical:PCAResidual",
+    "rda": "ganad.methods.rda:RobustAutoEncoder",
+    "rgan": "ganad.methods.rgan:RGAN",
+    "skip-ganomaly": "ganad.methods.skip_ganomaly:SkipGANomaly",
+    "trivial": "ganad.methods.trivial:Trivial",
+    "vae": "ganad.methods.vae:VAE",
+}
+
+_added: dict[str, str] = {}  # by add()
+_plugins: set[str] = set()  # modules of the environment variable that were imported
+
+
+def names() -> list[str]:
+    """The names of all detectors, sorted."""
+    return sorted(targets())
+
+
+def targets() -> dict[str, str]:
+    """Name -> "module:Class" of all detectors. Raises InputError where two packages claim one name."""
+    for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
+        if module not in _plugins:
+            _plugins.add(module)
+            add(module)
+    return BUILT_IN | _installed() | _added
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in entry_points(group=GROUP):
+        earlier = found.get(entry.name) or _built_in(entry.name)
+        if earlier not in (None, entry.value):
+            raise InputError(
+                f"two detectors are called {entry.name!r}: {earlier} and {entry.value}; uninstall one of the packages"
+            )
+        found[entry.name] = entry.value
+    return found
+
+
+def _built_in(name: str) -> str | None:
+    return next((target for known, target in BUILT_IN.items() if _key(known) == _key(name)), None)
+
+
+def add(module: str) -> list[str]:
+    """Import ``module`` and register the detectors that it defines; returns their names.
+
+    For a class that no installed package announces, such as one in a file beside a notebook. Raises InputError for a
+    module that cannot be imported, that defines no detector, or whose detector has a name that is taken.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where a person who names a module most likely has it
+    try:
+        imported = importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(f"the module {module!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from error
+    classes = [c for c in vars(imported).values() if _is_detector(c) and c.__module__ == imported.__name__]
+    if not classes:
+        raise InputError(f"the module {module!r} defines no detector; a detector is a subclass of ganad.Detector")
+    for cls in classes:
+        name, target = command_name(cls), target_of(cls)
+        earlier = targets().get(name) or _built_in(name)
+        if earlier not in (None, target):
+            raise InputError(f"two detectors are called {name!r}: {earlier} and {target}; rename the class")
+        _added[name] = target
+    return [command_name(cls) for cls in classes]
+
+
+def get(name: str) -> type[Detector]:
+    """The detector of a name, whatever its case and dashes; a class's own name does as well.
+
+    Raises InputError, with the nearest names, for one that is not known.
+    """
+    for known, target in targets().items():
+        if _key(name) in (_key(known), _key(target.partition(":")[2])):
+            return _import(target)
+    near = difflib.get_close_matches(name.lower(), names(), 3) or names()
+    raise InputError(f"no method {name!r}; did you mean {', '.join(near)}? (ganad methods lists all)")
+
+
+def summary(name: str) -> str:
+    """The first line of a detector's docstring, read from its source: to import all methods takes seconds."""
+    module, _, cls = targets()[name].partition(":")
+    spec = find_spec(module)
+    if spec is None or not spec.origin:
+        return ""
+    body = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    nodes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == cls]
+    return (ast.get_docstring(nodes[0]) or "").partition("\n")[0] if nodes else ""
+
+
+def find(target: str) -> type[Detector] | None:
+    """The class "module:Class", or the built-in one of a bare class name; None if it is not known here.
+
+    Nothing is imported that is not registered: a model file cannot choose what runs.
+    """
+    module, colon, name = target.rpartition(":")
+    if not colon or module.startswith("ganad."):
+        own = next((t for t in BUILT_IN.values() if t.partition(":")[2] == name), None)
+        return own and _import(own)
+    if target in targets().values():
+        return _import(target)
+    here: Any = getattr(sys.modules.get(module), name, None)
+    return here if _is_detector(here) else None
+
+
+def name_of(cls: type) -> str:
+    """The name of a detector: the registered one, else its class's in lower case with dashes."""
+    target = target_of(cls)
+    return next((name for name, known in targets().items() if known == target), command_name(cls))
+
+
+def target_of(cls: type) -> str:
+    """ "module:Class"."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def command_name(cls: type) -> str:
+    """What an unregistered class is called on the command line: its module's name if it is the class's own, else its
+    class in lower case."""
+    file = cls.__module__.rpartition(".")[2]
+    return file.replace("_", "-") if _key(file) == _key(cls.__name__) else cls.__name__.lower()
+
+
+def _import(target: str) -> type[Detector]:
+    module, _, name = target.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"the detector {target} cannot be imported ({error}); install its package anew") from error
+    if not _is_detector(found):
+        raise InputError(f"{target} is not a subclass of ganad.Detector; its package must be mended")
+    return cast("type[Detector]", found)
+
+
+def _is_detector(value: Any) -> bool:
+    """Whether a value is a class with the contract of a detector; asked without importing torch for it."""
+    return inspect.isclass(value) and any(target_of(base) == "ganad.detector.base:Detector" for base in value.__mro__)
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()

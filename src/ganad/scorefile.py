@@ -1,0 +1,103 @@
+"""Scores as a table file: a row a sample, written part by part and put in place when it is complete."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+
+from . import calibrate
+from .atomic import replacing
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from .data import Samples
+    from .detector import Detector
+
+
+class ScoreFile:
+    """scores.csv or scores.parquet of the samples of one detector.
+
+    path: ends in .csv or .parquet. fdr: adds the column ``selected``, anomalies of which on average at most this share
+    is normal; the rows then wait for the last part, because a selection depends on all p-values.
+
+    Raises InputError for another ending, a share outside (0, 1), and ``fdr`` for a detector that is not calibrated.
+    """
+
+    def __init__(self, path: str | Path, detector: Detector, fdr: float | None = None):
+        self.path, self.detector, self.fdr, self.selected = Path(path), detector, fdr, 0
+        if self.path.suffix not in (".csv", ".parquet"):
+            raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
+        if fdr is not None and not 0 < fdr < 1:
+            raise InputError(f"fdr={fdr:g} must lie between 0 and 1; it is the share of false discoveries allowed")
+        self.calibration: np.ndarray | None = getattr(detector, "calibration_", None)
+        if fdr is not None and self.calibration is None:
+            raise InputError("a selection needs a calibrated model; fit it with a false-alarm rate")
+        self.warned: list[str] = []  #: what is to be known about the selection
+        self._place = contextlib.ExitStack()
+        self._writer: Any = None
+        self._waiting: list[pyarrow.Table] = []
+
+    def __enter__(self) -> ScoreFile:
+        self._temporary = self._place.enter_context(replacing(self.path))
+        return self
+
+    def add(self, samples: Samples, scores: np.ndarray, labels: np.ndarray | None = None) -> None:
+        """Write a part: name, score, p-value of a calibrated model, verdict, and the label where it is known.
+
+        scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
+        """
+        names = samples.names or [str(i) for i in range(len(scores))]
+        columns: dict[str, Any] = {"name": names, "score": scores}
+        if self.calibration is not None:
+            columns["p_value"] = calibrate.p_values(scores, self.calibration)
+        columns["verdict"] = np.where(scores > self.detector.threshold_, "anomaly", "normal")
+        if labels is not None:
+            columns["label"] = pyarrow.array(labels, mask=labels < 0)
+        table = pyarrow.table(columns)
+        if self.fdr is None:
+            self._write(table)
+        else:
+            self._waiting.append(table)
+
+    def _write(self, table: pyarrow.Table) -> None:
+        is_csv = self.path.suffix == ".csv"
+        if is_csv:  # a spreadsheet would run a file's name that looks like a formula
+            names = pyarrow.compute.replace_substring_regex(table["name"], r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(0, "name", names)
+        if self._writer is None:
+            kind = pyarrow.csv.CSVWriter if is_csv else pyarrow.parquet.ParquetWriter
+            self._writer = kind(self._temporary, table.schema)
+        self._writer.write_table(table)
+
+    def _write_selected(self, fdr: float, calibration: np.ndarray) -> None:
+        """The rows that waited, with the column ``selected``."""
+        table = pyarrow.concat_tables(self._waiting)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", calibrate.SmallCalibrationSet)
+            chosen = calibrate.select(table["p_value"].to_numpy(), fdr, len(calibration))
+        self.warned = [str(warning.message) for warning in caught]
+        self.selected = int(chosen.sum())
+        self._write(table.append_column("selected", pyarrow.array(chosen)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self.fdr is not None and self.calibration is not None:
+                self._write_selected(self.fdr, self.calibration)
+        except BaseException as failed:
+            kind, error, trace = type(failed), failed, failed.__traceback__
+            raise
+        finally:
+            if self._writer is not None:
+                self._writer.close()
+            self._place.__exit__(kind, error, trace)

@@ -1,0 +1,93 @@
+"""What a step draws from: the training samples, and their endless shuffled batches."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..arrays import DiskRows, is_on_disk
+from ..seeds import seed_from
+
+
+class TrainingSet:
+    """Samples drawn by index and made ready for the networks by ``prepare``; ``rows`` limits it to some."""
+
+    def __init__(
+        self,
+        x: np.ndarray | Tensor,
+        device: torch.device,
+        prepare: Callable[[Tensor], Tensor] | None = None,
+        rows: Tensor | None = None,
+    ):
+        self.device, self.prepare, self.rows = device, prepare or (lambda batch: batch), rows
+        self.x: Tensor | DiskRows
+        if isinstance(x, Tensor):
+            self.x = x.to(device)
+        elif is_on_disk(x):
+            self.x = DiskRows(x)
+        else:  # moved to the device once, in the user's own number format
+            self.x = torch.as_tensor(x if x.dtype == np.uint8 else x.astype(np.float32, copy=False)).to(device)
+
+    def __len__(self) -> int:
+        return len(self.x) if self.rows is None else len(self.rows)
+
+    def part(self, rows: Tensor) -> TrainingSet:
+        """The samples at ``rows`` alone; nothing is copied."""
+        part = copy.copy(self)
+        part.rows = rows
+        return part
+
+    def batch(self, index: Tensor) -> Tensor:
+        """The samples at ``index`` as the networks take them, on the device."""
+        if self.rows is not None:
+            index = self.rows[index]
+        if isinstance(self.x, DiskRows):
+            rows = self.x[index.numpy()]
+            if rows.dtype not in (np.uint8, np.float64):  # doubles are scaled before they are rounded
+                rows = rows.astype(np.float32, copy=False)
+            return self.prepare(torch.from_numpy(rows).to(self.device))
+        return self.prepare(self.x[index.to(self.device)])
+
+
+class Stream:
+    """Endless shuffled batches; the order of a pass is a function of (seed, number of the pass) alone."""
+
+    def __init__(self, data: TrainingSet, batch_size: int, seed: str):
+        self.data, self.batch_size, self.seed = data, min(batch_size, len(data)), seed
+        self.epoch = 0  #: passes finished
+        self.position = 0  #: batches drawn in this pass
+        self._order: tuple[Tensor, ...] | None = None
+
+    def __next__(self) -> Tensor:
+        if self._order is None:
+            generator = torch.Generator().manual_seed(seed_from(f"{self.seed}/{self.epoch}"))
+            order = torch.randperm(len(self.data), generator=generator).split(self.batch_size)
+            # batch norm cannot take a single sample, so a last batch of one is left out
+            self._order = order[:-1] if len(order) > 1 and len(order[-1]) == 1 else order
+        index = self._order[self.position]
+        self.position += 1
+        if self.position == len(self._order):
+            self.epoch, self.position, self._order = self.epoch + 1, 0, None
+        return self.data.batch(index)
+
+    def seek(self, epoch: int, position: int) -> None:
+        """Go on at batch ``position`` of pass ``epoch``, both counted from zero."""
+        self.epoch, self.position, self._order = epoch, position, None
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def sample(self) -> Tensor:
+        """An independent random batch, with replacement between batches, that does not count as progress."""
+        return self.data.batch(torch.randperm(len(self.data))[: self.batch_size])
+
+    @property
+    def progress(self) -> float:
+        """Passes finished, with the fraction of the current one."""
+        per_epoch = max(1, math.ceil(len(self.data) / self.batch_size))
+        return self.epoch + min(1.0, self.position / per_epoch)
