@@ -34,8 +34,8 @@ def test_every_module_imports_without_the_extras():
     assert int(done.stdout) > 30
 
 
-def test_data_and_report_do_not_import_torch():
-    code = "import sys, ganad.data, ganad.report, ganad.metrics, ganad.protocols, ganad.published, ganad.calibrate\n"
+def test_data_and_page_do_not_import_torch():
+    code = "import sys, ganad.data, ganad.page, ganad.metrics, ganad.protocols, ganad.published, ganad.calibrate\n"
     code += "assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -13,9 +13,16 @@ if TYPE_CHECKING:
     from .methods import *  # noqa: F403
     from .methods import DETECTORS as DETECTORS
     from .persist import load as load
+    from .reporting import report as report
 
 #: Public names and where they live; torch is imported with the first one that needs it, not before.
-_HOMES = {"Detector": ".detector", "load": ".persist", "DETECTORS": ".methods", "InputError": ".errors"}
+_HOMES = {
+    "Detector": ".detector",
+    "load": ".persist",
+    "DETECTORS": ".methods",
+    "InputError": ".errors",
+    "report": ".reporting",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -209,8 +209,11 @@ def score(
         typer.echo(f"AUROC {roc_auc_score(y, s):.4f}  AP {average_precision_score(y, s):.4f}")
     typer.echo(f"scores    {output}")
     if report is not None:
+        from .reporting import report as write_report
+
         # the page shows every sample, and counts by labels only where every sample has one
-        write_report(report, detector, samples, scores, None if others else labels, str(model), data)
+        facts = {"model": str(model), "data": data}
+        write_report(detector, samples, report, scores=scores, labels=None if others else labels, facts=facts)
         typer.echo(f"report    {report}")
     _end(samples, skip_bad)
 
@@ -309,6 +312,7 @@ def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = 
 
     from . import GANomaly
     from .data import load as load_data
+    from .reporting import report
 
     digits = load_data("digits")
     rows = np.arange(len(digits.x))
@@ -331,7 +335,7 @@ def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = 
         typer.echo(f"  {names[i]:12} score {scores[i]:.5f}   a {digits.y[test][i]}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
-    write_report(path, detector, unseen, scores, labels, "demo", "digits")
+    report(detector, unseen, path, scores=scores, labels=labels, facts={"model": "demo", "data": "digits"})
     detector.save(folder / "model.safetensors")
     typer.echo(f"model     {folder / 'model.safetensors'}\nreport    {path}")
 
@@ -690,70 +694,6 @@ class ScoreFile:
             self.temporary.replace(self.path)
         else:
             self.temporary.unlink(missing_ok=True)
-
-
-def write_report(
-    path: Path,
-    detector: Detector,
-    samples: Samples,
-    scores: np.ndarray,
-    labels: np.ndarray | None,
-    model: str,
-    data: str,
-) -> None:
-    """The HTML page of one scoring run."""
-    import numpy as np
-
-    from . import calibrate, report
-    from .persist import versions
-
-    is_image = samples.x.ndim > 2
-    shown = report.shown(scores, detector.threshold_)
-    maps = detector.explain(samples.x[shown]) if is_image else np.empty(0)
-    redrawn = optional(lambda: detector.reconstruct(samples.x[shown])) if is_image else None
-    codes = optional(lambda: detector.encode(samples.x))
-    calibrated = hasattr(detector, "calibration_")
-    report.write(
-        path,
-        scores=scores,
-        names=samples.names or [str(i) for i in range(len(scores))],
-        threshold=detector.threshold_,
-        labels=labels,
-        images=samples.x if is_image else None,
-        rows=None if is_image else samples.x,
-        columns=None if is_image else samples.columns,
-        heatmaps={i: part for i, part in zip(shown.tolist(), maps) if part.any()},  # a forest's says nothing
-        reconstructions=None if redrawn is None else dict(zip(shown.tolist(), redrawn)),
-        p_values=calibrate.p_values(scores, detector.calibration_) if calibrated else None,
-        calibration=detector.calibration_ if calibrated else None,
-        history=detector.history_,
-        settings=detector.get_params(),
-        method=type(detector).__name__,
-        model_info={"model": model, **{k: v for k, v in versions().items() if k in ("ganad", "torch")}},
-        data_info={"data": data},
-        codes=codes,
-        clusters=None if codes is None else optional(lambda: detector.mixture_.predict(codes)),
-        generated=optional(lambda: as_pictures(detector.sample(GENERATED, random_state=0))) if is_image else None,
-        unreadable=samples.unreadable,
-    )
-
-
-#: Generated samples in a report.
-GENERATED = 16
-
-
-def optional(make: Callable[[], Any]) -> Any:
-    """What a detector makes, or None where its method has no such part."""
-    try:
-        return make()
-    except AttributeError:
-        return None
-
-
-def as_pictures(x: np.ndarray) -> np.ndarray:
-    """Drawn images as 8-bit pixels."""
-    pixels = x.clip(0, 255).round().astype("uint8")
-    return pixels[..., 0] if pixels.ndim == 4 and pixels.shape[-1] == 1 else pixels
 
 
 def remove_checkpoint(folder: Path) -> None:
