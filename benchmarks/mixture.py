@@ -26,8 +26,8 @@ from sklearn.mixture import BayesianGaussianMixture
 from threadpoolctl import threadpool_limits
 
 from ganad.mixture import InfiniteGaussianMixture, niw, settings
-from ganad.mixture.gibbs import CollapsedSampler
 from ganad.mixture.subcluster import SubclusterSampler
+from ganad.mixture.sweeps import CollapsedSampler
 
 RESULTS = Path(__file__).parent / "results" / "mixture.json"
 COST = Path(__file__).parent / "results" / "mixture_cost.json"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .loading import load as load
     from .methods import *
     from .methods import DETECTORS as DETECTORS
+    from .reporting import report as report
 else:
     #: Public names and where they live; torch is imported with the first one that needs it, not before.
     _HOMES = {
@@ -27,6 +28,7 @@ else:
         "NotSupported": "errors",
         "load": "loading",
         "DETECTORS": "methods",
+        "report": "reporting",
     }
 
     def __getattr__(name):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ganad.mixture import fallback, gibbs, niw
+from ganad.mixture.sweeps import CollapsedSampler
 
 KERNELS = [True, False] if gibbs.kernels is not None else [False]
 
@@ -12,7 +13,7 @@ def make(use_numba, n=200, d=8, k=3, scale=1.0, seed=0):
     rng = np.random.default_rng(seed)
     x = scale * rng.normal(size=(n, d))
     prior = niw.NIW(0.1, d + 3.0, np.zeros(d), 7 * np.eye(d))
-    return gibbs.CollapsedSampler(x - x.mean(axis=0), prior, 1.0, rng.integers(k, size=n), use_numba=use_numba)
+    return CollapsedSampler(x - x.mean(axis=0), prior, 1.0, rng.integers(k, size=n), use_numba=use_numba)
 
 
 def factor_of(sampler, slot):
@@ -89,7 +90,7 @@ def test_log_joint_is_the_labelling_s(use_numba):
 def test_slots_grow_when_every_point_is_alone(use_numba):
     x = 1e4 * np.arange(40.0)[:, None]
     prior = niw.NIW(1e-6, 3.0, np.zeros(1), 1e-3 * np.eye(1))
-    sampler = gibbs.CollapsedSampler(x - x.mean(), prior, 1e9, None, use_numba=use_numba)
+    sampler = CollapsedSampler(x - x.mean(), prior, 1e9, None, use_numba=use_numba)
     rng = np.random.default_rng(0)
     sampler.scan(rng.permutation(40), rng.random(40))
     assert sampler.n_clusters == 40

@@ -5,13 +5,14 @@ import pytest
 
 from ganad.mixture import fallback, gibbs, niw
 from ganad.mixture.subcluster import SubclusterSampler
+from ganad.mixture.sweeps import CollapsedSampler
 
 from .partitions import exact_posterior, small_problem, total_variation
 
 CONFIGURATIONS = {
-    "collapsed": lambda *a: gibbs.CollapsedSampler(*a, moves=0),
-    "collapsed-split-merge": lambda *a: gibbs.CollapsedSampler(*a, moves=3),
-    "collapsed-numpy": lambda *a: gibbs.CollapsedSampler(*a, moves=1, use_numba=False),
+    "collapsed": lambda *a: CollapsedSampler(*a, moves=0),
+    "collapsed-split-merge": lambda *a: CollapsedSampler(*a, moves=3),
+    "collapsed-numpy": lambda *a: CollapsedSampler(*a, moves=1, use_numba=False),
     "subcluster": lambda *a: SubclusterSampler(*a, moves=4),
     "subcluster-torch": lambda *a: SubclusterSampler(*a, moves=4, device="cpu"),
 }
@@ -38,7 +39,7 @@ def test_visits_all_877_partitions_of_seven_points(name):
 
 def test_enumeration_catches_a_wrong_sampler():
     x, prior, alpha = small_problem(5, 1)
-    wrong = gibbs.CollapsedSampler(x, prior, 1.6 * alpha, np.zeros(5, dtype=int), moves=0)
+    wrong = CollapsedSampler(x, prior, 1.6 * alpha, np.zeros(5, dtype=int), moves=0)
     found, mean, spread = total_variation(wrong, exact_posterior(x, prior, alpha), 1500, 3)
     assert found > mean + 6 * spread
 
@@ -116,7 +117,7 @@ def test_numpy_fallback_gives_identical_assignments(n, d, k):
     runs = []
     for use_numba in (True, False):
         sampler, rng = (
-            gibbs.CollapsedSampler(x, prior, 1.0, None, use_numba=use_numba),
+            CollapsedSampler(x, prior, 1.0, None, use_numba=use_numba),
             np.random.default_rng(2),
         )
         assert (sampler.kernel is fallback) is not use_numba

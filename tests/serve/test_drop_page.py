@@ -2,7 +2,7 @@
 
 import pytest
 
-from ..report.test_page import violations
+from ..page.test_page import violations
 from ..samples import normal
 from .test_service import png
 

@@ -27,7 +27,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ganad import InputError, IsolationForest
 from ganad.serve import Limits
-from ganad.serve.app import heat_map
+from ganad.serve.answers import heat_map
 from ganad.serve.engine import make_scorer
 
 from ..samples import fitted, normal
@@ -102,7 +102,7 @@ COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
     ("body", "kind", "status", "sentence"),
     [
         (b"", "application/json", 400, "empty"),
-        (b"{", "application/json", 422, "no JSON"),
+        (b"{", "application/json", 422, "not JSON"),
         (b"[]", "application/json", 422, "at least one row"),
         (b'[{"width": 1}]', "application/json", 422, "columns 'height' and 1 more are missing"),
         (b'[{"width": "wide", "height": 1, "colour": "x"}]', "application/json", 422, "'width'"),
@@ -110,7 +110,7 @@ COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
         (b'[{"width": [1], "height": {}, "colour": "x"}]', "application/json", 422, ""),
         (b'[{"width": 1, "height": 1, "colour": [1]}]', "application/json", 422, "'colour' is list"),
         (b'[{"width": 1, "height": 1, "colour": {"a": 1}}]', "application/json", 422, "'colour' is struct"),
-        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "no Unicode"),
+        (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "not valid Unicode"),
         (b'[{"width": 1, "height": 1, "\\ud800": "x"}]', "application/json", 422, "column 'colour' is missing"),
         (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "finite"),
         (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
@@ -339,7 +339,7 @@ def test_no_more_large_bodies_wait_than_agreed(table_model, monkeypatch):
         go_on.wait(20)
         return np.zeros((1, 4)), ["0"]
 
-    monkeypatch.setattr("ganad.serve.bodies.parse", slow)
+    monkeypatch.setattr("ganad.serve.scoring.parse", slow)
     with running(table_model, limits=Limits(reading=3)) as url, ThreadPoolExecutor(4) as pool:
         sent = [pool.submit(post, url, b"[[1, 2, 3, 4]]", "application/json") for _ in range(4)]
         (first,) = wait(sent, return_when=FIRST_COMPLETED).done

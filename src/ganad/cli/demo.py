@@ -45,6 +45,6 @@ def demo(folder: Annotated[Path, typer.Option(help="Where the report goes.")] = 
         typer.echo(f"  {names[i]:12} score {scores[i]:.5f}   a {digits.y[test][i]}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
-    report(detector, unseen, path, scores=scores, labels=labels, model="demo", data="digits")
+    report(detector, unseen, path, scores=scores, labels=labels, facts={"model": "demo", "data": "digits"})
     detector.save(folder / "model.safetensors")
     typer.echo(f"model     {folder / 'model.safetensors'}\nreport    {path}")

@@ -88,7 +88,8 @@ def score(
 
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
-        write_report(detector, samples, report, scores=scores, labels=known, model=str(model), data=data)
+        facts = {"model": str(model), "data": data}
+        write_report(detector, samples, report, scores=scores, labels=known, facts=facts)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
 

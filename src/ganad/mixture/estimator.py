@@ -16,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from ..errors import InputError
+from ..progress import Bar
 from . import align, chain, gibbs, niw, settings
 from .starts import STARTS
 from .subcluster import SubclusterSampler
+from .sweeps import CollapsedSampler
 
 _MOVES = {"collapsed": 5, "subcluster": 5}  # split-merge proposals a sweep
 #: what to_arrays writes: attribute and type
@@ -62,8 +64,8 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
         ``"auto"``. Both have the same stationary distribution.
     init : ``"kmeans"`` (30 centres), ``"sequential"``, ``"one"`` cluster, or ``"auto"``: k-means and sequential, the
         higher log joint after a pilot going on.
-    split_merge : split-merge proposals a sweep; True chooses, False is none. Without them ``"subcluster"`` never
-        changes the number of clusters but by emptying none: it needs them.
+    split_merge : split-merge proposals a sweep; True chooses, False makes none. ``"subcluster"`` needs them: without
+        them its number of clusters stays that of the start.
     consensus : ``"mode"``, each point's most frequent aligned label, or ``"best"``, the labelling of the highest
         log joint.
     random_state : seed.
@@ -167,7 +169,7 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
 
         def make(labels: np.ndarray) -> chain.Sampler:
             if self.sampler_ == "collapsed":
-                return gibbs.CollapsedSampler(x, prior, alpha, labels, moves=moves)
+                return CollapsedSampler(x, prior, alpha, labels, moves=moves)
             return SubclusterSampler(x, prior, alpha, labels, moves=moves, n_jobs=self.n_jobs or 1, device=self.device)
 
         names = [self.init] if self.init != "auto" else ["kmeans", "sequential"]
@@ -177,8 +179,6 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
         schedule = chain.Schedule(self.n_sweeps, self.burn_in, self.thin, self.alpha_prior, self.progress)
         if not self.verbose:
             return chain.run(starts, make, schedule, rng)
-        from ..progress import Bar
-
         with Bar("mixture") as bar:
 
             def report(info: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Exact collapsed Gibbs sampling of the labels: R. Neal's Algorithm 3 (2000) with rank-one changes of the factors.
 
 P(z_i = k | rest) ∝ n_{k,-i} t_k(x_i), P(new) ∝ α t_0(x_i), a point being out of its cluster when the cluster's
-predictive is taken. Split-merge moves (``split_merge.py``) join each sweep: one point at a time hardly ever changes
-the number of clusters in high dimension.
+predictive is taken. One point at a time hardly ever changes the number of clusters in high dimension, so the sampler
+in ``sweeps.py`` adds the split-merge moves of ``split_merge.py``.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from . import fallback, niw
+from .clusters import Clusters
 
 try:
     from . import kernels
 except ImportError:  # the optional extra "fast" is not installed
     kernels = None  # type: ignore[assignment]
 
-from .clusters import Clusters
 
+class GibbsScan:
+    """A partition of the rows of ``x`` (N, d) and Gibbs scans that redraw it; ``prior`` must have μ0 = 0.
 
-class CollapsedSampler:
-    """A Markov chain over partitions of the rows of ``x`` (N, d); ``prior`` must have μ0 = 0."""
+    ``labels`` (N,) are the cluster of each row, 0..K-1; None leaves every row without a cluster. ``use_numba``
+    chooses between the compiled kernels and their NumPy twins; None takes the compiled ones where they are installed.
+    """
 
     def __init__(
         self,
@@ -33,10 +36,9 @@ class CollapsedSampler:
         alpha: float,
         labels: np.ndarray | None,
         *,
-        moves: int = 1,
         use_numba: bool | None = None,
     ):
-        self.prior, self.alpha, self.moves = prior, alpha, moves
+        self.prior, self.alpha = prior, alpha
         if use_numba is None:
             use_numba = kernels is not None
         self.kernel: ModuleType = kernels if use_numba else fallback
@@ -113,16 +115,6 @@ class CollapsedSampler:
             self.reserve(1)
             done += self.kernel.sweep(self.state, order[done:], uniforms[done:], self.alpha)
 
-    def sweep(self, rng: np.random.Generator) -> None:
-        """All points once in random order, then the split-merge moves."""
-        from .split_merge import restricted_gibbs_move
-
-        n = len(self.x)
-        self.scan(rng.permutation(n), rng.random(n))
-        self.refresh()
-        for _ in range(self.moves if n > 1 else 0):
-            restricted_gibbs_move(self, rng)
-
     @property
     def labels(self) -> np.ndarray:
         """Cluster of each point, 0..K-1."""
@@ -136,7 +128,7 @@ class CollapsedSampler:
         return int(self.state.size[0])
 
     def log_joint(self) -> float:
-        """log p(X, z), up to nothing: comparable between labellings and between samplers."""
+        """log p(X, z) with all constants, so that labellings and samplers can be compared."""
         g = self.state
         slots = g.active[: g.size[0]]
         counts = g.counts[slots]

@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from . import niw
-from .gibbs import CollapsedSampler
+from .gibbs import GibbsScan
 
 OVER_SEGMENTED = 30  #: k-means clusters: merging is easier than splitting
 _KMEANS_ROWS = 20_000
@@ -22,7 +22,7 @@ def one(x: np.ndarray, prior: niw.NIW, alpha: float, rng: np.random.Generator) -
 
 def sequential(x: np.ndarray, prior: niw.NIW, alpha: float, rng: np.random.Generator) -> np.ndarray:
     """Points inserted one by one in random order, each by its conditional given those before it."""
-    sampler = CollapsedSampler(x, prior, alpha, None)
+    sampler = GibbsScan(x, prior, alpha, None)
     sampler.scan(rng.permutation(len(x)), rng.random(len(x)))
     return sampler.labels
 

@@ -22,7 +22,7 @@ from scipy.special import gammaln, log_softmax
 
 from . import niw
 from .engine import Engine, NumpyEngine
-from .split_merge import Launch, choose_anchors, log_anchor_ratio
+from .proposals import Launch, choose_anchors, log_anchor_ratio
 
 _SCAN_ROWS = 1024  # or 8 d: they look at a sample of large clusters; any launch procedure is valid
 _FRESH = 50  # sweeps between rebuilding all moments from the labels

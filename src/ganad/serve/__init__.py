@@ -1,77 +1,10 @@
-"""The scoring service: ``heads`` and ``bodies`` read requests, ``batching`` gathers them, ``engine`` scores,
-``app`` answers."""
+"""The scoring service, from request to answer.
 
-from __future__ import annotations
+``heads`` bounds connections, ``receiving`` reads bodies, ``bodies`` turns them into samples, ``batching`` gathers
+those, ``engine`` scores them, ``answers`` says what came out and ``app`` holds the paths together.
+"""
 
-import gc
-import ipaddress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-
-from ..errors import InputError, MissingExtra
+from .limits import Limits
+from .server import serve
 
 __all__ = ["Limits", "serve"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a request may cost; beyond it the answer is 413, 408 or 503."""
-
-    body_bytes: int = 32 * 2**20  #: of one request
-    bodies_bytes: int = 256 * 2**20  #: of all requests under way
-    connections: int = 1000  #: open at a time
-    samples: int = 10_000  #: of one request
-    pixels: int = 16 * 10**6  #: of one image
-    reading: int = 256  #: large bodies being read, or waiting for it
-    seconds: float = 30.0  #: to receive a head, to receive a body, and to read and score it
-    waiting: int = 4096  #: samples that may wait for their turn
-
-
-def serve(
-    model: str | Path,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    engine: Literal["auto", "onnx", "torch"] = "auto",
-    limits: Limits | None = None,
-) -> None:
-    """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
-
-    Raises MissingExtra without the extra ``serve``, ModelFileError for the model, InputError for it
-    or for an address that cannot be listened on.
-    """
-    try:
-        import uvicorn
-
-        from .app import create_app
-        from .heads import protocol
-    except ImportError as error:
-        raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
-    from ..persist import load
-
-    limits = limits or Limits()
-    app = create_app(load(model), engine=engine, limits=limits, local_only=is_loopback(host))
-    gc.collect()
-    gc.freeze()  # what is loaded by now stays: to search it for garbage would stop every request
-    try:
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            http=protocol(limits),  # type: ignore[arg-type]  # uvicorn's types forget protocols with a buffer
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=10,
-            timeout_keep_alive=5,
-        )
-    except SystemExit as stop:  # uvicorn's, which has logged the reason
-        raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

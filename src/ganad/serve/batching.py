@@ -1,4 +1,4 @@
-"""Requests that arrive together are scored together, by one thread, and no more of them wait than was agreed."""
+"""Requests that arrive together are scored together, by one thread, and only so many of them may wait."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Full(Exception):
 
 
 class Readers:
-    """Two threads that read large bodies, and no more bodies waiting for them than was agreed."""
+    """Two threads that read large bodies; at most ``waiting`` bodies are with them or wait for them."""
 
     def __init__(self, waiting: int):
         self.waiting = waiting
@@ -38,10 +38,10 @@ class Readers:
 
 
 class Batcher:
-    """While one batch is being scored the next one gathers: no timer, and no waiting when nothing else is to do.
+    """Scores in one thread. While it scores one batch the next one gathers, so an idle service never waits.
 
-    A batch that is full before its turn goes to the thread at once, so that the thread need not wait for the event
-    loop between two of them; small batches let the answers of one be written while the next is scored.
+    A full batch goes to the thread before its turn, so that the thread need not wait for the event loop between two
+    batches. Batches are small, so that the answers of one are written while the next is scored.
     """
 
     def __init__(self, score: Callable[[np.ndarray], np.ndarray], *, waiting: int, largest: int = 32):

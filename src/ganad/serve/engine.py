@@ -1,4 +1,4 @@
-"""What computes scores: ONNX Runtime where the score is a forward pass, which is faster for few samples, else torch."""
+"""What computes scores: ONNX Runtime where the score is a forward pass, else torch, which is slower for few samples."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def onnx_scorer(detector: Detector) -> Scorer:
         options.intra_op_num_threads = 1
         try:
             session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # its own kinds of error have no kind in common
+        except Exception as error:  # its kinds of error share no base class
             reason = (str(error).splitlines() or [""])[0]
             raise InputError(f"ONNX Runtime does not take the graph of {type(detector).__name__} ({reason})") from error
 

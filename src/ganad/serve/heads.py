@@ -1,4 +1,4 @@
-"""The heads of requests: read by h11, whose heads are bounded (the faster httptools takes one of any length)."""
+"""The heads of requests, read by h11, which bounds their length; the faster httptools takes one of any length."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from . import Limits
+from .limits import Limits
 
-_AT_ONCE = 2**14  # bytes of a connection that are read before they are looked at; loops take sixteen times as many
+_AT_ONCE = 2**14  # bytes of a connection to read before looking at them; event loops read sixteen times as many
 
 
 def protocol(limits: Limits) -> type[asyncio.BufferedProtocol]:
-    """uvicorn's protocol, which ends a connection whose next head has begun, or whose first has not, for too long.
+    """uvicorn's protocol with a clock: it closes a connection that takes too long to send a head.
 
-    It also ends one whose request is answered before its body came: nobody would read the rest, or stop waiting for
-    it. Requests on a connection too many are marked ``full``.
+    The clock runs from the opening of a connection to its first head, and from the first byte of each later head to
+    its last. A connection whose request is answered before its body has come is closed as well, because nobody reads
+    the rest. Requests on a connection beyond ``limits.connections`` are marked ``full``.
     """
 
     class Protocol(H11Protocol):
@@ -56,7 +57,7 @@ def protocol(limits: Limits) -> type[asyncio.BufferedProtocol]:
                 self.timer = None
 
     class Reader(asyncio.BufferedProtocol):
-        """Brings it what it reads in parts of its own size."""
+        """Passes data to the protocol in reads of at most 16 KiB."""
 
         def __init__(self, **options: Any):
             inner = Protocol(**options)

@@ -12,13 +12,10 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-import ganad
-from ganad import IGMMGAN, AutoEncoder, InputError, report
-from ganad.cli import write_report
-from ganad.data import Samples, Unreadable
-from ganad.report import pictures
-
-from ..samples import normal, small
+from ganad import InputError, page
+from ganad.data import Unreadable
+from ganad.page import pictures
+from ganad.page.prepare import prepare
 
 HOSTILE = [
     '<img src=x onerror="alert(1)">.png',
@@ -31,6 +28,32 @@ TERMS = ("adv", "con")
 HISTORY = [
     {"stage": "training", "epoch": e, "seconds": 1.0} | {f"generator/{t}": 1 / e for t in TERMS} for e in (1, 2, 3)
 ]
+
+
+PARTS = {
+    "scored": (page.Scored, {"scores", "names", "threshold", "labels", "p_values", "calibration"}),
+    "images": (page.Images, {"images", "heatmaps", "reconstructions"}),
+    "table": (page.Table, {"rows", "columns"}),
+    "codes": (page.Codes, {"codes", "clusters"}),
+}
+RENAMED = {"images": "pixels", "codes": "values"}
+
+
+def contents(**flat):
+    """Contents of a page from the fields of all its parts."""
+    parts = {}
+    for part, (kind, fields) in PARTS.items():
+        if given := {RENAMED.get(k, k): flat.pop(k) for k in fields & flat.keys()}:
+            parts[part] = kind(**given)
+    return page.Contents(**parts, **flat)
+
+
+def build(**flat):
+    return page.build(contents(**flat))
+
+
+def prepared(**flat):
+    return prepare(contents(**flat))
 
 
 def residual(x: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -55,7 +78,7 @@ def digits():
 
 
 def test_figures_are_scikit_learns(open_page, digits):
-    page = open_page(report.build(**digits, history=HISTORY, settings={"epochs": 3}, method="PCA"))
+    page = open_page(build(**digits, history=HISTORY, settings={"epochs": 3}, method="PCA"))
     for element, figure in (("auroc", roc_auc_score), ("ap", average_precision_score)):
         shown = float(page.locator(f"#{element}").get_attribute("data-value"))
         assert abs(shown - figure(digits["labels"], digits["scores"])) < 1e-9
@@ -66,7 +89,7 @@ def test_figures_are_scikit_learns(open_page, digits):
 
 
 def test_the_threshold_moves_counts_table_and_gallery_together(open_page, digits):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     for value in np.quantile(digits["scores"], [0.5, 0.99]):
         page.locator("#number").fill(repr(float(value)))
         page.locator("#number").press("Enter")
@@ -84,7 +107,7 @@ def test_the_threshold_moves_counts_table_and_gallery_together(open_page, digits
 
 
 def test_hostile_names_stay_text(open_page, digits):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     first_five = "items => items.slice(0, 5).map(i => i.querySelector('span').textContent)"
     shown = page.locator("#gallery li").evaluate_all(first_five)
     assert shown == HOSTILE
@@ -92,7 +115,7 @@ def test_hostile_names_stay_text(open_page, digits):
 
 
 def test_sort_filter_search_and_more(open_page, digits):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     first = page.locator("#gallery button").first
     page.locator("#sort").select_option("low")
     assert first.get_attribute("data-i") == str(int(np.argsort(digits["scores"], kind="stable")[0]))
@@ -107,7 +130,7 @@ def test_sort_filter_search_and_more(open_page, digits):
 
 
 def test_keyboard_moves_through_gallery_and_dialog(open_page, digits):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     page.locator("#gallery button").first.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -123,7 +146,7 @@ def test_keyboard_moves_through_gallery_and_dialog(open_page, digits):
 
 
 def test_the_arrows_leave_the_first_sample_that_is_opened(open_page, digits):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     page.locator("#gallery button").first.focus()
     page.keyboard.press("Enter")
     page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
@@ -133,7 +156,7 @@ def test_the_arrows_leave_the_first_sample_that_is_opened(open_page, digits):
 
 
 def test_export_is_the_flagged_list_and_no_formula(open_page, digits, tmp_path):
-    page = open_page(report.build(**digits))
+    page = open_page(build(**digits))
     with page.expect_download() as download:
         page.locator("#export").click()
     download.value.save_as(tmp_path / "flagged.csv")
@@ -147,7 +170,7 @@ def test_export_is_the_flagged_list_and_no_formula(open_page, digits, tmp_path):
 @pytest.mark.parametrize("width", [360, 1280, 3840])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_overflows_at_any_width(open_page, digits, width, scheme):
-    page = open_page(report.build(**digits), viewport=dict(width=width, height=900), color_scheme=scheme)
+    page = open_page(build(**digits), viewport=dict(width=width, height=900), color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -158,9 +181,7 @@ def test_tables_show_their_most_unusual_columns_and_what_could_not_be_read(open_
     scores = residual(rows / rows.std(0), data.target == 1)
     bad = [Unreadable("<b>x</b>.png", "empty file")]
     names = [f"row {i}" for i in range(len(rows))]
-    html = report.build(
-        scores=scores, names=names, threshold=5.0, rows=rows, columns=list(data.feature_names), unreadable=bad
-    )
+    html = build(scores=scores, names=names, threshold=5.0, rows=rows, columns=list(data.feature_names), unreadable=bad)
     page = open_page(html)
     assert page.locator("#unreadable td").first.inner_text() == "<b>x</b>.png"
     assert "mean area = 100000" in page.locator("#gallery li").first.inner_text()
@@ -173,7 +194,7 @@ def test_ten_thousand_samples_stay_small(open_page):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (10_000, 28, 28)).astype(np.uint8)
     names = [f"part-{i}.png" for i in range(10_000)]
-    html = report.build(scores=rng.random(10_000), names=names, threshold=0.9, images=images)
+    html = build(scores=rng.random(10_000), names=names, threshold=0.9, images=images)
     assert len(html) < 3e6
     page = open_page(html)
     assert "10,000 samples" in page.locator("#summary").inner_text()
@@ -188,24 +209,24 @@ def test_what_cannot_be_shown_is_refused():
         (dict(labels=np.ones(2)), "2 labels do not fit"),
     ):
         with pytest.raises(InputError, match=words):
-            report.build(**good | change)
-    assert "3 samples" not in report.build(**good)  # counted by the page itself
+            build(**good | change)
+    assert "3 samples" not in build(**good)  # counted by the page itself
 
 
 def test_one_sample_and_equal_scores(open_page):
-    page = open_page(report.build(scores=np.ones(1), names=["only"], threshold=float("inf")))
+    page = open_page(build(scores=np.ones(1), names=["only"], threshold=float("inf")))
     assert "1 samples, 0 flagged" in page.locator("#summary").inner_text()
 
 
 def test_the_line_lies_beside_the_bar_of_equal_scores(open_page):
-    page = open_page(report.build(scores=np.full(3, 0.01), names=list("abc"), threshold=0.011))
+    page = open_page(build(scores=np.full(3, 0.01), names=list("abc"), threshold=0.011))
     bar, cut = page.locator("#histogram rect").first.bounding_box(), page.locator("#cut").bounding_box()
     assert cut["x"] > bar["x"] + bar["width"]
 
 
 def test_numbers_beside_the_losses_are_not_cut_off(open_page, digits):
     history = [{"stage": "training", "epoch": e, "a": v} for e, v in ((1, -0.00123), (2, -0.00591))]
-    page = open_page(report.build(**digits | {"history": history}))
+    page = open_page(build(**digits | {"history": history}))
     left = page.locator("#panels figure > svg").bounding_box()["x"]
     assert all(text.bounding_box()["x"] >= left for text in page.locator("#panels figure > svg text").all())
 
@@ -213,7 +234,7 @@ def test_numbers_beside_the_losses_are_not_cut_off(open_page, digits):
 def test_maps_and_generated_samples(open_page, digits):
     codes = PCA(5).fit_transform(load_digits().data)
     clusters = load_digits().target
-    html = report.build(**digits, codes=codes, clusters=clusters, generated=digits["images"][:16])
+    html = build(**digits, codes=codes, clusters=clusters, generated=digits["images"][:16])
     page = open_page(html)
     for name, points in (("pca", 2000), ("tsne", 600)):
         paths = page.locator(f"#{name} > svg path")
@@ -236,33 +257,17 @@ def test_k_means_finds_the_clusters_of_codes_that_bring_none():
         [rng.normal(size=(50, 3)), 20 + rng.normal(size=(30, 3)), [0, 40, 0] + rng.normal(size=(20, 3))]
     )
     run = dict(scores=np.arange(100), names=range(100), threshold=1000)
-    group = report.page.prepare(**run, codes=codes)["maps"]["pca"]["group"]
+    group = prepared(**run, codes=codes)["maps"]["pca"]["group"]
     assert group == [0] * 50 + [1] * 30 + [2] * 20
-    assert report.page.prepare(**run, codes=1e-30 * np.arange(300).reshape(100, 3) % 2)["maps"]
+    assert prepared(**run, codes=1e-30 * np.arange(300).reshape(100, 3) % 2)["maps"]
     for flat in (np.ones((100, 3)), np.full((100, 3), 1e-300)):  # of an encoder that has died
-        assert report.page.prepare(**run, codes=flat)["maps"] is None
-
-
-@pytest.mark.parametrize(
-    ("method", "kinds", "own"), [(AutoEncoder, "heat,image,redrawn", None), (IGMMGAN, "heat,image,redrawn", True)]
-)
-def test_the_command_line_explains_and_redraws_every_picture(open_page, tmp_path, method, kinds, own):
-    x = normal("images")
-    model = small(method).fit(x[:150]).calibrate(x[150:], false_alarm_rate=0.1)
-    write_report(tmp_path / "out.html", model, Samples(x), model.anomaly_score(x), None, "m", "d")
-    page = open_page((tmp_path / "out.html").read_text())
-    shown = page.evaluate("Object.values(data.pictures).map(p => Object.keys(p).sort().join())")
-    assert shown == [kinds] * 200
-    assert page.evaluate("data.maps?.own") == own
-    page.locator("#gallery button").first.click()
-    assert "50 held-out normal samples" in page.locator("#d-place").inner_text()
-    assert ganad.__version__ in page.locator(".facts").inner_text()
+        assert prepared(**run, codes=flat)["maps"] is None
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(open_page, digits, scheme):
     codes = PCA(5).fit_transform(load_digits().data)
-    html = report.build(**digits, codes=codes, generated=digits["images"][:4], history=HISTORY, settings={"epochs": 3})
+    html = build(**digits, codes=codes, generated=digits["images"][:4], history=HISTORY, settings={"epochs": 3})
     page = open_page(html, color_scheme=scheme)
     assert violations(page) == []
     page.locator("#gallery button").first.click()
@@ -277,7 +282,7 @@ def violations(page):
 
 def test_heavy_tails_leave_the_bulk_visible_and_the_slider_fine(open_page):
     scores = np.r_[np.random.default_rng(0).gamma(2, 1, 999), 1e6]
-    page = open_page(report.build(scores=scores, names=[str(i) for i in range(1000)], threshold=5.0))
+    page = open_page(build(scores=scores, names=[str(i) for i in range(1000)], threshold=5.0))
     assert page.locator("#histogram rect").count() > 20
     assert "1 higher" in page.locator("#histogram").inner_text()
     page.locator("#slider").focus()
@@ -290,7 +295,7 @@ def test_heavy_tails_leave_the_bulk_visible_and_the_slider_fine(open_page):
 
 def test_dialog_shows_reconstruction_and_place_and_dots_move(open_page, digits):
     top = int(np.argmax(digits["scores"]))
-    page = open_page(report.build(**digits, reconstructions={top: digits["images"][0]}))
+    page = open_page(build(**digits, reconstructions={top: digits["images"][0]}))
     before = page.locator("#roc .spot").get_attribute("cx"), page.locator("#pr .spot").get_attribute("cx")
     page.locator("#number").fill("100")
     page.locator("#number").press("Enter")
@@ -305,7 +310,7 @@ def test_dialog_shows_reconstruction_and_place_and_dots_move(open_page, digits):
 
 def test_half_a_million_rows_are_counted_and_few_listed(open_page):
     scores = np.random.default_rng(0).standard_normal(494_021)
-    html = report.build(scores=scores, names=[str(i) for i in range(len(scores))], threshold=2.5)
+    html = build(scores=scores, names=[str(i) for i in range(len(scores))], threshold=2.5)
     assert len(html) < 1e6
     page = open_page(html)
     assert f"{int((scores > 2.5).sum()):,} flagged" in page.locator("#summary").inner_text()
@@ -317,13 +322,13 @@ def test_colour_pictures_keep_the_size_limit():
     images = rng.integers(0, 256, (300, 64, 64, 3)).astype(np.uint8)
     page = dict(scores=rng.random(300), names=[f"part-{i}" for i in range(300)], threshold=0.9)
     of_all = {i: rng.random((64, 64)) for i in range(300)}
-    html = report.build(**page, images=images, heatmaps=of_all, reconstructions=dict(enumerate(images)))
+    html = build(**page, images=images, heatmaps=of_all, reconstructions=dict(enumerate(images)))
     assert html.count("data:image") == 3 * 200
-    assert len(html) - len(report.build(**page)) < 2e6
+    assert len(html) - len(build(**page)) < 2e6
 
 
 def test_no_threshold_is_said(open_page):
-    page = open_page(report.build(scores=np.arange(9.0), names=list("abcdefghi"), threshold=float("inf")))
+    page = open_page(build(scores=np.arange(9.0), names=list("abcdefghi"), threshold=float("inf")))
     assert "the model has none of its own" in page.locator("main").inner_text()
     assert page.locator("#reset").is_hidden()
 
@@ -341,13 +346,13 @@ def test_bad_contents_are_refused_with_a_sentence():
         (dict(images=-np.ones((3, 8, 8))), "0 to 255"),
     ):
         with pytest.raises(InputError, match=words):
-            report.build(**good | change)
+            build(**good | change)
 
 
 def test_floats_and_single_channels_are_drawn_like_bytes(digits):
     some = dict(scores=np.arange(20.0), names=[str(i) for i in range(20)], threshold=15.0)
     drawn = [
-        report.page.prepare(**some, images=images)["pictures"]
+        prepared(**some, images=images)["pictures"]
         for images in (digits["images"][:20], digits["images"][:20] / 255, digits["images"][:20, ..., None])
     ]
     assert drawn[0] == drawn[1] == drawn[2]
@@ -364,7 +369,7 @@ def test_axe_on_a_table_with_an_unreadable_list(open_page):
     scores = residual(data.data / data.data.std(0), data.target == 1)
     bad = [Unreadable("x.png", "empty file")]
     names = [f"row {i}" for i in range(len(scores))]
-    page = open_page(report.build(scores=scores, names=names, threshold=5.0, rows=data.data, unreadable=bad))
+    page = open_page(build(scores=scores, names=names, threshold=5.0, rows=data.data, unreadable=bad))
     assert violations(page) == []
     page.locator("#gallery button").first.click()
     assert violations(page) == []

@@ -1,0 +1,7 @@
+"""One self-contained HTML page of a scoring run, from plain arrays; it knows neither detectors nor torch."""
+
+from .contents import Codes, Contents, Images, Scored, Table
+from .render import build, write
+from .selection import shown
+
+__all__ = ["Codes", "Contents", "Images", "Scored", "Table", "build", "shown", "write"]

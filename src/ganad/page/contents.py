@@ -1,0 +1,64 @@
+"""What a page is made of: plain arrays and texts, in a few small parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores of n samples and what is known of each."""
+
+    scores: np.ndarray  #: ``(n,)``, finite, higher is more anomalous
+    names: Sequence[object]  #: n texts
+    threshold: float  #: samples above it are flagged; inf flags none
+    labels: np.ndarray | None = None  #: ``(n,)``, 1 for anomalies and 0 for normal samples
+    p_values: np.ndarray | None = None  #: ``(n,)``, from 0 to 1
+    #: scores of held-out normal samples, among which a sample's place is shown; without them the place is among the
+    #: samples labelled normal, or among all
+    calibration: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """The samples as pictures; the page reads only those that ``shown`` names."""
+
+    pixels: np.ndarray  #: ``(n, H, W)`` or ``(n, H, W, 1 | 3 | 4)``, 0 to 255, or floats from 0 to 1
+    heatmaps: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> ``(H, W)``, positive raises the score
+    reconstructions: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> the method's version of it
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The samples as rows; the page describes the shown ones by their most unusual columns within this table."""
+
+    rows: np.ndarray  #: ``(n, d)``, finite
+    columns: Sequence[str] | None = None  #: d names
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The samples as an encoder sees them; the page draws them as two maps."""
+
+    values: np.ndarray  #: ``(n, k)``
+    clusters: np.ndarray | None = None  #: ``(n,)``, of the method; None lets k-means find some
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """Everything one page shows; a part that is None is left out."""
+
+    scored: Scored
+    images: Images | None = None
+    table: Table | None = None
+    codes: Codes | None = None
+    generated: np.ndarray | None = None  #: pictures that the method's generator makes, in the units of the images
+    method: str = ""  #: name of the method, for the title
+    facts: Mapping[str, object] = field(default_factory=dict)  #: name -> value, at the top of the page
+    settings: Mapping[str, object] = field(default_factory=dict)  #: of the method, as a table at the end
+    history: Sequence[Mapping[str, Any]] = ()  #: rows of training with ``stage``, ``epoch`` and numbers, finite
+    unreadable: Iterable[Any] = ()  #: inputs without a score: objects with ``path`` and ``reason``

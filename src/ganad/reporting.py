@@ -1,0 +1,120 @@
+"""The page of one detector and some samples, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import calibrate, page
+from .data import Samples
+from .detector import Detector
+from .errors import InputError
+from .files import versions
+
+GENERATED = 16  #: generated pictures on a page
+
+
+def report(
+    detector: Detector,
+    samples: Samples | Any,
+    path: str | Path,
+    *,
+    scores: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write one self-contained HTML page of what a fitted detector says of samples, and return its path.
+
+    samples: what ``detector.anomaly_score`` takes, images ``(n, H, W[, C])`` or a table ``(n, d)`` as an array or a
+    data frame; or what ``ganad.data.load`` returns, whose names, columns and unreadable inputs the page then shows.
+    scores: ``(n,)``, where they are known already; None scores the samples. labels: ``(n,)``, 1 for anomalies and 0
+    for normal samples; with them the page counts false alarms and draws curves. facts: names and values of whatever
+    else the top of the page should say, such as the model's file.
+
+    The page shows histogram, threshold, gallery, training and settings; for images where each one is unusual, and what
+    the method redraws and generates; maps of codes where the method has an encoder; p-values of a calibrated detector.
+    Pixels must lie between 0 and 255, or be floats from 0 to 1.
+
+    Raises InputError for samples, scores or labels that cannot be used and for a path that cannot be written,
+    scikit-learn's NotFittedError for a detector that is not fitted. ``path`` is then left as it was.
+    """
+    path = _checked(Path(path))
+    x = samples.x if isinstance(samples, Samples) else samples
+    scores = np.asarray(detector.anomaly_score(x) if scores is None else scores)
+    values = np.asarray(x)
+    if scores.shape != values.shape[:1]:
+        raise InputError(f"scores of shape {scores.shape} do not fit {len(values)} samples; give one for each")
+    is_image = values.ndim > 2
+    contents = page.Contents(
+        scored=_scored(detector, _names(samples) or range(len(scores)), scores, labels),
+        images=_images(detector, values, scores) if is_image else None,
+        table=None if is_image else page.Table(values, _columns(samples)),
+        codes=_codes(detector, x),
+        generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
+        method=type(detector).__name__,
+        facts={**(facts or {}), **{name: versions()[name] for name in ("ganad", "torch")}},
+        settings=detector.get_params(),
+        history=detector.history_,
+        unreadable=samples.unreadable if isinstance(samples, Samples) else (),
+    )
+    return page.write(path, contents)
+
+
+def _checked(path: Path) -> Path:
+    """The path; InputError, before anything is computed, where no page can be written."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: no such folder for the report; make it first")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file in it for the report")
+    return path
+
+
+def _scored(detector: Detector, names: Sequence[object], scores: np.ndarray, labels: np.ndarray | None) -> page.Scored:
+    calibration = getattr(detector, "calibration_", None)
+    return page.Scored(
+        scores=scores,
+        names=names,
+        threshold=detector.threshold_,
+        labels=labels,
+        p_values=None if calibration is None else calibrate.p_values(scores, calibration),
+        calibration=calibration,
+    )
+
+
+def _images(detector: Detector, pixels: np.ndarray, scores: np.ndarray) -> page.Images:
+    """The pictures; those that the page shows with their heat maps and, where the method redraws, redrawn."""
+    shown = page.shown(scores, detector.threshold_)
+    heat = detector.explain(pixels[shown])
+    redrawn = _if_able(detector, "reconstruct", pixels[shown])
+    return page.Images(
+        pixels,
+        heatmaps={i: part for i, part in zip(shown.tolist(), heat) if part.any()},  # a forest's says nothing
+        reconstructions={} if redrawn is None else dict(zip(shown.tolist(), redrawn)),
+    )
+
+
+def _codes(detector: Detector, x: Any) -> page.Codes | None:
+    """Codes where the method has an encoder, with its own clusters where it has a mixture of them."""
+    codes = _if_able(detector, "encode", x)
+    if codes is None:
+        return None
+    mixture = getattr(detector, "mixture_", None)
+    return page.Codes(codes, None if mixture is None else mixture.predict(codes))
+
+
+def _names(samples: Any) -> list[str] | None:
+    return samples.names if isinstance(samples, Samples) else None
+
+
+def _columns(samples: Any) -> list[str] | None:
+    """Names of a table's columns, of Samples or of a data frame."""
+    columns = getattr(samples, "columns", None)
+    return None if columns is None else [str(name) for name in columns]
+
+
+def _if_able(detector: Detector, ability: str, *given: Any, **options: Any) -> Any:
+    """What the detector's method of this name returns, or None where the detector cannot do it."""
+    return getattr(detector, ability)(*given, **options) if detector.supports(ability) else None

@@ -1,0 +1,33 @@
+"""A body that is a picture, read as the training pictures were."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from ..data.folder import decode_one
+from ..detector import Detector
+from .limits import Limits
+
+_LIGHT = 2**14  # bytes, and pixels
+
+
+def is_light(body: bytes) -> bool:
+    """Whether reading it costs less than handing it to a thread: a picture of few bytes and few pixels."""
+    if len(body) > _LIGHT:
+        return False
+    try:
+        with Image.open(io.BytesIO(body), formats=("PNG", "JPEG")) as image:
+            return image.width * image.height <= _LIGHT
+    except Exception:
+        return False  # then the thread may find out what it is
+
+
+def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
+    """One image as the model's training images were read."""
+    height, width = detector.sample_shape_[:2]
+    mode = "RGB" if len(detector.sample_shape_) == 3 and detector.sample_shape_[2] == 3 else "L"
+    pixels = decode_one(body, (height, width), mode, limits.pixels)
+    return pixels.reshape(1, *detector.sample_shape_), ["image"]

@@ -1,0 +1,57 @@
+"""From a body to its answer: read, queue, score, explain."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..detector import Detector
+from ..errors import InputError
+from .answers import explanations, finite, verdicts
+from .batching import Batcher, Full, Readers
+from .bodies import parse
+from .engine import Scorer
+from .image_body import is_light
+from .limits import Limits
+from .refused import RETRY, Refused
+
+_EXPLAINED_SAMPLES = 100  # of one request, those with the highest scores
+
+
+class Scoring:
+    """One detector behind a queue: ``scorer`` scores in one thread, other threads read large bodies."""
+
+    def __init__(self, detector: Detector, scorer: Scorer, limits: Limits):
+        self.detector, self.limits = detector, limits
+        self.batcher = Batcher(scorer, waiting=limits.waiting)
+        self.readers = Readers(limits.reading)
+
+    async def answer(self, body: bytes, content_type: str, explain: bool) -> dict[str, Any]:
+        """The threshold and a result a sample; Refused for a body that cannot be read and while too much waits."""
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                names, scores, reasons = await self._scored(body, content_type, explain)
+        except (Full, TimeoutError) as error:
+            raise Refused(503, "busy; try again later", **RETRY) from error
+        except InputError as error:
+            raise Refused(422, str(error)) from error
+        results = verdicts(self.detector, names, scores)
+        for i, reason in reasons.items():
+            results[i]["explanation"] = reason
+        return {"threshold": finite(self.detector.threshold_), "results": results}
+
+    async def _scored(
+        self, body: bytes, content_type: str, explain: bool
+    ) -> tuple[list[str], np.ndarray, dict[int, Any]]:
+        """Names, scores and, by sample, reasons."""
+        read = partial(parse, body, content_type, self.detector, self.limits)
+        x, names = read() if is_light(body) else await self.readers.run(read)
+        scores = await self.batcher.submit(x)
+        if not explain:
+            return names, scores, {}
+        shown = np.argsort(-scores, kind="stable")[:_EXPLAINED_SAMPLES]
+        reasons = await self.batcher.run(lambda: explanations(self.detector, x[shown]), len(shown))
+        return names, scores, dict(zip(shown.tolist(), reasons))
