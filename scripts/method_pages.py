@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 import ganad
-from ganad.bench import SUITES, grid
+from ganad.bench import SUITES
+from ganad.bench.rows import Row, current, read
 from ganad.settings import command_name, describe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,7 +22,7 @@ PAGES = ROOT / "docs" / "methods"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
+def measured(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
     """A line for each line of a table that this detector has: its AUROC over classes and seeds."""
     found: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for row in rows:
@@ -45,7 +46,7 @@ def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
     return [*lines, "", "Made by `ganad bench TABLE`; `benchmarks/TABLES.md` has them class by class."]
 
 
-def page(module: str, detectors: list[type[ganad.Detector]], rows: list[grid.Row]) -> str:
+def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) -> str:
     """One file's page."""
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
@@ -63,7 +64,7 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[grid.Row
     return "\n".join(lines)
 
 
-def section(detector: type[ganad.Detector], rows: list[grid.Row], level: str) -> list[str]:
+def section(detector: type[ganad.Detector], rows: list[Row], level: str) -> list[str]:
     """Settings, presets and rows of one detector."""
     own = [s for s in describe(detector) if s.name in detector.__annotations__]
     lines = [] if level == "##" else [f"## {detector.__name__}", ""]
@@ -78,8 +79,8 @@ def section(detector: type[ganad.Detector], rows: list[grid.Row], level: str) ->
 
 
 def main() -> None:
-    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in grid.read(path)]
-    rows = [row for suite in SUITES.values() for row in grid.current(suite, found)]
+    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
+    rows = [row for suite in SUITES.values() for row in current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:
