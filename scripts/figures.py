@@ -13,7 +13,10 @@ import re
 from pathlib import Path
 
 from ganad import bench, metrics
-from ganad.bench import grid, tables
+from ganad.bench.cells import cell
+from ganad.bench.lines import collect
+from ganad.bench.rows import Row, current
+from ganad.bench.rows import read as read_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/guide/choosing.md")
@@ -21,24 +24,24 @@ CLASSES = ("0", "1", "5")
 BASELINES = ("1-NN, PCA", "LOF", "KDE", "PCA residual", "IsolationForest", "untrained network", "random")
 
 
-def table(rows: list[grid.Row]) -> str:
+def table(rows: list[Row]) -> str:
     """Methods by their mean, then baselines, digit by digit; a mean only where every digit has been measured."""
     suite = bench.SUITES["study-mnist"]
     chosen = [r for r in rows if r["budget"] == "quick" and r["class"] in CLASSES]
     out = [f"| method | {' | '.join(CLASSES)} | mean | trials |", "|---" * (len(CLASSES) + 3) + "|"]
     lines = []
-    for line in (line for t in tables.collect(chosen, [suite]) for line in t.lines if line.rows):
+    for line in (line for t in collect(chosen, [suite]) for line in t.lines if line.rows):
         mean = line.mean() if len(line.measured) == len(CLASSES) else None
         if not line.is_baseline or line.label in BASELINES:
             lines.append((line.is_baseline, -mean.mean if mean else 0.0, line))
     for is_baseline, mean, line in sorted(lines, key=lambda found: found[:2]):
         name = f"*{line.label}*" if is_baseline else line.label
-        cells = [*(tables.cell(line.measured.get(c)) for c in CLASSES), f"{-mean:.3f}" if mean else "-"]
+        cells = [*(cell(line.measured.get(c)) for c in CLASSES), f"{-mean:.3f}" if mean else "-"]
         out.append(f"| {name} | {' | '.join(cells)} | {len(line.rows)} |")
     return "\n".join(out)
 
 
-def figure(mark: str, rows: list[grid.Row]) -> str:
+def figure(mark: str, rows: list[Row]) -> str:
     """The number of a mark; KeyError where no row is of that."""
     table, label, *which = mark.split(": ")
     suite, _, budget = table.partition("/")
@@ -47,7 +50,7 @@ def figure(mark: str, rows: list[grid.Row]) -> str:
     if table == "study-mnist":
         chosen = [r for r in chosen if r["class"] in CLASSES]
     by_class: dict[str, list[float]] = {}
-    for row in grid.current(entry, chosen):
+    for row in current(entry, chosen):
         by_class.setdefault(row["class"] or "", []).append(row["metrics"]["auroc"])
     values = [metrics.mean_median_sd(v).mean for v in by_class.values()] if not which else by_class[which[0]]
     if not values:
@@ -58,7 +61,7 @@ def figure(mark: str, rows: list[grid.Row]) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def marked(text: str, rows: list[grid.Row]) -> str:
+def marked(text: str, rows: list[Row]) -> str:
     """A page with its numbers and its table, if it has one, as the rows have them."""
     text = re.sub(r"[\d.]+(<!-- ([a-z0-9-]+(?:/[a-z]+)?: [^>]+) -->)", lambda m: figure(m[2], rows) + m[1], text)
     here = re.compile(r"(<!-- study-mnist -->\n).*?(\n<!-- /study-mnist -->)", re.DOTALL)
@@ -66,8 +69,8 @@ def marked(text: str, rows: list[grid.Row]) -> str:
     return here.sub(lambda m: m[1] + table(mine) + m[2], text)
 
 
-def read() -> list[grid.Row]:
-    return [row for path in sorted((ROOT / "benchmarks" / "results").glob("*.jsonl")) for row in grid.read(path)]
+def read() -> list[Row]:
+    return [row for path in sorted((ROOT / "benchmarks" / "results").glob("*.jsonl")) for row in read_rows(path)]
 
 
 def main() -> None:

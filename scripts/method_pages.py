@@ -13,15 +13,17 @@ import sys
 from pathlib import Path
 
 import ganad
-from ganad.bench import SUITES, grid
-from ganad.settings import command_name, describe
+from ganad.bench import SUITES
+from ganad.bench.rows import Row, current, read
+from ganad.registry import name_of
+from ganad.settings import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "methods"
 RESULTS = ROOT / "benchmarks" / "results"
 
 
-def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
+def measured(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
     """A line for each line of a table that this detector has: its AUROC over classes and seeds."""
     found: dict[tuple[str, ...], dict[str, list[float]]] = {}
     for row in rows:
@@ -45,12 +47,12 @@ def measured(detector: type[ganad.Detector], rows: list[grid.Row]) -> list[str]:
     return [*lines, "", "Made by `ganad bench TABLE`; `benchmarks/TABLES.md` has them class by class."]
 
 
-def page(module: str, detectors: list[type[ganad.Detector]], rows: list[grid.Row]) -> str:
+def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) -> str:
     """One file's page."""
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
     lines = [f"# {title.rstrip('.')}", ""]
-    lines += [f"`ganad.{d.__name__}`, `--method {command_name(d)}`  " for d in detectors]
+    lines += [f"`ganad.{d.__name__}`, `--method {name_of(d)}`  " for d in detectors]
     lines.append("")
     for paragraph in body.strip().split("\n\n"):
         indented = paragraph.startswith("    ")
@@ -63,7 +65,7 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[grid.Row
     return "\n".join(lines)
 
 
-def section(detector: type[ganad.Detector], rows: list[grid.Row], level: str) -> list[str]:
+def section(detector: type[ganad.Detector], rows: list[Row], level: str) -> list[str]:
     """Settings, presets and rows of one detector."""
     own = [s for s in describe(detector) if s.name in detector.__annotations__]
     lines = [] if level == "##" else [f"## {detector.__name__}", ""]
@@ -78,8 +80,8 @@ def section(detector: type[ganad.Detector], rows: list[grid.Row], level: str) ->
 
 
 def main() -> None:
-    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in grid.read(path)]
-    rows = [row for suite in SUITES.values() for row in grid.current(suite, found)]
+    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
+    rows = [row for suite in SUITES.values() for row in current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in ganad.DETECTORS:

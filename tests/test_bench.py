@@ -16,11 +16,18 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from typer.testing import CliRunner
 
 from ganad import InputError, bench, methods, metrics, protocols
-from ganad.bench import SUITES, grid, tables
-from ganad.bench.trial import make, measured, parameters, peak_mb, reset_peak, trial
-from ganad.cli import app
+from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
+from ganad.bench.cells import caption, cells, measures
+from ganad.bench.lines import collect
+from ganad.bench.machine import peak_mb, reset_peak
+from ganad.bench.ranking import ranking, so_far, verdict
+from ganad.bench.rows import asked, current, key, make, mend, parameters, read
+from ganad.bench.trial import measured
+from ganad.changes import Change
+from ganad.cli.main import app
 from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
 from ganad.protocols import PROTOCOLS
+from ganad import registry
 
 QUICK = ("DCAE", "KDE", "random")
 #: what a second run of a trial may change
@@ -31,6 +38,16 @@ CLOCK = ("fit_s", "score_s", "peak_mb")
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache of pictures."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+def run(suite, folder, *, workers=1, retry=False, on_row=None, **options):
+    """The rows that are missing of a suite."""
+    return bench.run(bench.tasks(suite, **options), folder, workers=workers, retry=retry, on_row=on_row)
+
+
+def task_of(label, cls="0", budget="smoke"):
+    """One trial on the digits."""
+    return Task(SUITES["digits"], label, cls, 0, budget)
 
 
 def timeless(row):
@@ -49,8 +66,8 @@ def test_every_recipe_makes_a_detector(suite, budget):
 
 
 def test_a_killed_grid_goes_on_to_the_rows_of_an_unbroken_one(tmp_path):
-    asked = dict(labels=QUICK, classes=["0"], seeds=2, budget="smoke")
-    whole = bench.run("digits", tmp_path / "a", **asked)
+    options = dict(labels=QUICK, classes=["0"], seeds=2, budget="smoke")
+    whole = run("digits", tmp_path / "a", **options)
     assert len(whole) == 6 and not any("error" in row for row in whole)
 
     def killed(row, done, total):
@@ -58,19 +75,19 @@ def test_a_killed_grid_goes_on_to_the_rows_of_an_unbroken_one(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench.run("digits", tmp_path / "b", **asked, on_row=killed)
+        run("digits", tmp_path / "b", **options, on_row=killed)
     path = tmp_path / "b" / "digits.jsonl"
     with path.open("a") as file:
         file.write('{"suite": "dig')  # and in the middle of a line
-    assert len(bench.run("digits", tmp_path / "b", **asked)) == 3
-    assert list(map(timeless, grid.read(path))) == list(map(timeless, whole))
-    assert bench.run("digits", tmp_path / "b", **asked) == []
+    assert len(run("digits", tmp_path / "b", **options)) == 3
+    assert list(map(timeless, read(path))) == list(map(timeless, whole))
+    assert run("digits", tmp_path / "b", **options) == []
 
 
 def test_processes_give_the_rows_of_a_serial_run(tmp_path):
-    asked = dict(labels=QUICK, classes=["0"], seeds=1, budget="smoke")
-    rows = [bench.run("digits", tmp_path / str(n), workers=n, **asked) for n in (1, 2)]
-    order = [sorted(map(timeless, r), key=grid.key) for r in rows]
+    options = dict(labels=QUICK, classes=["0"], seeds=1, budget="smoke")
+    rows = [run("digits", tmp_path / str(n), workers=n, **options) for n in (1, 2)]
+    order = [sorted(map(timeless, r), key=key) for r in rows]
     assert order[0] == order[1]
 
 
@@ -85,19 +102,19 @@ def test_lsun_runs_from_the_files_that_its_own_script_exports(tmp_path):
                 Image.fromarray(rng.integers(20 * k, 20 * k + 60, (8, 9, 3)).astype(np.uint8)).save(
                     folder / f"{i}.webp"
                 )
-    row = trial("lsun", "distance to the mean", "bedroom", 0, "paper", str(tmp_path))
+    row = trial(Task(SUITES["lsun"], "distance to the mean", "bedroom", 0, "paper", str(tmp_path)))
     assert row["n_train"] == 40 and row["metrics"]["n"] == 3000 and row["metrics"]["n_anomalies"] == 2700
     assert row["metrics"]["auroc"] > 0.95
 
 
 def test_watching_the_test_set_changes_nothing():
-    watched, blind = (trial("digits", "DCAE", "0", 0, "smoke", None, watch=w) for w in (True, False))
+    watched, blind = (trial(task_of("DCAE"), watch=w) for w in (True, False))
     assert watched["best_epoch_on_test"] is not None and blind["best_epoch_on_test"] is None
     assert watched["metrics"] == blind["metrics"]
 
 
 def test_of_several_stages_the_last_one_is_watched():
-    row = trial("digits", "DeepSVDD", "0", 0, "smoke", None)
+    row = trial(task_of("DeepSVDD"))
     assert 0 <= row["best_epoch_on_test"] <= 1
     assert row["parameters"]["pretrain_epochs"] == 1 and row["data"] == protocols.read("digits-lo").hash()
 
@@ -153,22 +170,23 @@ def test_paper_length_means_the_published_settings_wherever_there_are_some():
     for suite in SUITES.values():
         wanted = PRESETS_OF.get(PROTOCOLS[suite.protocol].dataset)
         for recipe in (r for r in suite.recipes if not r.is_baseline):
-            if wanted in getattr(methods, recipe.detector).PRESETS:
+            if wanted in registry.get(recipe.detector).PRESETS:
                 preset, _ = recipe.arguments("paper")
                 assert preset and preset.startswith(wanted), (suite.name, recipe.label)
 
 
 def test_a_detector_that_peeks_at_its_batch_fails_its_trial(monkeypatch):
-    monkeypatch.setattr(methods, "Trivial", Peeking)
-    row = trial("digits", "distance to the mean", "0", 0, "smoke", None)
+    monkeypatch.setattr("ganad.registry.get", lambda name: Peeking)
+    row = trial(task_of("distance to the mean"))
     assert "depends on the other samples" in row["error"] and "metrics" not in row
 
 
 def test_a_detector_that_picks_its_epoch_by_test_labels_finds_none(monkeypatch):
-    asked = ("digits-lo", "AutoEncoder", None, dict(epochs=8, latent_dim=32), "1", 0, (400, 300), None, True)
-    honest = measured(*asked)
-    monkeypatch.setattr(methods, "AutoEncoder", Picking)
-    assert measured(*asked)["metrics"] == honest["metrics"]
+    recipe = Recipe("DCAE", "AutoEncoder", settings=dict(epochs=8, latent_dim=32))
+    task = Task(Suite("digits", "digits-lo", (recipe,), quick_train=400, quick_test=300), "DCAE", "1")
+    honest = measured(task)
+    monkeypatch.setattr("ganad.registry.get", lambda name: Picking)
+    assert measured(task)["metrics"] == honest["metrics"]
     assert honest["best_epoch_on_test"] > honest["metrics"]["auroc"] + 0.02  # what it would have picked
 
 
@@ -180,8 +198,8 @@ def test_a_detector_is_given_the_training_samples_and_nothing_else(monkeypatch):
             given.append((X, y))
             return super().fit(X, y, **options)
 
-    monkeypatch.setattr(methods, "Trivial", Noting)
-    trial("digits", "distance to the mean", "3", 0, "quick", None)
+    monkeypatch.setattr("ganad.registry.get", lambda name: Noting)
+    trial(task_of("distance to the mean", "3", "quick"))
     ((x, y),) = given
     samples = protocols.read("digits-lo")
     split = PROTOCOLS["digits-lo"].split(samples, "3", 0)
@@ -189,19 +207,19 @@ def test_a_detector_is_given_the_training_samples_and_nothing_else(monkeypatch):
     assert not set(split.train) & set(split.test) and "3" not in samples.y.astype(str)[split.train]
 
 
-def deadly_trial(suite, label, *rest):
-    if label == "random":
+def deadly_trial(task):
+    if task.label == "random":
         os._exit(9)
-    return trial(suite, label, *rest)
+    return trial(task)
 
 
 def test_a_trial_that_ends_its_process_is_a_row_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "trial", deadly_trial)
-    asked = dict(labels=["random", "brightness", "distance to the mean"], classes=["0", "1"], seeds=1, budget="smoke")
-    rows = bench.run("digits", tmp_path, **asked, workers=2)
+    options = dict(labels=["random", "brightness", "distance to the mean"], classes=["0", "1"], seeds=1, budget="smoke")
+    rows = run("digits", tmp_path, **options, workers=2)
     assert len(rows) == 6 and {r["label"] for r in rows if "error" in r} == {"random"}
     assert all("process ended" in r["error"] for r in rows if r["label"] == "random")
-    assert bench.run("digits", tmp_path, **asked, workers=2) == []
+    assert run("digits", tmp_path, **options, workers=2) == []
 
 
 def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
@@ -210,29 +228,40 @@ def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
 
     with monkeypatch.context() as m:
         m.setattr(methods.Trivial, "train", broken)
-        (row,) = bench.run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke")
+        (row,) = run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke")
     assert row["error"] == "RuntimeError: out of luck"
-    asked = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
-    assert bench.run("digits", tmp_path, **asked) == []
-    (row,) = bench.run("digits", tmp_path, **asked, retry=True)
+    options = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
+    assert run("digits", tmp_path, **options) == []
+    (row,) = run("digits", tmp_path, **options, retry=True)
     assert 0 <= row["metrics"]["auroc"] <= 1
+
+
+def test_a_method_that_is_named_twice_runs_once():
+    tasks = bench.tasks("digits", labels=["fence-gan", "FenceGAN", "1-nn"], classes=["0"], seeds=1)
+    assert [task.label for task in tasks] == ["FenceGAN", "1-NN"]
+
+
+def test_a_damaged_row_is_refused_with_its_line(tmp_path):
+    (tmp_path / "digits.jsonl").write_text('{}\n{"suite": \n')
+    with pytest.raises(InputError, match="line 2 is not valid JSON; delete it"):
+        run("digits", tmp_path, labels=["random"])
 
 
 def test_wrong_names_are_refused(tmp_path):
     with pytest.raises(InputError, match="no suite 'x', nor data of that name; there are digits"):
-        bench.run("x", tmp_path)
+        run("x", tmp_path)
     with pytest.raises(InputError, match="no method 'x'"):
-        bench.run("digits", tmp_path, labels=["x"])
+        run("digits", tmp_path, labels=["x"])
     with pytest.raises(InputError, match="no class x"):
-        bench.run("digits", tmp_path, classes=["x"])
+        run("digits", tmp_path, classes=["x"])
     with pytest.raises(InputError, match="device='cuda:99' cannot be used here"):
-        bench.run("digits", tmp_path, device="cuda:99")
+        run("digits", tmp_path, device="cuda:99")
 
 
 def test_the_device_reaches_the_detector_and_the_row(tmp_path, monkeypatch):
     seen, train = [], methods.Trivial.train
     monkeypatch.setattr(methods.Trivial, "train", lambda self, x: (seen.append(self.device), train(self, x)))
-    (row,) = bench.run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke", device="cpu")
+    (row,) = run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke", device="cpu")
     assert seen == ["cpu"] == [row["device"]]
 
 
@@ -250,16 +279,16 @@ def test_tables_print_published_beside_measured(tmp_path):
         row["metrics"]["f1_above"] = 0.3 if row["class"] == "0" else 0.5
     rows += [row_of("random", "0", 0, 0.5), {**row_of("VAE", "0", 0, 0.5), "error": "RuntimeError: no"}]
     (tmp_path / "study-mnist.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    (table,) = tables.collect(rows)
+    (table,) = collect(rows, SUITES.values())
     line = next(line for line in table.lines if line.label == "GANomaly")
     own = np.mean([line.published[c].value for c in ("0", "1")])
-    head, body = tables.cells(table)
-    cells = next(values for found, values in body if found is line and values[1] == "quick, cpu")
-    assert cells[head.index("0")] == "0.850 ± 0.071" and cells[head.index("trials")] == "4"
-    assert float(cells[head.index("difference")]) == pytest.approx(0.85 - own, abs=1e-3)
-    head, body = tables.measures(table)
-    cells = next(values for found, values in body if found is line)
-    assert cells[head.index("F1")] == "0.400" and cells[head.index("AP, anomalies positive")] == "-"
+    head, body = cells(table)
+    values = next(cells for found, cells in body if found is line and cells[1] == "quick, cpu")
+    assert values[head.index("0")] == "0.850 ± 0.071" and values[head.index("trials")] == "4"
+    assert float(values[head.index("difference")]) == pytest.approx(0.85 - own, abs=1e-3)
+    head, body = measures(table)
+    values = next(cells for found, cells in body if found is line)
+    assert values[head.index("F1")] == "0.400" and values[head.index("AP, anomalies positive")] == "-"
     md, page = (path.read_text() for path in bench.write(tmp_path, tmp_path / "out"))
     assert "| *random* |" in md and "failed: VAE: RuntimeError: no" in md
     assert f"published by {line.published['0'].source}: ALAD, FenceGAN, GANomaly" in md
@@ -276,21 +305,53 @@ def test_only_rows_of_the_present_settings_count(budget):
     shorter = row | dict(settings=settings | dict(epochs=1), metrics=dict(auroc=0.1))
     gone = row | dict(label="a method of the past")
     other = row | dict(preset="another")
-    assert grid.current(suite, [failed, shorter, gone, other, row]) == [row]
+    assert current(suite, [failed, shorter, gone, other, row]) == [row]
     known = row | dict(parameters=parameters("VAE", preset, settings))
-    assert grid.current(suite, [known]) == [known] and known["parameters"]["latent_dim"]
-    assert not grid.current(suite, [known | dict(parameters=known["parameters"] | dict(latent_dim=3))])
-    (table,) = tables.collect([failed, shorter, gone, other, row])
+    assert current(suite, [known]) == [known] and known["parameters"]["latent_dim"]
+    assert not current(suite, [known | dict(parameters=known["parameters"] | dict(latent_dim=3))])
+    (table,) = collect([failed, shorter, gone, other, row], [suite])
     (line,) = [line for line in table.lines if line.rows or line.failed]
     assert line.measured == {"0": [0.9]} and not line.failed
-    assert "left out (other settings, or run again since): 4" in tables._sizes(table)
-    assert ("Networks saw images of 16 x 16 pixels." in tables._sizes(table)) == (budget == "quick")
-    assert not list(tables.collect([shorter]))
+    assert "left out (other settings, or run again since): 4" in caption(table)
+    assert ("Networks saw images of 16 x 16 pixels." in caption(table)) == (budget == "quick")
+    assert not list(collect([shorter], [suite]))
+    assert current(suite, [row, failed]) == [failed]  # the last row of a task
+
+
+def test_a_row_counts_in_whatever_words_its_parameters_were_asked_for(tmp_path):
+    spelled = Recipe("PCA", "PCAResidual", settings=dict(methods.PCAResidual.PRESETS["kddcup99"]))
+    short = Recipe("PCA", registry.name_of(methods.PCAResidual), preset="kddcup99")
+    other = Recipe("PCA", "PCAResidual", preset="kddcup99", settings=dict(n_components=7))
+    suites = [Suite("twice", "digits-lo", (recipe,)) for recipe in (spelled, short, other)]
+    (row,) = run(suites[0], tmp_path, classes=["0"], seeds=1, budget="smoke")
+    assert row["preset"] is None and row["settings"] and "metrics" in row
+    assert run(suites[1], tmp_path, classes=["0"], seeds=1, budget="smoke") == []
+    assert len(run(suites[2], tmp_path, classes=["0"], seeds=1, budget="smoke")) == 1
+    del row["parameters"]  # as an old row, which has nothing but the words
+    assert [len(current(suite, [row])) for suite in suites] == [1, 0, 0]
+
+
+def test_a_later_version_can_translate_the_parameters_of_earlier_rows(monkeypatch):
+    suite = SUITES["study-mnist"]
+    now = parameters("VAE", *suite.recipe("VAE").arguments("quick"))
+    then = {k: v for k, v in now.items() if k != "latent_dim"} | dict(code=now["latent_dim"])
+    row = row_of("VAE", "0", 0, 0.9, parameters=then, versions=dict(ganad="0.0.1"))
+    assert current(suite, [row]) == []
+
+    monkeypatch.setattr(methods.VAE, "CHANGES", (Change("0.1", renamed=dict(code="latent_dim")),), raising=False)
+    assert current(suite, [row]) == [row]
+
+
+@pytest.mark.parametrize("detector", methods.DETECTORS)
+def test_a_recipe_may_name_a_detector_as_the_command_line_does(detector):
+    assert registry.get(detector.__name__) is registry.get(registry.name_of(detector)) is detector
+    with pytest.raises(InputError, match="no method 'fence'"):
+        registry.get("fence")
 
 
 def test_unverified_figures_are_never_printed():
     rows = [row_of("DeepSVDD", "0", 0, 0.9, suite="adgan-mnist")]
-    (table,) = tables.collect(rows)
+    (table,) = collect(rows, SUITES.values())
     assert all(f.is_published for line in table.lines for f in line.published.values())
 
 
@@ -318,15 +379,17 @@ def ganad(*arguments):
 
 def test_a_folder_is_a_table_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    asked = ["bench", str(pictures(tmp_path / "parts")), "--methods", "DCAE,IsolationForest,random", "--seeds", "2"]
-    said = ganad(*asked)
-    assert "6/6" in said and "is best, AUROC" in said
-    (rows,) = [grid.read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
+    command = ["bench", str(pictures(tmp_path / "parts")), "--methods", "DCAE,IsolationForest,random", "--seeds", "2"]
+    said = ganad(*command)
+    assert "6/6" in said and "is best, AUROC" in said and said.count("so far: best ") == 6
+    (rows,) = [read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
     assert {(r["n_train"], r["metrics"]["n_anomalies"]) for r in rows} == {(48, 10)}
     assert "Detectors on parts" in (tmp_path / "parts-bench" / "TABLES.md").read_text()
-    assert "1/6" not in ganad(*asked)  # nothing is run again
+    assert "1/6" not in ganad(*command)  # nothing is run again
     (tmp_path / "parts" / "normal" / "0.png").unlink()
-    assert "6/6" in ganad(*asked)  # other data, other rows
+    assert "6/6" in ganad(*command)  # other data, other rows
+    (rows,) = [read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
+    assert {r["n_train"] for r in rows[6:]} == {47}  # in one process as well
 
 
 def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
@@ -335,12 +398,31 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "cancer.parquet")
     where = bench.OwnData(str(tmp_path / "cancer.parquet"), label="target", normal=("1",))
     suite = bench.own.suite(where, where.read())
-    rows = bench.run(suite, tmp_path, labels=["1-NN", "DCAE", "random"], seeds=2, budget="smoke", workers=2)
-    places = bench.own.ranking(suite, rows, "smoke")
+    rows = run(suite, tmp_path, labels=["1-NN", "DCAE", "random"], seeds=2, budget="smoke", workers=2)
+    places = ranking(suite, rows, "smoke")
     assert {p.recipe.label for p in places[:2]} == {"1-NN", "DCAE"} and places[-1].recipe.label == "random"
     gap = abs(np.mean([places[0].auroc[s] - places[1].auroc[s] for s in (0, 1)]))
-    said = bench.own.verdict(places)
+    said = verdict(places)
     assert said.startswith(f"{places[0].recipe.label} is best") and f"by {gap:.3f}" in said
+
+
+def test_the_first_rows_of_own_data_rank_something(tmp_path):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own.suite(where, where.read())
+    kinds = [task.suite.recipe(task.label).is_baseline for task in bench.tasks(suite, seeds=1)]
+    assert kinds == sorted(kinds, reverse=True) and 5 <= sum(kinds) < len(kinds)
+
+    def row(label, seed, auroc):
+        found = asked(Task(suite, label, seed=seed))
+        return found | dict(metrics=dict(auroc=auroc, average_precision=0.5, n=20), fit_s=1.0, score_s=0.1)
+
+    rows = [asked(Task(suite, "KDE")) | dict(error="RuntimeError: no")]
+    assert so_far(suite, rows, "quick") == ""
+    rows.append(row("LOF", 0, 0.934))
+    assert so_far(suite, rows, "quick") == "so far: best LOF (.93)"
+    rows += [row("random", 0, 0.5), row("GANomaly", 0, 1.0), row("LOF", 1, 0.914)]
+    assert so_far(suite, rows, "quick") == "so far: best GANomaly (1.00), LOF (.92)"
+    assert so_far(suite, rows, "paper") == ""
 
 
 def refused(*arguments):
@@ -388,12 +470,12 @@ def test_a_killed_benchmark_goes_on_to_the_rows_of_an_unbroken_one(tmp_path):
         time.sleep(0.01)
     running.kill()
     running.wait()
-    whole = grid.read(tmp_path / "whole" / "digits.jsonl")
+    whole = read(tmp_path / "whole" / "digits.jsonl")
     assert len(whole) == 16 and not any("error" in row for row in whole)
-    grid.mend(path)
-    assert 0 < len(grid.read(path)) < 16
+    mend(path)
+    assert 0 < len(read(path)) < 16
     subprocess.run([*command, path.parent], check=True, stdout=subprocess.DEVNULL)
-    order = [sorted(map(timeless, rows), key=grid.key) for rows in (grid.read(path), whole)]
+    order = [sorted(map(timeless, rows), key=key) for rows in (read(path), whole)]
     assert order[0] == order[1]
 
 

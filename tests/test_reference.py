@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ganad import protocols
-from ganad.bench import SUITES, grid
+from ganad.bench import SUITES
+from ganad.bench.rows import read
 
 RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 TOLERANCE = 0.01
@@ -40,7 +41,7 @@ study-cifar10; 1-NN, PCA;       .455 .715 .418 .621 .337 .655 .378 .632 .529 .72
 study-cifar10; PCA residual;    .402 .741 .370 .501 .329 .519 .499 .633 .378 .707
 """
 LINES = [[part.strip() for part in line.split(";")] for line in REFERENCE.strip().splitlines()]
-ROWS = {suite: grid.read(RESULTS / f"{suite}.jsonl") for suite in {line[0] for line in LINES}}
+ROWS = {suite: read(RESULTS / f"{suite}.jsonl") for suite in {line[0] for line in LINES}}
 
 
 def cells(suite: str, label: str, figures: str) -> dict[str, tuple[float, float | None]]:
@@ -79,7 +80,7 @@ def test_measured_rows_agree_with_the_reference(suite, label, figures):
 
 def kdd99(label: str) -> list[dict[str, float]]:
     """Metrics at paper length, a row a seed."""
-    rows = grid.read(RESULTS / "fencegan-kdd99.jsonl")
+    rows = read(RESULTS / "fencegan-kdd99.jsonl")
     found = [r["metrics"] for r in rows if (r["label"], r["budget"]) == (label, "paper")]
     assert found
     return found

@@ -1,9 +1,11 @@
-"""The papers' tables, re-measured: what is in one, a row of it, all rows, and the page that prints them."""
+"""The papers' tables, measured again: what is in one, a row of it, all rows, and the page that prints them."""
 
-from .grid import run
+from .grid import run, tasks
 from .own import OwnData
-from .suites import SUITES, Recipe, Suite
+from .recipes import Recipe, Suite
+from .rows import Task
+from .suites import SUITES
 from .tables import write
 from .trial import trial
 
-__all__ = ["SUITES", "OwnData", "Recipe", "Suite", "run", "trial", "write"]
+__all__ = ["SUITES", "OwnData", "Recipe", "Suite", "Task", "run", "tasks", "trial", "write"]

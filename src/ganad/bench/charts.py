@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .tables import Line
+from .lines import Line
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; --line: #8886; --ink: #1f6feb; --other: #d4572a; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 100rem; margin: 2rem auto; padding: 0 1rem; }}
-p, li {{ max-width: 50rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; white-space: nowrap; }}
-th, td {{ padding: .15rem .6rem; border-bottom: 1px solid var(--line); text-align: left; }}
-.published {{ opacity: .75; }}
-.baseline th {{ font-style: italic; font-weight: normal; }}
-.charts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 1rem; }}
-details {{ margin-top: 1rem; }} figure {{ margin: 0; }} figcaption {{ font-size: .85em; }}
-svg {{ width: 100%; height: auto; }}
-</style></head><body><main>
-<h1>{title}</h1>
-<p>{introduction}</p>
-{body}
-</main></body></html>
-"""
 _W, _H = 240, 150
 
 

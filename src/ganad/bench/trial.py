@@ -1,103 +1,60 @@
-"""One row of the results: one method fitted once, as a pure function of what the row says about it."""
+"""One trial: one detector fitted once and measured, as a pure function of its task."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import json
-import subprocess
-import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from sklearn.metrics import roc_curve
 
 from .. import metrics, protocols
 from ..data import Samples, refill
 from ..errors import InputError
-from .suites import SUITES, Budget, Suite
+from .machine import commit, peak_mb, reset_peak
+from .recipes import Source
+from .rows import Row, Task, asked, make, parameters
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from .own import OwnData
 
-_WATCHED = 1000  # test samples looked at after every epoch
-_AGAIN = 7  # test samples scored a second time, by themselves
+_WATCHED = 1000  # test samples that are scored after every epoch
+_AGAIN = 7  # test samples that are scored a second time, by themselves
 _GRID = 41  # points of a stored ROC curve
-_BINS = 30  # of a stored histogram
-_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings that say nothing of a method
+_BINS = 30  # bins of a stored histogram
 
 
-def trial(
-    suite: str | Suite,
-    label: str,
-    cls: str | None,
-    seed: int,
-    budget: Budget,
-    data_dir: str | None,
-    device: str = "auto",
-    *,
-    watch: bool = True,
-) -> dict[str, Any]:
-    """Fit one recipe of a suite on one class with one seed, and measure it; last epoch, no test label used.
+def trial(task: Task, *, watch: bool = True) -> Row:
+    """Fit a recipe on a class with a seed and measure it. The last epoch counts, and no test label is used.
 
-    ``watch`` records, and never uses, what the best epoch on the test labels would have claimed. A trial that fails
-    is a row with ``error``; only KeyboardInterrupt gets out.
+    ``watch`` also records what the best epoch on the test labels would have claimed; nothing uses that figure. A trial
+    that fails gives a row with ``error``. Raises InputError for a label that the suite does not have.
     """
-    entry = SUITES[suite] if isinstance(suite, str) else suite
-    row = asked(entry, label, cls, seed, budget)
+    row = asked(task)
     try:
-        return row | measured(
-            entry.protocol,
-            row["detector"],
-            row["preset"],
-            row["settings"],
-            cls,
-            seed,
-            entry.caps(budget),
-            data_dir,
-            watch,
-            entry.own,
-            device,
-        )
+        return row | measured(task, watch=watch)
     except Exception as error:  # a grid of hours must not end with one method's failure
         return row | {"error": f"{type(error).__name__}: {error}"}
 
 
-def asked(entry: Suite, label: str, cls: str | None, seed: int, budget: Budget) -> dict[str, Any]:
-    """The part of a row that is known before the trial, and says which trial it is."""
-    recipe = entry.recipe(label)
-    preset, settings = recipe.arguments(budget)
-    row: dict[str, Any] = {"suite": entry.name, "protocol": entry.protocol, "label": label, "detector": recipe.detector}
-    row |= {"class": cls, "seed": seed, "budget": budget, "preset": preset, "settings": settings}
-    return row | ({"data_hash": entry.own.hash} if entry.own else {})
-
-
-def measured(
-    protocol: str,
-    detector: str,
-    preset: str | None,
-    settings: dict[str, Any],
-    cls: str | None,
-    seed: int,
-    caps: tuple[int | None, int | None],
-    data_dir: str | None,
-    watch: bool,
-    own: OwnData | None = None,
-    device: str = "auto",
-) -> dict[str, Any]:
-    """The measured part of a row."""
+def measured(task: Task, *, watch: bool = True) -> Row:
+    """The measured part of a row. Raises whatever the data, the fit or the scores raise."""
     import torch
 
-    from .. import persist
+    from .. import files  # imports torch
 
-    samples, data = read(protocol, data_dir, own)
+    entry = protocols.PROTOCOLS[task.suite.protocol]
+    samples, data = read(task.suite.protocol, task.data_dir, task.suite.own)
     reset_peak()
-    entry = protocols.PROTOCOLS[protocol]
-    split = entry.split(samples, cls, seed, n_train=caps[0], n_test=caps[1])
+    n_train, n_test = task.suite.caps(task.budget)
+    split = entry.split(samples, task.cls, task.seed, n_train=n_train, n_test=n_test)
     x, x_test = split.take(refill(samples, split.train).x)
-    model = make(detector, preset, settings).set_params(random_state=seed, threads=1, verbose=0, device=device)
+    recipe = task.suite.recipe(task.label)
+    arguments = recipe.arguments(task.budget)
+    model = make(recipe.detector, *arguments)
+    model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
     model.fit(x, on_epoch=look)
@@ -105,9 +62,9 @@ def measured(
     scores = model.anomaly_score(x_test)
     end = time.perf_counter()
     refuse_peeking(model, x_test, scores)
-    out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=seed)
+    out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=task.seed)
     return {
-        "parameters": parameters(detector, preset, settings),
+        "parameters": parameters(recipe.detector, *arguments),
         "data": data,
         "split": split.hash,
         "n_train": len(x),
@@ -122,7 +79,7 @@ def measured(
         "peak_mb": peak_mb(),
         "device": str(model.device_),
         "gpu": torch.cuda.get_device_name() if model.device_.type == "cuda" else None,
-        "versions": persist.versions(),
+        "versions": files.versions(),
         "commit": commit(),
     }
 
@@ -136,33 +93,17 @@ def refuse_peeking(model: Detector, x: np.ndarray, scores: np.ndarray) -> None:
         )
 
 
-def make(detector: str, preset: str | None, settings: dict[str, Any]) -> Detector:
-    """The detector of a trial."""
-    from .. import methods
-
-    cls = getattr(methods, detector)
-    model: Detector = cls.preset(preset, **settings) if preset else cls(**settings)
-    return model
-
-
-def parameters(detector: str, preset: str | None, settings: dict[str, Any]) -> dict[str, Any]:
-    """All settings of a detector as a row holds them, those that the trial itself sets aside."""
-    found = make(detector, preset, settings).get_params()
-    out: dict[str, Any] = json.loads(json.dumps({k: v for k, v in found.items() if k not in _THE_TRIALS}, default=str))
-    return out
-
-
 @functools.lru_cache(maxsize=2)
-def read(protocol: str, data_dir: str | None, own: OwnData | None) -> tuple[Samples, str]:
-    """The data of the protocol or one's own, with their hash, kept for a worker's next trial."""
+def read(protocol: str, data_dir: str | None, own: Source | None) -> tuple[Samples, str]:
+    """The samples of the protocol or of the user, and their hash. They are kept for the worker's next trial."""
     samples = own.read() if own else protocols.read(protocol, data_dir=data_dir)
     return samples, samples.hash()
 
 
 class Watch:
-    """Called after every epoch: scores of test samples at the epochs of the last stage.
+    """Called after every epoch: keeps the scores of some test samples at the epochs of the last stage.
 
-    It holds no labels, so none is within a fit's reach; they meet the scores when the fit is over.
+    It holds no labels, so a fit cannot reach any. The labels meet the scores after the fit.
     """
 
     def __init__(self, x: np.ndarray):
@@ -170,7 +111,7 @@ class Watch:
         self.x = x[self.rows]
         self.scores: list[np.ndarray] = []
         self.stage = ""
-        self.seconds = 0.0  # no part of the fit's time
+        self.seconds = 0.0  # time spent here, which the fit's time must not include
 
     def __call__(self, model: Detector) -> None:
         start = time.perf_counter()
@@ -183,7 +124,7 @@ class Watch:
         self.seconds += time.perf_counter() - start
 
     def best(self, y: np.ndarray) -> float | None:
-        """Highest AUROC of an epoch, given the labels of all test samples; None where no epoch has one."""
+        """The highest AUROC of an epoch, given the labels of all test samples; None if no epoch has one."""
         y = y[self.rows]
         if y.min() == y.max():
             return None
@@ -191,52 +132,14 @@ class Watch:
 
 
 def roc(y: np.ndarray, score: np.ndarray) -> list[float]:
-    """True positive rates at equally spaced false positive rates 0 .. 1."""
-    from sklearn.metrics import roc_curve
-
+    """True positive rates at equally spaced false positive rates from 0 to 1."""
     fpr, tpr, _ = roc_curve(y, score)
     return [round(float(v), 4) for v in np.interp(np.linspace(0, 1, _GRID), fpr, tpr)]
 
 
 def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list[float]]:
-    """Counts of normal and anomalous samples over the bulk of the scores; what lies outside counts at the ends."""
+    """Counts of normal and anomalous samples over the bulk of the scores; scores outside count in the outer bins."""
     low, high = np.quantile(score, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     counts = [np.histogram(np.clip(score[y == k], edges[0], edges[-1]), edges)[0].tolist() for k in (0, 1)]
     return {"edges": [float(edges[0]), float(edges[-1])], "normal": counts[0], "anomalous": counts[1]}
-
-
-def reset_peak() -> None:
-    """Let ``peak_mb`` begin anew, where the system can: a worker has many trials."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_mb() -> float | None:
-    """Largest resident memory of this worker since ``reset_peak``; of all its trials where that does nothing."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20)
-
-
-@functools.cache
-def commit() -> str | None:
-    """The revision of this package's source, with + where files differ from it; None outside a repository."""
-    here = Path(__file__).parent
-    try:
-        name = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=True
-        )
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--", str(here.parent)],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return name.stdout.strip() + ("+" if changed.stdout.strip() else "")

@@ -60,7 +60,8 @@ def bench(
 
     On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
     """
-    from ..bench import SUITES, OwnData, Suite, grid, own, run, write
+    from ..bench import SUITES, OwnData, Suite, own, ranking, rows, run, tasks, write
+    from ..bench.grid import path_of
     from ..progress import Bar
 
     if budget not in ("smoke", "quick", "paper"):
@@ -80,20 +81,25 @@ def bench(
         what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
         outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
         typer.echo(f"{done}/{total} {what}: {outcome}")
+        if mine and (standing := ranking.so_far(mine, rows.read(path_of(mine.name, folder)), budget)):  # type: ignore[arg-type]
+            typer.echo(standing)
 
     end = time.monotonic() + 3600 * hours if hours is not None else None
     try:
         for entry in chosen:
-            run(
+            todo = tasks(
                 entry,
-                folder,
                 labels=split(methods) or None,
                 classes=split(classes) or None,
                 seeds=seeds,
                 budget=budget,  # type: ignore[arg-type]
-                workers=workers,
-                device=device,
                 data_dir=data_dir,
+                device=device,
+            )
+            run(
+                todo,
+                folder,
+                workers=workers,
                 hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
                 retry=retry,
                 on_row=show,
@@ -102,9 +108,9 @@ def bench(
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is None or samples is None:
         return
-    places = own.ranking(mine, grid.read(folder / f"{mine.name}.jsonl"), budget)  # type: ignore[arg-type]
+    places = ranking.ranking(mine, rows.read(path_of(mine.name, folder)), budget)  # type: ignore[arg-type]
     if places:
-        typer.echo("\n".join(["", *own.printed(places), "", own.verdict(places)]))
+        typer.echo("\n".join(["", *ranking.printed(places), "", ranking.verdict(places)]))
     for path in write(folder, folder, mine):
         typer.echo(f"wrote {path}")
     list_unreadable(samples, skip_bad)

@@ -5,7 +5,7 @@ from .input import InputSpec
 from .network import Batches, GenerativeDetector, NetworkDetector, Updates
 from .scaling import Scaling
 from .scoring import frozen
-from .versions import Change, upgraded
+from ..changes import Change, upgraded
 
 __all__ = [
     "Batches",

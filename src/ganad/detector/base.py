@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import calibrate, devices, settings
+from ..changes import Change
 from ..deprecation import renamed
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
@@ -30,7 +31,7 @@ from .input import InputSpec, as_array
 from .parts import offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
-from .versions import Change
+
 
 if TYPE_CHECKING:
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import files
+from ..changes import upgraded
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
@@ -26,7 +27,7 @@ from ..seeds import isolated_rng
 from .input import InputSpec
 from .scaling import Scaling
 from .scoring import frozen
-from .versions import upgraded
+
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
 _NOT_STATE = {"nets_", "input_", "device_"}

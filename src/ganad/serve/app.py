@@ -79,8 +79,8 @@ def about(detector: Detector) -> dict[str, Any]:
     """Method, input and threshold of a detector."""
     return {
         "method": type(detector).__name__,
-        "kind": "images" if len(detector.sample_shape_) > 1 else "table",
-        "sample_shape": list(detector.sample_shape_),
+        "kind": "images" if detector.input_.is_image else "table",
+        "sample_shape": list(detector.input_.sample_shape),
         "columns": list(getattr(detector, "columns_", None) or []),
         "threshold": finite(detector.threshold_),
         "calibrated": hasattr(detector, "calibration_"),

@@ -21,7 +21,7 @@ KINDS |= dict.fromkeys(_PARQUET, "parquet")
 def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """Samples and their names; Refused with 422 and a sentence for what cannot be read."""
     kind = kind_of(content_type, body)
-    images = len(detector.sample_shape_) > 1
+    images = detector.input_.is_image
     if images != (kind == "image"):
         wanted = "images" if images else "table rows, as JSON, CSV or Parquet"
         raise Refused(415, f"this model scores {wanted}, and the body is {kind}")

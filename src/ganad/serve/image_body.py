@@ -27,7 +27,7 @@ def is_light(body: bytes) -> bool:
 
 def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
     """One image as the model's training images were read."""
-    height, width = detector.sample_shape_[:2]
-    mode = "RGB" if len(detector.sample_shape_) == 3 and detector.sample_shape_[2] == 3 else "L"
+    height, width = detector.input_.sample_shape[:2]
+    mode = "RGB" if len(detector.input_.sample_shape) == 3 and detector.input_.sample_shape[2] == 3 else "L"
     pixels = decode_one(body, (height, width), mode, limits.pixels)
-    return pixels.reshape(1, *detector.sample_shape_), ["image"]
+    return pixels.reshape(1, *detector.input_.sample_shape), ["image"]

@@ -24,7 +24,7 @@ def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[n
     rows = json_rows(body, limits) if kind == "json" else []
     refuse_more(len(rows), limits)
     if rows and all(isinstance(row, list) for row in rows):
-        return single_precision(plain_rows(rows, detector.sample_shape_[0])), [str(i) for i in range(len(rows))]
+        return single_precision(plain_rows(rows, detector.input_.sample_shape[0])), [str(i) for i in range(len(rows))]
     if not all(isinstance(row, dict) for row in rows):
         raise InputError("rows must all be objects of column and value, or all lists of numbers")
     if source.get("kind") != "table":

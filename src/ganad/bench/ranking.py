@@ -1,0 +1,100 @@
+"""The methods of one suite by their AUROC: a ranking, its standing while rows come in, and a verdict."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .recipes import Budget, Recipe, Suite
+from .rows import Row, current
+
+
+@dataclass
+class Place:
+    """One line of a ranking; values over seeds."""
+
+    recipe: Recipe
+    auroc: dict[int, float]  #: by seed
+    ap: list[float]
+    fit_s: float
+    score_ms: float  #: for one sample
+
+    @property
+    def mean(self) -> float:
+        """AUROC, the mean over seeds."""
+        return statistics.mean(self.auroc.values())
+
+
+def ranking(entry: Suite, rows: Iterable[Row], budget: Budget) -> list[Place]:
+    """The methods of a suite without classes by their mean AUROC, best first. Failed trials do not count."""
+    places = []
+    counted = [r for r in current(entry, rows) if r["budget"] == budget and "error" not in r]
+    for recipe in entry.recipes:
+        mine = [r for r in counted if r["label"] == recipe.label]
+        if mine:
+            places.append(
+                Place(
+                    recipe,
+                    auroc={r["seed"]: r["metrics"]["auroc"] for r in mine},
+                    ap=[r["metrics"]["average_precision"] for r in mine],
+                    fit_s=statistics.mean(r["fit_s"] for r in mine),
+                    score_ms=statistics.mean(1000 * r["score_s"] / r["metrics"]["n"] for r in mine),
+                )
+            )
+    return sorted(places, key=lambda p: -p.mean)
+
+
+def printed(places: list[Place]) -> list[str]:
+    """A ranking as lines for a terminal."""
+    wide = max(len(p.recipe.label) for p in places) + 4
+    lines = [f"{'':{wide}}{'AUROC':15}{'AP':15}{'fit, s':>8}{'score, ms':>11}"]
+    for p in places:
+        mark = " *" if p.recipe.is_baseline else ""
+        auroc, ap = _spread(list(p.auroc.values())), _spread(p.ap)
+        lines.append(f"{p.recipe.label + mark:{wide}}{auroc:15}{ap:15}{p.fit_s:8.1f}{p.score_ms:11.3f}")
+    return [*lines, "* needs no network, or no training"]
+
+
+def so_far(entry: Suite, rows: Iterable[Row], budget: Budget) -> str:
+    """The two best methods of the rows that exist, as one line for a terminal; "" while no trial has succeeded."""
+    leaders = ranking(entry, rows, budget)[:2]
+    if not leaders:
+        return ""
+    return "so far: best " + ", ".join(f"{p.recipe.label} ({_short(p.mean)})" for p in leaders)
+
+
+def verdict(places: list[Place]) -> str:
+    """Names the best method and says whether its lead over the best baseline exceeds the spread over seeds.
+
+    If the best method is a baseline, it is compared with the best network.
+    """
+    best = places[0]
+    others = [p for p in places if p.recipe.is_baseline != best.recipe.is_baseline]
+    said = f"{best.recipe.label} is best, AUROC {best.mean:.3f}"
+    if not others:
+        missing = "network" if best.recipe.is_baseline else "baseline"
+        return f"{said}; no {missing} was measured, so there is nothing to compare it with."
+    rival = others[0]
+    # both have the same split at the same seed, so the difficulty of a split drops out
+    gaps = [best.auroc[seed] - rival.auroc[seed] for seed in sorted(best.auroc.keys() & rival.auroc.keys())]
+    if len(gaps) < 2:
+        known = "one seed cannot show how much results vary; use --seeds 3"
+        return f"{said}, ahead of {rival.recipe.label} ({rival.mean:.3f}); {known}."
+    gap, sd = statistics.mean(gaps), statistics.stdev(gaps)
+    figures = f"by {gap:.3f} ± {sd:.3f} over {len(gaps)} seeds"
+    if best.recipe.is_baseline:
+        kind = f"and needs no network; it leads the best network, {rival.recipe.label}, {figures}"
+        return f"{said}, {kind}{'' if gap > sd else ', no more than the seeds vary'}."
+    if gap > sd:
+        return f"{said}; it beats the best baseline, {rival.recipe.label}, {figures}, more than the seeds vary."
+    return f"{said}, but it beats the best baseline, {rival.recipe.label}, only {figures}: the baseline does as well."
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.mean(values):.3f}" + (f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def _short(value: float) -> str:
+    """Two decimals without the zero before them: .93, but 1.00."""
+    return f"{value:.2f}".removeprefix("0")

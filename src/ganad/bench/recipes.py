@@ -1,0 +1,91 @@
+"""What a line of a table and a table are made of: recipes, suites and their three budgets.
+
+paper  the published settings at their published length, or a method's defaults where nothing is published for the data
+quick  the same protocol at a length that two CPU cores manage; the time it takes decided that length, and a note says
+       where a result had a part in it
+smoke  minutes for everything, to see that it runs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal, Protocol
+
+from ..data import Samples
+from ..errors import InputError
+
+Budget = Literal["paper", "quick", "smoke"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One line of a table."""
+
+    label: str  #: what the papers call the method, so that a published figure is found by it
+    detector: str  #: the detector's class or its name
+    _: KW_ONLY
+    preset: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  #: for all budgets
+    quick: Mapping[str, Any] = field(default_factory=dict)  #: changes that shorten the training
+    is_baseline: bool = False
+    paper: str | None = None  #: the preset at ``paper``, for a recipe whose shorter budgets start from the defaults
+    note: str = ""  #: what a reader of its ``quick`` rows must know
+
+    def arguments(self, budget: Budget) -> tuple[str | None, dict[str, Any]]:
+        """Preset and settings for a budget."""
+        settings = dict(self.settings)
+        if budget == "paper":
+            return self.paper or self.preset, settings
+        settings |= self.quick
+        if budget == "smoke":
+            settings |= {k: 1 for k in self.quick if k.endswith("epochs")}
+        return self.preset, settings
+
+
+class Source(Protocol):
+    """Data that no protocol knows. A worker process must be able to unpickle a source.
+
+    Two sources are equal only if their samples are, so that a worker can keep what it has read.
+    """
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def hash(self) -> str:
+        """The hash of the samples; rows made from other samples do not count."""
+        ...
+
+    def read(self) -> Samples:
+        """The samples, with the classes that the suite's protocol asks for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One table: a protocol and the recipes that are measured under it."""
+
+    name: str
+    protocol: str
+    recipes: tuple[Recipe, ...]
+    _: KW_ONLY
+    quick_train: int | None = None  #: training samples kept at ``quick``; None keeps all
+    quick_test: int | None = None  #: test samples kept at ``quick``; None keeps all
+    classes: tuple[str, ...] | None = None  #: the classes that are measured; None means all of the protocol
+    own: Source | None = None  #: where the data are, if the protocol does not say
+
+    def caps(self, budget: Budget) -> tuple[int | None, int | None]:
+        """The largest numbers of training and test samples for a budget; None means all."""
+        if budget == "paper":
+            return None, None
+        if budget == "smoke":
+            return 500, 300
+        return self.quick_train, self.quick_test
+
+    def recipe(self, label: str) -> Recipe:
+        """The recipe with this label. Raises InputError if there is none."""
+        for recipe in self.recipes:
+            if recipe.label == label:
+                return recipe
+        known = ", ".join(r.label for r in self.recipes)
+        raise InputError(f"{self.name} has no method {label!r}; it has {known}")

@@ -1,0 +1,130 @@
+"""What a row of the results is: the task behind it, whether it still counts, and how its file is read."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import registry
+from ..changes import upgraded
+from ..errors import InputError
+from .recipes import Budget, Suite
+
+if TYPE_CHECKING:
+    from ..detector import Detector
+
+Row = dict[str, Any]
+
+_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings that the trial chooses, not the recipe
+_IDENTITY = ("suite", "label", "class", "seed", "budget")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One row to be made: a recipe of a suite, the class it is measured on, and the seed."""
+
+    suite: Suite
+    label: str
+    cls: str | None = None  #: a class of the suite's protocol; None if the protocol has none
+    seed: int = 0
+    budget: Budget = "quick"
+    data_dir: str | None = None  #: folder with the data sets; None means the default one
+    device: str = "auto"
+
+
+def asked(task: Task) -> Row:
+    """The part of a row that is known before the trial. Raises InputError if the suite has no such label."""
+    suite, recipe = task.suite, task.suite.recipe(task.label)
+    preset, settings = recipe.arguments(task.budget)
+    row: Row = {"suite": suite.name, "protocol": suite.protocol, "label": task.label, "detector": recipe.detector}
+    row |= {"class": task.cls, "seed": task.seed, "budget": task.budget, "preset": preset, "settings": settings}
+    return row | ({"data_hash": suite.own.hash} if suite.own else {})
+
+
+def key(row: Row) -> str:
+    """What makes two rows answers to the same question, whatever settings each of them had."""
+    return json.dumps([*(row[name] for name in _IDENTITY), row.get("data_hash")])
+
+
+def current(suite: Suite, rows: Iterable[Row]) -> list[Row]:
+    """The rows that the suite would make today: for each task the last one, because a retry follows a failure."""
+    labels = {recipe.label for recipe in suite.recipes}
+    found: dict[str, Row] = {}
+    for row in rows:
+        if row.get("suite") != suite.name or row["label"] not in labels:
+            continue
+        wanted = asked(Task(suite, row["label"], row["class"], row["seed"], row["budget"]))
+        if key(row) == key(wanted) and is_current(wanted, row):
+            found[key(row)] = row
+    return list(found.values())
+
+
+def is_current(wanted: Row, row: Row) -> bool:
+    """Whether ``row`` has the settings that ``wanted``, the same row as asked for today, would lead to.
+
+    A row with its detector's parameters in full counts while these are what the recipe leads to, in whatever words it
+    was asked for. A row without them (an old one, or a failure) counts while its preset and settings are the recipe's.
+    """
+    if row.get("parameters") is None:
+        return _words(row) == _words(wanted)
+    return same_parameters(_known_parameters(wanted["detector"], *_words(wanted)), row)
+
+
+def same_parameters(wanted: dict[str, Any], row: Row) -> bool:
+    """Whether a row was made with the parameters ``wanted``.
+
+    The only place that compares parameters. What an earlier version called otherwise, or did not have, is translated
+    first, as it is for a model file of that version.
+    """
+    found = upgraded(registry.get(row["detector"]), row["parameters"], row.get("versions", {}).get("ganad", "0"))
+    return found == wanted
+
+
+def _words(row: Row) -> tuple[str | None, str]:
+    """Preset and settings as a row spells them, as JSON, so that a tuple equals the list that a file makes of it."""
+    return row["preset"], json.dumps(row["settings"], sort_keys=True)
+
+
+@functools.cache
+def _known_parameters(detector: str, preset: str | None, settings: str) -> dict[str, Any]:
+    return parameters(detector, preset, json.loads(settings))
+
+
+def make(detector: str, preset: str | None, settings: dict[str, Any]) -> Detector:
+    """An unfitted detector from the words of a row. Raises InputError for an unknown detector or preset."""
+    cls = registry.get(detector)
+    return cls.preset(preset, **settings) if preset else cls(**settings)
+
+
+def parameters(detector: str, preset: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """All settings of a detector as a row holds them, without those that every trial chooses itself."""
+    found = make(detector, preset, settings).get_params()
+    chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
+    out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
+    return out
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a results file, none if there is no file. Raises InputError, with the line, for a damaged one."""
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise InputError(f"{path}: line {number} is not valid JSON; delete it") from error
+    return rows
+
+
+def mend(path: Path) -> None:
+    """Remove a last line that was cut short when the program was killed."""
+    if not path.exists():
+        return
+    text = path.read_bytes()
+    if text and not text.endswith(b"\n"):
+        path.write_bytes(text[: text.rfind(b"\n") + 1])

@@ -1,0 +1,62 @@
+"""The tables: each a protocol, its recipes, and the numbers of samples at ``quick``."""
+
+from __future__ import annotations
+
+from ..baselines import plain
+from ..recipes import Recipe, Suite
+from .digits import DIGITS
+from .images import images
+from .readings import READINGS
+from .tables import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
+
+_IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # what the two papers compare
+_FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", "GANomaly")
+
+
+def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, ...]:
+    return tuple(r for r in recipes if r.label in labels)
+
+
+SUITES: dict[str, Suite] = {
+    s.name: s
+    for s in (
+        Suite("digits", "digits-lo", DIGITS + plain(40)),
+        Suite("readings", "digits-lo", READINGS + plain(40), classes=("0",)),
+        Suite("study-mnist", "mnist-lo-official", images("mnist") + plain(40), quick_train=12_000, quick_test=1_000),
+        Suite(
+            "study-cifar10", "cifar-lo-official", images("cifar10") + plain(60), quick_train=12_000, quick_test=1_000
+        ),
+        Suite(
+            "igmm-gan-mnist",
+            "mnist-lo-8020",
+            _of(images("mnist"), _IGMM_PAPER) + plain(40),
+            quick_train=12_000,
+            quick_test=1_000,
+        ),
+        Suite(
+            "fencegan-mnist",
+            "mnist-lo-8020",
+            _of(images("mnist"), _FENCE_PAPER) + plain(40),
+            quick_train=12_000,
+            quick_test=1_000,
+        ),
+        Suite(
+            "fencegan-cifar10",
+            "cifar-lo-8020",
+            _of(images("cifar10"), _FENCE_PAPER) + plain(60),
+            quick_train=12_000,
+            quick_test=1_000,
+        ),
+        Suite("adgan-mnist", "mnist-one-official", images("mnist") + plain(40), quick_train=5_000, quick_test=1_000),
+        Suite(
+            "adgan-cifar10", "cifar-one-official", images("cifar10") + plain(60), quick_train=5_000, quick_test=1_000
+        ),
+        Suite("fencegan-2d", "blob-one", PLANE),
+        Suite("fencegan-kdd99", "kdd-half", KDD + KDD_PLAIN, quick_train=50_000, quick_test=50_000),
+        Suite("arrhythmia", "arrhythmia-half", SMALL_TABLE + TABLE_PLAIN),
+        Suite("alad-arrhythmia", "arrhythmia-alad", SMALL_TABLE + TABLE_PLAIN),
+        Suite("ocan-fraud", "card-fraud-raw", FRAUD + TABLE_PLAIN),
+        Suite("mmoc-production", "prod-3936-22", LINE + TABLE_PLAIN),
+        Suite("lsun", "lsun-bedroom", (Recipe("ADGAN", "ADGAN", preset="lsun", quick=dict(epochs=1)), *plain(60))),
+    )
+}
