@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 from typer.testing import CliRunner
 
-from ganad import InputError, bench, methods, metrics, protocols
+from ganad import InputError, bench, methods, metrics, protocols, registry
 from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
 from ganad.bench.cells import caption, cells, measures
 from ganad.bench.lines import collect
@@ -27,7 +27,6 @@ from ganad.changes import Change
 from ganad.cli.main import app
 from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
 from ganad.protocols import PROTOCOLS
-from ganad import registry
 
 QUICK = ("DCAE", "KDE", "random")
 #: what a second run of a trial may change

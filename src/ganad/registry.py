@@ -15,8 +15,8 @@ import importlib
 import inspect
 import os
 import sys
-from importlib.util import find_spec
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 

@@ -50,7 +50,7 @@ class Bound:
 
 
 #: A whole number of which there must be one: a size, a width, a batch.
-Size = Annotated[int, Bound(low=0, open_low=True)]
+Count = Annotated[int, Bound(low=0, open_low=True)]
 #: A real number above zero.
 Positive = Annotated[float, Bound(low=0, open_low=True)]
 #: A share that may be nothing but never all.

@@ -23,7 +23,7 @@ from ..explain import integrated_gradients, residual
 from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng, seed_from
-from ..settings import Bound, Size
+from ..settings import Bound, Count
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
 from .fitted import Fitted
@@ -31,7 +31,6 @@ from .input import InputSpec, as_array
 from .parts import offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
-
 
 if TYPE_CHECKING:
 
@@ -86,7 +85,7 @@ class Detector(Fitted, Thresholds, Estimator):
     """
 
     contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
-    threshold_samples: Size = 10_000  #: training samples, at most, whose scores set the threshold
+    threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
     scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
@@ -249,9 +248,7 @@ class Detector(Fitted, Thresholds, Estimator):
         return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
 
     # where fit's keywords go is not for scikit-learn's metadata routing to say
-    __metadata_request__fit: ClassVar[dict[str, str]] = {
-        name: UNUSED for name in "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split()
-    }
+    __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys("checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED)
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 import numpy as np
@@ -27,7 +27,6 @@ from ..seeds import isolated_rng
 from .input import InputSpec
 from .scaling import Scaling
 from .scoring import frozen
-
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
 _NOT_STATE = {"nets_", "input_", "device_"}

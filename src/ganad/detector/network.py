@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import devices
 from ..errors import InputError
 from ..seeds import isolated_rng
-from ..settings import Bound, Positive, Share, Size
+from ..settings import Bound, Positive, Share, Count
 from ..training import Run, Step, Stream, TrainingSet
 from .base import Detector
 
@@ -172,7 +172,7 @@ class NetworkDetector(Detector):
 class GenerativeDetector(NetworkDetector):
     """Base of the detectors with a generator: a network that turns codes into samples."""
 
-    latent_dim: Size = 100  #: size of z
+    latent_dim: Count = 100  #: size of z
 
     def noise(self, n: int) -> Tensor:
         """``(n, latent_dim)`` standard normal codes on the device."""
