@@ -19,7 +19,7 @@ from ganad import InputError, bench, methods, metrics, protocols
 from ganad.bench import SUITES, grid, tables
 from ganad.bench.trial import make, measured, parameters, peak_mb, reset_peak, trial
 from ganad.cli import app
-from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
+from ganad.data.sets import kddcup99
 from ganad.protocols import PROTOCOLS
 
 QUICK = ("DCAE", "KDE", "random")
@@ -295,7 +295,7 @@ def test_unverified_figures_are_never_printed():
 
 
 def test_the_column_called_minus_count():
-    numeric = [name for name in KDD_FEATURES if name not in KDD_CATEGORICAL]  # these come first
+    numeric = [name for name in kddcup99.FEATURES if name not in kddcup99.CATEGORICAL]  # these come first
     settings = SUITES["fencegan-kdd99"].recipe("minus count").settings
     assert numeric[settings["column"]] == "count" and settings["sign"] == -1.0
 

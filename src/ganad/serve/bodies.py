@@ -18,7 +18,7 @@ import pyarrow.parquet
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from ..data.folder import decode_one
+from ..data.decode import decode_one
 from ..data.samples import Samples
 from ..data.table import encode, iter_table
 from ..detector import Detector
