@@ -2,6 +2,8 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,6 +83,14 @@ def test_an_interrupted_decode_is_not_taken_for_a_complete_one(tmp_path, monkeyp
         load(tmp_path)
     monkeypatch.setattr(pixel_cache, "decode", original)
     assert len(load(tmp_path).x) == 5
+
+
+def test_a_cache_with_unreadable_files_is_whole_without_assertions_too(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i) if i else b"")
+    code = f"from ganad.data import load; print(load({str(tmp_path)!r}).x.shape)"
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(2, 24, 24)", done.stderr
 
 
 def one(tmp_path, image, name="x.png", **options):
