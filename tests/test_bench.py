@@ -25,7 +25,7 @@ from ganad.bench.rows import asked, current, key, make, mend, parameters, read
 from ganad.bench.trial import measured
 from ganad.changes import Change
 from ganad.cli.main import app
-from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
+from ganad.data.sets import kddcup99
 from ganad.protocols import PROTOCOLS
 
 QUICK = ("DCAE", "KDE", "random")
@@ -355,7 +355,7 @@ def test_unverified_figures_are_never_printed():
 
 
 def test_the_column_called_minus_count():
-    numeric = [name for name in KDD_FEATURES if name not in KDD_CATEGORICAL]  # these come first
+    numeric = [name for name in kddcup99.FEATURES if name not in kddcup99.CATEGORICAL]  # these come first
     settings = SUITES["fencegan-kdd99"].recipe("minus count").settings
     assert numeric[settings["column"]] == "count" and settings["sign"] == -1.0
 
