@@ -20,9 +20,9 @@ from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ganad
-from ganad.scorefile import ScoreFile
 from ganad.data import iter_table
 from ganad.registry import name_of
+from ganad.scorefile import ScoreFile
 
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
 

@@ -29,7 +29,13 @@ def build_app(arguments: list[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     fits = "fit" in arguments
-    for command in (fit.fit_for(arguments) if fits else fit.fit, score.score, service.export, service.serve, bench.bench):
+    for command in (
+        fit.fit_for(arguments) if fits else fit.fit,
+        score.score,
+        service.export,
+        service.serve,
+        bench.bench,
+    ):
         app.command(no_args_is_help=True)(command)
     for command in (bench.tables, show.methods, show.datasets, show.doctor, demo.demo):
         app.command()(command)

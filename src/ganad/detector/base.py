@@ -248,7 +248,9 @@ class Detector(Fitted, Thresholds, Estimator):
         return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
 
     # where fit's keywords go is not for scikit-learn's metadata routing to say
-    __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys("checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED)
+    __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
+        "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
+    )
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""

@@ -95,7 +95,10 @@ def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
     spec = detector.input_
     tensors = {f"nets/{k}": v for k, v in detector.nets_.state_dict().items()}
-    tensors |= {"scaling/shift": torch.as_tensor(spec.scaling.shift), "scaling/scale": torch.as_tensor(spec.scaling.scale)}
+    tensors |= {
+        "scaling/shift": torch.as_tensor(spec.scaling.shift),
+        "scaling/scale": torch.as_tensor(spec.scaling.scale),
+    }
     state: dict[str, Entry] = {}
     for name, value in vars(detector).items():
         if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE.union(detector.TRANSIENT):
@@ -138,7 +141,7 @@ def _entry(value: Any) -> Entry:
 
 
 def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], header: Header, device: str) -> Saved:
-    """The detector of class ``cls`` that ``save`` wrote to ``path``; ModelFileError where the file contradicts itself."""
+    """The detector of class ``cls`` in the file ``path``; ModelFileError where the file contradicts itself."""
     where = choose_device(device)
     settings = _settings(cls, path, header, device)
     try:
@@ -163,7 +166,9 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
         raise
     except Exception as error:  # a file may hold anything; the method's own code meets it first
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"{path}: what it holds does not fit together ({reason:.200}); use another copy") from error
+        raise ModelFileError(
+            f"{path}: what it holds does not fit together ({reason:.200}); use another copy"
+        ) from error
     detector.device_ = where
     detector.nets_ = detector.nets_.placed(where, channels_last=spec.is_image).eval()
     return detector
@@ -260,6 +265,10 @@ def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     # a search ends a little elsewhere on another processor, a forward pass differs by rounding
     tolerance = 0.05 if detector.NO_FORWARD_PASS else 1e-3
     for found, said in zip(given, header.scores, strict=True):
-        same = found == said if found is None or said is None else math.isclose(found, said, rel_tol=tolerance, abs_tol=1e-5)
+        same = (
+            found == said
+            if found is None or said is None
+            else math.isclose(found, said, rel_tol=tolerance, abs_tol=1e-5)
+        )
         if not same:
             raise ModelFileError(f"{path}: the model gives other scores than the file says; use another copy")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import devices
 from ..errors import InputError
 from ..seeds import isolated_rng
-from ..settings import Bound, Positive, Share, Count
+from ..settings import Bound, Count, Positive, Share
 from ..training import Run, Step, Stream, TrainingSet
 from .base import Detector
 

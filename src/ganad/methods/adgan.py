@@ -37,14 +37,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
 
-from ..detector import Batches, Detector, GenerativeDetector, Updates, upgraded
-from ..seeds import isolated_rng
 from .._version import __version__
+from ..detector import Batches, Detector, GenerativeDetector, Updates, upgraded
 from ..errors import InputError, NotSupported
 from ..losses import gradient_penalty, per_sample
 from ..nets import Critic, dcgan_critic, dcgan_generator, mlp
-from ..settings import Size
 from ..registry import find, target_of
+from ..seeds import isolated_rng
+from ..settings import Size
 
 
 class ADGAN(GenerativeDetector):
