@@ -102,7 +102,8 @@ def index() -> str:
     lines = []
     for heading, detectors in (("# Methods", methods), ("## Baselines", baselines)):
         lines += [heading, "", "| method | what it is |", "|---|---|"]
-        lines += [f"| [{d.__name__}]({stem(d.__module__)}.md) | {(d.__doc__ or '').splitlines()[0]} |" for d in detectors]
+        for d in detectors:
+            lines.append(f"| [{d.__name__}]({stem(d.__module__)}.md) | {(d.__doc__ or '').splitlines()[0]} |")
         lines.append("")
     lines += ["All baselines but Trivial share [features](features.md), which have settings, too.", ""]
     return "\n".join(lines)

@@ -28,20 +28,19 @@ each at .87 (one seed), so the length of training is what a short benchmark row 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.overrides import TorchFunctionMode
 
 from ..detector import Batches, Detector, Updates
 from ..devices import isolated_rng
 from ..errors import InputError
 from ..losses import gradient_penalty, per_sample
-from ..nets import Critic, dcgan_critic, dcgan_generator, mlp
+from ..nets import Critic, dcgan_critic, dcgan_generator, leaky_fifth, mlp
+from ..nets.per_sample import FewPerWeight
 from ..training import Players
 
 
@@ -88,7 +87,7 @@ class ADGAN(Detector):
             return dict(generator=other.generator())
         smooth = self.lipschitz == "clip"
         if len(shape) == 1:
-            critic = Critic(mlp(shape[0], 256, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1))
+            critic = Critic(mlp(shape[0], 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
             return dict(generator=mlp(self.latent_dim, 64, 128, shape[0]), critic=critic)
         return dict(
             generator=dcgan_generator(shape, self.latent_dim, self.width),
@@ -204,31 +203,3 @@ class ADGAN(Detector):
         made.nets_.generator.load_state_dict(generator.state_dict())
         made.nets_.eval()
         return made
-
-
-class FewPerWeight(TorchFunctionMode):
-    """Transposed convolutions as products that read every weight once, in its own layout.
-
-    A copy's weights meet one code: the kernels made for batches spend their time rearranging weights.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is nn.functional.conv_transpose2d and not kwargs and args[6:] in ((), (1, (1, 1))):
-            return few_per_weight(*args[:6])
-        return func(*args, **(kwargs or {}))
-
-
-def few_per_weight(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
-) -> Tensor:
-    """``conv_transpose2d`` without groups and dilation."""
-    stride, padding, extra = (p if isinstance(p, Sequence) else (p, p) for p in (stride, padding, output_padding))
-    kernel = weight.shape[2:]
-    size = tuple((n - 1) * s - 2 * p + k + e for n, k, s, p, e in zip(x.shape[2:], kernel, stride, padding, extra))
-    patches = (x.flatten(2).mT @ weight.flatten(1)).mT  # (n, c_out k k, h w)
-    y = nn.functional.fold(patches, size, kernel, stride=stride, padding=padding)
-    return y if bias is None else y + bias[:, None, None]
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)

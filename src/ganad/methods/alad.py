@@ -31,7 +31,19 @@ from torch.nn.functional import softplus
 
 from ..detector import Batches, Detector, Updates
 from ..losses import bce, per_sample
-from ..nets import JointCritic, SameConv2d, SpectralNorm, dcgan_generator, mlp, normal_init, pyramid, xavier_uniform
+from ..nets import (
+    JointCritic,
+    SameConv2d,
+    SpectralNorm,
+    dcgan_generator,
+    keras_norm1d,
+    keras_norm2d,
+    leaky_fifth,
+    mlp,
+    normal_init,
+    pyramid,
+    xavier_uniform,
+)
 
 
 class ALAD(Detector):
@@ -118,8 +130,9 @@ class PairCritic(nn.Module):
         return self.head(self.features(a, b)).flatten()
 
 
-def _leaky(dropout: float = 0.0) -> list[nn.Module]:
-    return [nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+def _bent(dropout: float = 0.0) -> list[nn.Module]:
+    """What follows a layer."""
+    return [leaky_fifth(), *([nn.Dropout(dropout)] if dropout else [])]
 
 
 def image_networks(
@@ -139,15 +152,15 @@ def image_networks(
         for i, _ in enumerate(sizes[1:]):
             layers.append(sn(SameConv2d(a, b, 4, 2)))
             if i or first_norm:
-                layers.append(nn.BatchNorm2d(b, eps=1e-3, momentum=0.01))
-            layers += _leaky()
+                layers.append(keras_norm2d(b))
+            layers += _bent()
             a, b = b, 2 * b
         return layers
 
     top = width * 2 ** (len(sizes) - 2)
     pair_axis, pair_channels = (2, channels) if pairing == "height" else (1, 2 * channels)
     pair_size = pyramid((size[0] * (2 if pairing == "height" else 1), size[1]), levels=2)[-1]
-    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_leaky(0.2), sn(SameConv2d(64, 128, 5, 2)), *_leaky(0.2)]
+    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_bent(0.2), sn(SameConv2d(64, 128, 5, 2)), *_bent(0.2)]
     code = nn.Conv2d(top, latent_dim, (h, w))
     generator = dcgan_generator(shape, latent_dim, width).apply(normal_init(0.01))
     return dict(
@@ -159,8 +172,8 @@ def image_networks(
         ),
         disc_xz=JointCritic(
             x_branch=nn.Sequential(*tower(first_norm=False), nn.Flatten()),
-            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_leaky(0.2), sn(nn.Linear(512, 512)), *_leaky(0.2)),
-            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_leaky(0.2)),
+            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_bent(0.2), sn(nn.Linear(512, 512)), *_bent(0.2)),
+            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_bent(0.2)),
             head=nn.Linear(1024, 1).apply(normal_init(0.01)),
         ),
         disc_xx=PairCritic(
@@ -169,7 +182,7 @@ def image_networks(
             pair_axis,
         ),
         disc_zz=PairCritic(
-            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_leaky(0.2), sn(nn.Linear(64, 32)), *_leaky(0.2)),
+            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_bent(0.2), sn(nn.Linear(64, 32)), *_bent(0.2)),
             nn.Linear(32, 1).apply(normal_init(0.01)),
             1,
         ),
@@ -182,20 +195,20 @@ def table_networks(d: int, latent_dim: int, *, large: bool) -> dict[str, nn.Modu
     encoder, decoder = ((256, 128), (128, 256)) if large else ((64,), (64, 128))
 
     def body(*sizes: int) -> nn.Module:
-        last = nn.Sequential(*_leaky(0.2))
-        return mlp(*sizes, activation=lambda: nn.Sequential(*_leaky(0.2)), last=last)
+        last = nn.Sequential(*_bent(0.2))
+        return mlp(*sizes, activation=lambda: nn.Sequential(*_bent(0.2)), last=last)
 
     players = dict(
         codec=nn.ModuleDict(
             dict(
                 generator=mlp(k, *decoder, d),
-                encoder=mlp(d, *encoder, k, activation=lambda: nn.LeakyReLU(0.2)),
+                encoder=mlp(d, *encoder, k, activation=leaky_fifth),
             )
         ),
         disc_xz=JointCritic(
-            x_branch=nn.Sequential(nn.Linear(d, 128), nn.BatchNorm1d(128, eps=1e-3, momentum=0.01), *_leaky()),
-            z_branch=nn.Sequential(nn.Linear(k, 128), *_leaky(0.5)),
-            joint=nn.Sequential(nn.Linear(256, joint), *_leaky(0.5)),
+            x_branch=nn.Sequential(nn.Linear(d, 128), keras_norm1d(128), *_bent()),
+            z_branch=nn.Sequential(nn.Linear(k, 128), *_bent(0.5)),
+            joint=nn.Sequential(nn.Linear(256, joint), *_bent(0.5)),
             head=nn.Linear(joint, 1),
         ),
         disc_xx=PairCritic(body(2 * d, *xx), nn.Linear(xx[-1], 1), 1),

@@ -164,7 +164,7 @@ def energy(z: Tensor, log_phi: Tensor, mu: Tensor, root: Tensor) -> Tensor:
 def convolutional(shape: tuple[int, ...], width: int, latent_dim: int) -> dict[str, nn.Module]:
     """3 x 3 convolutions of stride 2 with batch norm, 1, 2 and 4 times ``width`` channels; a dense code; and back."""
     channels, *size = shape
-    sizes = pyramid((size[0], size[1]), until=4) if max(size) > 32 else pyramid((size[0], size[1]), levels=3)
+    sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]
     flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
     down: list[nn.Module] = []

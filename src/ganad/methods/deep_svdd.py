@@ -30,7 +30,8 @@ from torch import Tensor, nn
 
 from ..detector import Batches, Detector, Updates
 from ..losses import per_sample
-from ..nets import Reshape, RowLinear
+from ..nets import RowLinear
+from ..nets.deep_svdd import convolutional, normalised
 from ..training import TrainingSet
 
 _LEAST = 0.1  # of a coordinate of the centre
@@ -121,16 +122,7 @@ class DeepSVDD(Detector):
         return distance if self.objective == "hard" else distance - self.nets_.network.radius2
 
     def _input(self, x: Tensor) -> Tensor:
-        if self.contrast == "none" or x.ndim == 2:
-            return x
-        mean, spread = contrast(x)
-        return (x - mean) / spread
-
-
-def contrast(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and mean absolute deviation of each image (global contrast normalisation, L1)."""
-    mean = x.mean((1, 2, 3), keepdim=True)
-    return mean, (x - mean).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+        return x if self.contrast == "none" or x.ndim == 2 else normalised(x)
 
 
 class Ball(nn.Module):
@@ -160,28 +152,3 @@ def dense(d: int, hidden: tuple[int, ...], latent_dim: int) -> tuple[nn.Sequenti
         return nn.Sequential(*parts[:-1])
 
     return layers(d, *hidden, latent_dim), layers(latent_dim, *hidden[::-1], d)
-
-
-def convolutional(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """5 x 5 convolutions and pooling: 8 and 4 channels for grey images, 32, 64 and 128 for colour."""
-    channels, height, width = shape
-    widths = [8, 4] if channels == 1 else [32, 64, 128]
-
-    def conv(a: int, b: int) -> list[nn.Module]:
-        layer = nn.Conv2d(a, b, 5, padding=2, bias=False)
-        nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("leaky_relu", 0.01))
-        return [layer, nn.BatchNorm2d(b, eps=1e-4, affine=False), nn.LeakyReLU(0.01)]
-
-    sizes = [(height, width)]
-    down: list[nn.Module] = []
-    for a, b in zip([channels, *widths], widths):
-        down += [*conv(a, b), nn.MaxPool2d(2)]
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    h, w = sizes[-1]
-    flat = widths[-1] * h * w
-    up: list[nn.Module] = [nn.Linear(latent_dim, flat, bias=False), Reshape(widths[-1], (h, w)), nn.LeakyReLU(0.01)]
-    for a, b, size in zip(widths[::-1], [*widths[-2::-1], widths[0]], sizes[-2::-1]):
-        up += [nn.Upsample(size), *conv(a, b)]
-    last = nn.Conv2d(widths[0], channels, 5, padding=2, bias=False)
-    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, latent_dim, bias=False))
-    return encoder, nn.Sequential(*up, last, nn.Tanh())

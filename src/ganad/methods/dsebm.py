@@ -154,7 +154,7 @@ def pooling(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
 def convolutional(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
     """3 x 3 convolutions of stride 2 with 1, 2 and 4 times ``width`` channels, more until 4 x 4, and a dense layer."""
     channels, *size = shape
-    sizes = pyramid((size[0], size[1]), until=4) if max(size) > 32 else pyramid((size[0], size[1]), levels=3)
+    sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]
     convolutions = [SameConv2d(a, b, 3, 2) for a, b in zip(widths, widths[1:])]
     height, width = sizes[-1]

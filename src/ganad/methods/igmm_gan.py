@@ -26,6 +26,7 @@ Differs from the paper:
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -36,9 +37,24 @@ from torch.nn.functional import softplus
 from ..detector import Batches, Detector, Updates
 from ..losses import bce, per_sample
 from ..mixture import InfiniteGaussianMixture
-from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, pyramid, row_linear, xavier_uniform
+from ..nets import (
+    JointCritic,
+    Reshape,
+    SameConv2d,
+    SameDeconv2d,
+    keras_norm1d,
+    keras_norm2d,
+    leaky_fifth,
+    pyramid,
+    row_linear,
+    xavier_uniform,
+)
+from ..nets.conv import Size
+from ..nets.egbad import kdd_networks
 from ..training import TrainingSet
-from .egbad import kdd_networks
+
+_norm1d = partial(keras_norm1d, momentum=0.2)  # the code's decay is .8
+_norm2d = partial(keras_norm2d, momentum=0.2)
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
@@ -170,48 +186,65 @@ def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
 
 def image_networks(shape: tuple[int, ...], latent_dim: int, stride: int) -> dict[str, nn.Module]:
     """The code's MNIST tables for any size; the encoder pools and the generator doubles once for each halving."""
-    channels, size = shape[0], (shape[1], shape[2])
-    sizes = pyramid(size, until=8) if max(size) > 8 else pyramid(size, levels=1)
+    players = dict(
+        encoder=image_encoder(shape, latent_dim),
+        generator=image_generator(shape, latent_dim),
+        discriminator=image_critic(shape, latent_dim, stride),
+    )
+    return {name: net.apply(xavier_uniform) for name, net in players.items()}
+
+
+def _sizes(shape: tuple[int, ...]) -> list[Size]:
+    return pyramid((shape[1], shape[2]), until=8, levels=1)
+
+
+def image_encoder(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Convolutions and pooling, then a dense layer."""
+    sizes = _sizes(shape)
     h, w = sizes[-1]
-
-    def norm(c: int, kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
-        return kind(c, eps=1e-3, momentum=0.2)
-
-    def leaky() -> nn.Module:
-        return nn.LeakyReLU(0.2)
-
     down: list[nn.Module] = []
-    up: list[nn.Module] = []
-    c = channels
+    c = shape[0]
     for i in range(len(sizes) - 1):
         wide = 32 * 2 ** min(i, 1)
-        down += [SameConv2d(c, wide, 3, 1), norm(wide), leaky(), nn.MaxPool2d(2, ceil_mode=True)]
+        down += [SameConv2d(c, wide, 3, 1), _norm2d(wide), leaky_fifth(), nn.MaxPool2d(2, ceil_mode=True)]
         c = wide
-    down += [SameConv2d(c, 128, 3, 1), norm(128), leaky(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
+    down += [SameConv2d(c, 128, 3, 1), _norm2d(128), leaky_fifth(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
+    return nn.Sequential(*down)
+
+
+def image_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Two dense layers and a deconvolution for every halving."""
+    sizes = _sizes(shape)
+    h, w = sizes[-1]
+    up: list[nn.Module] = []
     c = 128
     for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), norm(64), leaky()]
+        up += [SameDeconv2d(c, 64, 4, 2, target), _norm2d(64), leaky_fifth()]
         c = 64
-    generator = nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), norm(1024, nn.BatchNorm1d), leaky()],
-        *[nn.Linear(1024, 128 * h * w), norm(128 * h * w, nn.BatchNorm1d), leaky(), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, channels, 4, 2, sizes[0]), nn.Tanh()],
+    return nn.Sequential(
+        *[nn.Linear(latent_dim, 1024), _norm1d(1024), leaky_fifth()],
+        *[nn.Linear(1024, 128 * h * w), _norm1d(128 * h * w), leaky_fifth(), Reshape(128, (h, w))],
+        *[*up, SameDeconv2d(c, shape[0], 4, 2, sizes[0]), nn.Tanh()],
     )
+
+
+def image_critic(shape: tuple[int, ...], latent_dim: int, stride: int) -> JointCritic:
+    """The code's two convolutions (``stride=1``), or one of stride 2 for every halving."""
+    channels, height, width = shape
+    sizes = _sizes(shape)
+    branch: list[nn.Module] = []
     if stride == 1:
-        branch = [nn.Conv2d(channels, 64, (3, 2)), leaky(), nn.Dropout(0.5)]
-        branch += [nn.Conv2d(64, 64, (3, 1)), norm(64), leaky(), nn.Dropout(0.5)]
-        flat = 64 * (size[0] - 4) * (size[1] - 1)
+        branch += [nn.Conv2d(channels, 64, (3, 2)), leaky_fifth(), nn.Dropout(0.5)]
+        branch += [nn.Conv2d(64, 64, (3, 1)), _norm2d(64), leaky_fifth(), nn.Dropout(0.5)]
+        flat = 64 * (height - 4) * (width - 1)
     else:
-        branch, c = [], channels
         for i in range(len(sizes) - 1):
-            branch += [SameConv2d(c, 64, 4, stride), *([norm(64)] if i else []), leaky(), nn.Dropout(0.5)]
-            c = 64
-        flat = 64 * h * w
-    discriminator = JointCritic(
+            norm = [_norm2d(64)] if i else []
+            branch += [SameConv2d(64 if i else channels, 64, 4, stride), *norm, leaky_fifth(), nn.Dropout(0.5)]
+        flat = 64 * sizes[-1][0] * sizes[-1][1]
+    return JointCritic(
         x_branch=nn.Sequential(*branch, nn.Flatten()),
-        z_branch=nn.Sequential(nn.Linear(latent_dim, 512), leaky(), nn.Dropout(0.5)),
-        joint=nn.Sequential(nn.Linear(flat + 512, 1024), leaky(), nn.Dropout(0.5)),
+        z_branch=nn.Sequential(nn.Linear(latent_dim, 512), leaky_fifth(), nn.Dropout(0.5)),
+        joint=nn.Sequential(nn.Linear(flat + 512, 1024), leaky_fifth(), nn.Dropout(0.5)),
         head=nn.Linear(1024, 1),
     )
-    players = dict(encoder=nn.Sequential(*down), generator=generator, discriminator=discriminator)
-    return {name: net.apply(xavier_uniform) for name, net in players.items()}

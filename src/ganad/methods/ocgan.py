@@ -42,8 +42,8 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
 from ..detector import Batches, Detector, Updates
-from ..losses import bce
-from ..nets import Critic, Cube, dcgan_init, mlp
+from ..losses import bce, mean_square
+from ..nets import Critic, Cube, dcgan_init, leaky_fifth, mlp
 from ..nets.conv import Size
 
 _RUN: dict[str, Any] = dict(batch_size=512, epochs=200, patience=200)
@@ -90,11 +90,11 @@ class OCGAN(Detector):
         if len(shape) == 1:
             d, h = shape[0], self.width
             networks: dict[str, nn.Module] = dict(
-                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky, last=nn.Tanh()),
+                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth, last=nn.Tanh()),
                 decoder=mlp(self.latent_dim, h, 2 * h, d),
             )
             visual, classifier = (
-                Critic(mlp(d, h, h, activation=_leaky, last=_leaky()), nn.Linear(h, 1)) for _ in range(2)
+                Critic(mlp(d, h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1)) for _ in range(2)
             )
         else:
             sizes = halvings((shape[1], shape[2]), self.padding)
@@ -155,7 +155,7 @@ class OCGAN(Detector):
             return -self.nets_.disc_visual(self._noisy(x))
         x_hat = self.reconstruct_batch(self._noisy(x))
         if self.variant == "reconstruction":
-            return _error(x, x_hat)
+            return mean_square(x - x_hat)
         return -(self.nets_.disc_visual if self.variant == "visual" else self.nets_.classifier)(x_hat)
 
     def _noisy(self, x: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class OCGAN(Detector):
         return x + self.score_noise_sd * noise
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        return _error(x, self.reconstruct_batch(x))
+        return mean_square(x - self.reconstruct_batch(x))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.autoencoder["decoder"](self.nets_.autoencoder["encoder"](x))
@@ -176,14 +176,6 @@ class OCGAN(Detector):
 
     def generator(self) -> nn.Module:
         return nn.Sequential(Cube(), self.nets_.autoencoder["decoder"])
-
-
-def _error(x: Tensor, x_hat: Tensor) -> Tensor:
-    return (x - x_hat).flatten(1).square().mean(1)
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)
 
 
 def _pads(size: Size, padding: str) -> tuple[int, int]:
@@ -202,10 +194,10 @@ def halvings(size: Size, padding: str) -> list[Size]:
 
 def _tower(channels: int, width: int, sizes: list[Size], padding: str) -> list[nn.Module]:
     """Strided convolutions with doubling widths to the last of ``sizes``; the first has no batch norm."""
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), _leaky()]
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), leaky_fifth()]
     for i, size in enumerate(sizes[1:-1]):
         c = width * 2**i
-        layers += [nn.Conv2d(c, 2 * c, 5, 2, _pads(size, padding), bias=False), nn.BatchNorm2d(2 * c), _leaky()]
+        layers += [nn.Conv2d(c, 2 * c, 5, 2, _pads(size, padding), bias=False), nn.BatchNorm2d(2 * c), leaky_fifth()]
     return layers
 
 
