@@ -70,8 +70,9 @@ def stem(module: str) -> str:
 
 
 def lineage(detector: type[ganad.Detector]) -> list[type[ganad.Detector]]:
-    """The detector and the classes between it and ``Detector``, the nearest first."""
-    return [c for c in detector.__mro__ if issubclass(c, ganad.Detector) and c is not ganad.Detector]
+    """The detector and the classes between it and ``Detector`` that have settings, the nearest first."""
+    between = [c for c in detector.__mro__ if issubclass(c, ganad.Detector) and c is not ganad.Detector]
+    return [c for c in between if c is detector or vars(c).get("__annotations__")]
 
 
 def builds_on(module: str, detectors: list[type[ganad.Detector]]) -> list[str]:
@@ -115,8 +116,7 @@ def main() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in dict.fromkeys(c for d in ganad.DETECTORS for c in lineage(d)):
-        if detector in ganad.DETECTORS or vars(detector).get("__annotations__"):  # else it has no setting to show
-            modules.setdefault(detector.__module__, []).append(detector)
+        modules.setdefault(detector.__module__, []).append(detector)
     for module, detectors in modules.items():
         (PAGES / f"{stem(module)}.md").write_text(page(module, detectors, rows), encoding="utf-8")
     (PAGES / "index.md").write_text(index(), encoding="utf-8")

@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, Updates
 from ..losses import bce, per_sample
 from ..nets import (
     JointCritic,
@@ -44,9 +44,10 @@ from ..nets import (
     pyramid,
     xavier_uniform,
 )
+from .codec import WithCodec
 
 
-class ALAD(Detector):
+class ALAD(WithCodec):
     """BiGAN with adversarial cycles; the score lives in a discriminator's features."""
 
     variant: Literal["features", "logits", "l1", "l2"] = "features"  #: the score
@@ -106,14 +107,8 @@ class ALAD(Detector):
         difference = (x - x_hat).flatten(1)
         return difference.abs().sum(1) if self.variant == "l1" else difference.norm(2, 1)
 
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.codec["generator"](self.nets_.codec["encoder"](x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.codec["encoder"](x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.codec["generator"]
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        return self.nets_.codec["encoder"], self.nets_.codec["generator"]
 
 
 class PairCritic(nn.Module):
@@ -130,8 +125,8 @@ class PairCritic(nn.Module):
         return self.head(self.features(a, b)).flatten()
 
 
-def _bent(dropout: float = 0.0) -> list[nn.Module]:
-    """What follows a layer."""
+def _act(dropout: float = 0.0) -> list[nn.Module]:
+    """The activation, and dropout where there is any."""
     return [leaky_fifth(), *([nn.Dropout(dropout)] if dropout else [])]
 
 
@@ -153,14 +148,14 @@ def image_networks(
             layers.append(sn(SameConv2d(a, b, 4, 2)))
             if i or first_norm:
                 layers.append(keras_norm2d(b))
-            layers += _bent()
+            layers += _act()
             a, b = b, 2 * b
         return layers
 
     top = width * 2 ** (len(sizes) - 2)
     pair_axis, pair_channels = (2, channels) if pairing == "height" else (1, 2 * channels)
     pair_size = pyramid((size[0] * (2 if pairing == "height" else 1), size[1]), levels=2)[-1]
-    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_bent(0.2), sn(SameConv2d(64, 128, 5, 2)), *_bent(0.2)]
+    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_act(0.2), sn(SameConv2d(64, 128, 5, 2)), *_act(0.2)]
     code = nn.Conv2d(top, latent_dim, (h, w))
     generator = dcgan_generator(shape, latent_dim, width).apply(normal_init(0.01))
     return dict(
@@ -172,8 +167,8 @@ def image_networks(
         ),
         disc_xz=JointCritic(
             x_branch=nn.Sequential(*tower(first_norm=False), nn.Flatten()),
-            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_bent(0.2), sn(nn.Linear(512, 512)), *_bent(0.2)),
-            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_bent(0.2)),
+            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_act(0.2), sn(nn.Linear(512, 512)), *_act(0.2)),
+            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_act(0.2)),
             head=nn.Linear(1024, 1).apply(normal_init(0.01)),
         ),
         disc_xx=PairCritic(
@@ -182,7 +177,7 @@ def image_networks(
             pair_axis,
         ),
         disc_zz=PairCritic(
-            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_bent(0.2), sn(nn.Linear(64, 32)), *_bent(0.2)),
+            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_act(0.2), sn(nn.Linear(64, 32)), *_act(0.2)),
             nn.Linear(32, 1).apply(normal_init(0.01)),
             1,
         ),
@@ -195,8 +190,8 @@ def table_networks(d: int, latent_dim: int, *, large: bool) -> dict[str, nn.Modu
     encoder, decoder = ((256, 128), (128, 256)) if large else ((64,), (64, 128))
 
     def body(*sizes: int) -> nn.Module:
-        last = nn.Sequential(*_bent(0.2))
-        return mlp(*sizes, activation=lambda: nn.Sequential(*_bent(0.2)), last=last)
+        last = nn.Sequential(*_act(0.2))
+        return mlp(*sizes, activation=lambda: nn.Sequential(*_act(0.2)), last=last)
 
     players = dict(
         codec=nn.ModuleDict(
@@ -206,9 +201,9 @@ def table_networks(d: int, latent_dim: int, *, large: bool) -> dict[str, nn.Modu
             )
         ),
         disc_xz=JointCritic(
-            x_branch=nn.Sequential(nn.Linear(d, 128), keras_norm1d(128), *_bent()),
-            z_branch=nn.Sequential(nn.Linear(k, 128), *_bent(0.5)),
-            joint=nn.Sequential(nn.Linear(256, joint), *_bent(0.5)),
+            x_branch=nn.Sequential(nn.Linear(d, 128), keras_norm1d(128), *_act()),
+            z_branch=nn.Sequential(nn.Linear(k, 128), *_act(0.5)),
+            joint=nn.Sequential(nn.Linear(256, joint), *_act(0.5)),
             head=nn.Linear(joint, 1),
         ),
         disc_xx=PairCritic(body(2 * d, *xx), nn.Linear(xx[-1], 1), 1),

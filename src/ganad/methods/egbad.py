@@ -37,12 +37,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, Updates
 from ..losses import bce, per_sample
 from ..nets.egbad import kdd_networks, mnist_networks
+from .codec import WithCodec
 
 
-class EGBAD(Detector):
+class EGBAD(WithCodec):
     """BiGAN: reconstruction error plus what the joint discriminator makes of it."""
 
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
@@ -95,11 +96,3 @@ class EGBAD(Detector):
     def validation_batch(self, x: Tensor) -> Tensor:
         return per_sample((x - self.reconstruct_batch(x)).abs())
 
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.generator(self.nets_.encoder(x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.encoder(x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.generator

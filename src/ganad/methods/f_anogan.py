@@ -32,14 +32,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, Updates
 from ..losses import gradient_penalty, mean_square
 from ..nets import Critic, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
 from ..nets.conv import Size
 from ..training import TrainingSet
+from .codec import WithCodec
 
 
-class FAnoGAN(Detector):
+class FAnoGAN(WithCodec):
     """A Wasserstein GAN, then an encoder for its frozen generator."""
 
     variant: Literal["izi_f", "izi", "latent"] = "izi_f"  #: which distance is the score
@@ -128,15 +129,6 @@ class FAnoGAN(Detector):
             return mean_square(z - self.nets_.encoder(x_hat))
         residual, feature = self.distances(x, x_hat)
         return residual + self.kappa * feature if self.variant == "izi_f" else residual
-
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.generator(self.nets_.encoder(x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.encoder(x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.generator
 
 
 def _layer_norm(channels: int) -> nn.Module:

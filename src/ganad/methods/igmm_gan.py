@@ -26,7 +26,6 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -34,32 +33,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, Detector, Updates
+from ..detector import Batches, Updates
 from ..losses import bce, per_sample
 from ..mixture import InfiniteGaussianMixture
-from ..nets import (
-    JointCritic,
-    Reshape,
-    SameConv2d,
-    SameDeconv2d,
-    keras_norm1d,
-    keras_norm2d,
-    leaky_fifth,
-    pyramid,
-    row_linear,
-    xavier_uniform,
-)
-from ..nets.conv import Size
-from ..nets.egbad import kdd_networks
+from ..nets import JointCritic, SameConv2d, keras_norm2d, leaky_fifth, row_linear, xavier_uniform
+from ..nets.egbad import dense_generator, halved, kdd_networks
 from ..training import TrainingSet
+from .codec import WithCodec
 
-_norm1d = partial(keras_norm1d, momentum=0.2)  # the code's decay is .8
-_norm2d = partial(keras_norm2d, momentum=0.2)
+_MOMENTUM = 0.2  # of batch norm; the code's decay is .8
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
 
-class IGMMGAN(Detector):
+class IGMMGAN(WithCodec):
     """Distance of a BiGAN's code from the nearest cluster of an infinite Gaussian mixture."""
 
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
@@ -166,14 +153,8 @@ class IGMMGAN(Detector):
         """Before training ends there is no mixture to score with."""
         return per_sample((x - self.reconstruct_batch(x)).square())
 
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.coder["encoder"](x)
-
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.coder["generator"](self.nets_.coder["encoder"](x))
-
-    def generator(self) -> nn.Module:
-        return self.nets_.coder["generator"]
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        return self.nets_.coder["encoder"], self.nets_.coder["generator"]
 
 
 def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
@@ -188,58 +169,42 @@ def image_networks(shape: tuple[int, ...], latent_dim: int, stride: int) -> dict
     """The code's MNIST tables for any size; the encoder pools and the generator doubles once for each halving."""
     players = dict(
         encoder=image_encoder(shape, latent_dim),
-        generator=image_generator(shape, latent_dim),
+        generator=dense_generator(shape, latent_dim, leaky_fifth, _MOMENTUM),
         discriminator=image_critic(shape, latent_dim, stride),
     )
     return {name: net.apply(xavier_uniform) for name, net in players.items()}
 
 
-def _sizes(shape: tuple[int, ...]) -> list[Size]:
-    return pyramid((shape[1], shape[2]), until=8, levels=1)
+def _norm(channels: int) -> nn.Module:
+    return keras_norm2d(channels, _MOMENTUM)
 
 
 def image_encoder(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
     """Convolutions and pooling, then a dense layer."""
-    sizes = _sizes(shape)
+    sizes = halved(shape)
     h, w = sizes[-1]
     down: list[nn.Module] = []
     c = shape[0]
     for i in range(len(sizes) - 1):
         wide = 32 * 2 ** min(i, 1)
-        down += [SameConv2d(c, wide, 3, 1), _norm2d(wide), leaky_fifth(), nn.MaxPool2d(2, ceil_mode=True)]
+        down += [SameConv2d(c, wide, 3, 1), _norm(wide), leaky_fifth(), nn.MaxPool2d(2, ceil_mode=True)]
         c = wide
-    down += [SameConv2d(c, 128, 3, 1), _norm2d(128), leaky_fifth(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
+    down += [SameConv2d(c, 128, 3, 1), _norm(128), leaky_fifth(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
     return nn.Sequential(*down)
-
-
-def image_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
-    """Two dense layers and a deconvolution for every halving."""
-    sizes = _sizes(shape)
-    h, w = sizes[-1]
-    up: list[nn.Module] = []
-    c = 128
-    for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), _norm2d(64), leaky_fifth()]
-        c = 64
-    return nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), _norm1d(1024), leaky_fifth()],
-        *[nn.Linear(1024, 128 * h * w), _norm1d(128 * h * w), leaky_fifth(), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, shape[0], 4, 2, sizes[0]), nn.Tanh()],
-    )
 
 
 def image_critic(shape: tuple[int, ...], latent_dim: int, stride: int) -> JointCritic:
     """The code's two convolutions (``stride=1``), or one of stride 2 for every halving."""
     channels, height, width = shape
-    sizes = _sizes(shape)
+    sizes = halved(shape)
     branch: list[nn.Module] = []
     if stride == 1:
         branch += [nn.Conv2d(channels, 64, (3, 2)), leaky_fifth(), nn.Dropout(0.5)]
-        branch += [nn.Conv2d(64, 64, (3, 1)), _norm2d(64), leaky_fifth(), nn.Dropout(0.5)]
+        branch += [nn.Conv2d(64, 64, (3, 1)), _norm(64), leaky_fifth(), nn.Dropout(0.5)]
         flat = 64 * (height - 4) * (width - 1)
     else:
         for i in range(len(sizes) - 1):
-            norm = [_norm2d(64)] if i else []
+            norm = [_norm(64)] if i else []
             branch += [SameConv2d(64 if i else channels, 64, 4, stride), *norm, leaky_fifth(), nn.Dropout(0.5)]
         flat = 64 * sizes[-1][0] * sizes[-1][1]
     return JointCritic(

@@ -5,6 +5,8 @@ H. Zenati et al., arXiv 1802.06222; code houssamzenati/Efficient-GAN-Anomaly-Det
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from .conv import Reshape, SameConv2d, SameDeconv2d, Size, pyramid
@@ -14,30 +16,37 @@ from .layers import keras_norm1d, keras_norm2d, leaky_tenth
 from .mlp import mlp
 
 
-def _sizes(shape: tuple[int, ...]) -> list[Size]:
+def halved(shape: tuple[int, ...]) -> list[Size]:
     """Halvings down to 8 x 8 or less, at least one."""
     return pyramid((shape[1], shape[2]), until=8, levels=1)
 
 
-def mnist_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
-    """Two dense layers and a deconvolution for every halving."""
-    sizes = _sizes(shape)
+def dense_generator(
+    shape: tuple[int, ...], latent_dim: int, activation: Callable[[], nn.Module], momentum: float = 0.01
+) -> nn.Module:
+    """Two dense layers and a deconvolution for every halving, not yet initialised; momentum: of batch norm."""
+    sizes = halved(shape)
     h, w = sizes[-1]
     up: list[nn.Module] = []
     c = 128
     for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), keras_norm2d(64), nn.ReLU()]
+        up += [SameDeconv2d(c, 64, 4, 2, target), keras_norm2d(64, momentum), activation()]
         c = 64
     return nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), keras_norm1d(1024), nn.ReLU()],
-        *[nn.Linear(1024, 128 * h * w), keras_norm1d(128 * h * w), nn.ReLU(), Reshape(128, (h, w))],
+        *[nn.Linear(latent_dim, 1024), keras_norm1d(1024, momentum), activation()],
+        *[nn.Linear(1024, 128 * h * w), keras_norm1d(128 * h * w, momentum), activation(), Reshape(128, (h, w))],
         *[*up, SameDeconv2d(c, shape[0], 4, 2, sizes[0]), nn.Tanh()],
-    ).apply(normal_init(0.02))
+    )
+
+
+def mnist_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """The code's generator for MNIST."""
+    return dense_generator(shape, latent_dim, nn.ReLU).apply(normal_init(0.02))
 
 
 def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> dict[str, nn.Module]:
     """The code's MNIST tables, 28 x 28 with two halvings; larger images are halved until 8 x 8."""
-    channels, sizes = shape[0], _sizes(shape)
+    channels, sizes = shape[0], halved(shape)
     h, w = sizes[-1]
     down: list[nn.Module] = [SameConv2d(channels, 32, 3, 1), leaky_tenth()]
     branch: list[nn.Module] = []
@@ -75,7 +84,7 @@ def kdd_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
 
 def mnist_critic(shape: tuple[int, ...]) -> Critic:
     """The plain GAN's critic, gan/mnist_utilities.py: two halvings (more for larger images), a dense layer of 1,024."""
-    sizes = _sizes(shape)
+    sizes = halved(shape)
     layers: list[nn.Module] = []
     c = shape[0]
     for i, _ in enumerate(sizes[1:]):
