@@ -101,7 +101,7 @@ def test_a_network_begins_anew_by_the_rule_it_began_with():
     assert abs(net[0].weight.std() - 0.02) < 1e-3
     assert abs(net[1].weight.std() - 0.02) < 5e-3
     assert net[3].weight.abs().max() <= 400**-0.5
-    assert net[3].weight.std() == pytest.approx((3 * 400) ** -0.5, rel=0.05)
+    assert net[3].weight.std().item() == pytest.approx((3 * 400) ** -0.5, rel=0.05)
 
 
 def test_keras_batch_norm_averages_and_divides_as_keras_does():
