@@ -99,9 +99,21 @@ class Detector(Fitted, OutlierMixin, BaseEstimator):
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         """Return the players by name: the networks that one optimiser updates together.
 
-        shape: of one sample as the networks see it, ``(d,)`` or ``(C, H, W)``.
+        shape: of one sample as the networks see it, ``(d,)`` or ``(C, H, W)``. Unless a method overrides it, tables get
+        ``build_table(d)`` and images ``build_image((C, H, W))``.
         """
-        raise NotImplementedError(f"{type(self).__name__} must define build(shape)")
+        if len(shape) == 1:
+            return self.build_table(shape[0])
+        channels, height, width = shape
+        return self.build_image((channels, height, width))
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        """The players for rows of ``d`` columns."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_table(d), or build(shape)")
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        """The players for images of ``shape``, ``(C, H, W)``."""
+        raise NotImplementedError(f"{type(self).__name__} must define build_image(shape), or build(shape)")
 
     def training_step(self, batches: Batches) -> Updates:
         """Draw ``x = next(batches)`` and yield ``player, {term: loss}``.

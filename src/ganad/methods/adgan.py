@@ -85,13 +85,16 @@ class ADGAN(Detector):
             other = owner(**settings)
             other.shape_, other.nets_ = shape, Players(other.build(shape))
             return dict(generator=other.generator())
-        smooth = self.lipschitz == "clip"
-        if len(shape) == 1:
-            critic = Critic(mlp(shape[0], 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
-            return dict(generator=mlp(self.latent_dim, 64, 128, shape[0]), critic=critic)
+        return super().build(shape)
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        critic = Critic(mlp(d, 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
+        return dict(generator=mlp(self.latent_dim, 64, 128, d), critic=critic)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return dict(
             generator=dcgan_generator(shape, self.latent_dim, self.width),
-            critic=dcgan_critic(shape, self.width, batch_norm=smooth),
+            critic=dcgan_critic(shape, self.width, batch_norm=self.lipschitz == "clip"),
         )
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -69,9 +69,10 @@ class ALAD(WithCodec):
         "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            return table_networks(shape[0], self.latent_dim, large=self.network == "arrhythmia")
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return table_networks(d, self.latent_dim, large=self.network == "arrhythmia")
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return image_networks(shape, self.latent_dim, self.width, self.pairing, spectral=self.spectral_norm)
 
     def training_step(self, batches: Batches) -> Updates:

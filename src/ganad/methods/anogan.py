@@ -78,8 +78,12 @@ class AnoGAN(Detector):
         self.starts_ = torch.randn(self.n_starts, self.latent_dim)
         if self.prior == "uniform":
             self.starts_ = Cube()(self.starts_)
-        if len(shape) == 1:
-            return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(shape[0], self.latent_dim)
+        return super().build(shape)
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "mnist":
             return dict(generator=mnist_generator(shape, self.latent_dim), discriminator=mnist_critic(shape))
         return dict(

@@ -53,9 +53,10 @@ class AutoEncoder(Detector):
         "kddcup99": dict(hidden=(64, 16, 64), epochs=20, batch_size=256),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            return dict(autoencoder=mlp(shape[0], *self.hidden, shape[0]))
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return dict(autoencoder=mlp(d, *self.hidden, d))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         table = dcgan_network if self.network == "dcgan" else deep_svdd_network
         last = nn.Identity() if self.contrast == "l1" else nn.Tanh()
         return dict(autoencoder=table(shape, self.latent_dim, last))

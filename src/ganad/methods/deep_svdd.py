@@ -64,12 +64,12 @@ class DeepSVDD(Detector):
         "cifar10": _CODE | dict(latent_dim=128, pretrain_epochs=350, pretrain_lr_milestone=5 / 7),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            encoder, decoder = dense(shape[0], self.hidden, self.latent_dim)
-        else:
-            encoder, decoder = convolutional(shape, self.latent_dim)
-            decoder = decoder if self.contrast == "none" else nn.Sequential(*list(decoder)[:-1])
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return dict(network=Ball(*dense(d, self.hidden, self.latent_dim)))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        encoder, decoder = convolutional(shape, self.latent_dim)
+        decoder = decoder if self.contrast == "none" else nn.Sequential(*list(decoder)[:-1])
         return dict(network=Ball(encoder, decoder))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:

@@ -65,12 +65,13 @@ class DSEBM(Detector):
         "cifar10": dict(noise_sd=0.5, epochs=200),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            widths = (shape[0], *self.hidden)
-            layers: list[nn.Module] = [RowLinear(a, b) for a, b in zip(widths, widths[1:])]
-        else:
-            layers = (pooling if self.network == "alad" else convolutional)(shape, self.width, self.latent_dim)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        widths = (d, *self.hidden)
+        layers: list[nn.Module] = [RowLinear(a, b) for a, b in zip(widths, widths[1:])]
+        return dict(energy=Energy((d,), layers).apply(xavier_uniform))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        layers = (pooling if self.network == "alad" else convolutional)(shape, self.width, self.latent_dim)
         return dict(energy=Energy(shape, layers).apply(xavier_uniform))
 
     def train(self, x: TrainingSet) -> None:

@@ -67,8 +67,11 @@ class EGBAD(WithCodec):
         ),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        return kdd_networks(shape[0], self.latent_dim) if len(shape) == 1 else mnist_networks(shape, self.latent_dim)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return kdd_networks(d, self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return mnist_networks(shape, self.latent_dim)
 
     def training_step(self, batches: Batches) -> Updates:
         G, E, D = self.nets_.generator, self.nets_.encoder, self.nets_.discriminator

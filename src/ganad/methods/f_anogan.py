@@ -65,25 +65,29 @@ class FAnoGAN(WithCodec):
         ),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        last = nn.Tanh() if self.bounded else nn.Identity()
-        if len(shape) == 1:
-            d, k = shape[0], self.latent_dim
-            players = dict(
-                generator=mlp(k, 64, 128, d),
-                critic=Critic(mlp(d, 256, 128, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1)),
-                encoder=mlp(d, 64, k, activation=leaky_fifth, last=last),
-            )
-            return {name: net.apply(xavier_uniform) for name, net in players.items()}
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        k = self.latent_dim
+        players = dict(
+            generator=mlp(k, 64, 128, d),
+            critic=Critic(mlp(d, 256, 128, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1)),
+            encoder=mlp(d, 64, k, activation=leaky_fifth, last=self._bound()),
+        )
+        return {name: net.apply(xavier_uniform) for name, net in players.items()}
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         sizes = pyramid((shape[1], shape[2]), until=4)
         flat = _widths(self.width, sizes)[-1] * sizes[-1][0] * sizes[-1][1]
         return dict(
             generator=generator(shape, self.latent_dim, self.width, sizes),
             critic=Critic(tower(shape[0], self.width, sizes, _layer_norm), nn.Linear(flat, 1)),
             encoder=nn.Sequential(
-                *tower(shape[0], self.width, sizes, keras_norm2d), nn.Linear(flat, self.latent_dim), last
+                *tower(shape[0], self.width, sizes, keras_norm2d), nn.Linear(flat, self.latent_dim), self._bound()
             ),
         )
+
+    def _bound(self) -> nn.Module:
+        """The encoder's last layer."""
+        return nn.Tanh() if self.bounded else nn.Identity()
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         if player == "encoder":

@@ -45,6 +45,7 @@ import torch
 from torch import Tensor, nn
 
 from ..detector import Batches, Detector, Updates
+from ..errors import InputError
 from ..losses import bce
 from ..nets import (
     Critic,
@@ -104,15 +105,15 @@ class FenceGAN(Detector):
         "rings": _TOY,
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        generator, discriminator = (toy_networks if self.network == "toy" else kdd_networks)(d, self.latent_dim)
+        return dict(generator=generator, discriminator=discriminator)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "toy":
-            generator, discriminator = toy_networks(shape[0], self.latent_dim)
-        elif len(shape) == 1:
-            generator, discriminator = kdd_networks(shape[0], self.latent_dim)
-        elif self.network == "cifar10":
-            generator, discriminator = cifar10_networks(shape, self.latent_dim)
-        else:
-            generator, discriminator = mnist_networks(shape, self.latent_dim)
+            raise InputError('network="toy" is for tables, and the data are images; use "dcgan" or "cifar10"')
+        networks = cifar10_networks if self.network == "cifar10" else mnist_networks
+        generator, discriminator = networks(shape, self.latent_dim)
         return dict(generator=generator, discriminator=discriminator)
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:

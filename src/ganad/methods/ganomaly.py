@@ -60,16 +60,17 @@ class GANomaly(Detector):
         "ffob": _XRAY,
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            networks = dict(
-                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
-                decoder=mlp(self.latent_dim, h, 2 * h, d),
-                encoder2=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
-            )
-            critic = Critic(mlp(d, 2 * h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1))
-            return dict(generator=nn.ModuleDict(networks), discriminator=critic)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        h = self.width
+        networks = dict(
+            encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
+            decoder=mlp(self.latent_dim, h, 2 * h, d),
+            encoder2=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
+        )
+        critic = Critic(mlp(d, 2 * h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1))
+        return dict(generator=nn.ModuleDict(networks), discriminator=critic)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         channels, height, width = shape
         sizes = pyramid((height, width), until=4)
         networks = dict(

@@ -72,11 +72,14 @@ class IGMMGAN(WithCodec):
     }
     TRANSIENT = ("mixture_", "clusters_")
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            nets = kdd_networks(shape[0], self.latent_dim)
-        else:
-            nets = image_networks(shape, self.latent_dim, self.stride)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return self._players(kdd_networks(d, self.latent_dim))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return self._players(image_networks(shape, self.latent_dim, self.stride))
+
+    def _players(self, nets: dict[str, nn.Module]) -> dict[str, nn.Module]:
+        """Encoder and generator under one optimiser."""
         coder = nn.ModuleDict(dict(encoder=nets["encoder"], generator=nets["generator"]))
         return dict(discriminator=nets["discriminator"], coder=coder)
 

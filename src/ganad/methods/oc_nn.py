@@ -62,16 +62,16 @@ class OCNN(Detector):
         "kddcup99": dict(pretrain_epochs=5, batch_size=256, epochs=5),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            widths = (shape[0], *self.hidden, self.latent_dim)
-            encoder, decoder = mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1])
-            n = self.latent_dim
-        else:
-            encoder, decoder, n = convolutional(shape, self.channels)
-        return dict(
-            autoencoder=nn.ModuleDict(dict(encoder=encoder, decoder=decoder)), head=Margin(n + 1, self.n_hidden)
-        )
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        widths = (d, *self.hidden, self.latent_dim)
+        return self._players(mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1]), self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return self._players(*convolutional(shape, self.channels))
+
+    def _players(self, encoder: nn.Module, decoder: nn.Module, n_features: int) -> dict[str, nn.Module]:
+        autoencoder = nn.ModuleDict(dict(encoder=encoder, decoder=decoder))
+        return dict(autoencoder=autoencoder, head=Margin(n_features + 1, self.n_hidden))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         lr = self.head_lr if player == "head" else self.lr

@@ -82,28 +82,25 @@ class OCGAN(Detector):
         "mnist-readme": _MXNET | dict(latent_dim=16, mine_bound="tanh"),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        latent = nn.Sequential(
-            *[nn.Linear(self.latent_dim, 128), nn.ReLU(), nn.Linear(128, 64), nn.BatchNorm1d(64), nn.ReLU()],
-            *[nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)],
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        latent, h = latent_critic(self.latent_dim), self.width
+        networks = dict(
+            encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth, last=nn.Tanh()),
+            decoder=mlp(self.latent_dim, h, 2 * h, d),
         )
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            networks: dict[str, nn.Module] = dict(
-                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth, last=nn.Tanh()),
-                decoder=mlp(self.latent_dim, h, 2 * h, d),
-            )
-            visual, classifier = (
-                Critic(mlp(d, h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1)) for _ in range(2)
-            )
-        else:
-            sizes = halvings((shape[1], shape[2]), self.padding)
-            networks = dict(
-                encoder=encoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
-                decoder=decoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
-            )
-            visual, classifier = (critic(shape[0], w, sizes, self.padding) for w in (self.visual_width, self.width))
-            latent.apply(dcgan_init)
+        visual, classifier = (
+            Critic(mlp(d, h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1)) for _ in range(2)
+        )
+        return dict(autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        latent, sizes = latent_critic(self.latent_dim), halvings((shape[1], shape[2]), self.padding)
+        networks = dict(
+            encoder=encoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+            decoder=decoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+        )
+        visual, classifier = (critic(shape[0], w, sizes, self.padding) for w in (self.visual_width, self.width))
+        latent.apply(dcgan_init)
         return dict(autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier)
 
     def training_step(self, batches: Batches) -> Updates:
@@ -176,6 +173,14 @@ class OCGAN(Detector):
 
     def generator(self) -> nn.Module:
         return nn.Sequential(Cube(), self.nets_.autoencoder["decoder"])
+
+
+def latent_critic(latent_dim: int) -> nn.Sequential:
+    """The discriminator of codes."""
+    return nn.Sequential(
+        *[nn.Linear(latent_dim, 128), nn.ReLU(), nn.Linear(128, 64), nn.BatchNorm1d(64), nn.ReLU()],
+        *[nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)],
+    )
 
 
 def _pads(size: Size, padding: str) -> tuple[int, int]:

@@ -54,10 +54,8 @@ class RGAN(FenceGAN):
         "credit-card": _OCAN | dict(batch_size=70, epochs=200),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if self.network == "ocan" and len(shape) == 1:
-            return ocan_networks(shape[0], self.latent_dim)
-        return super().build(shape)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return ocan_networks(d, self.latent_dim) if self.network == "ocan" else super().build_table(d)
 
 
 def ocan_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:

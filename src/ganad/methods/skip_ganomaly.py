@@ -55,11 +55,11 @@ class SkipGANomaly(Detector):
         "ffob": dict(image_size=64),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            body = mlp(d, 2 * h, self.n_features, activation=leaky_fifth)
-            return dict(generator=DenseUNet(d, h), discriminator=Critic(body, nn.Linear(self.n_features, 1)))
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        body = mlp(d, 2 * self.width, self.n_features, activation=leaky_fifth)
+        return dict(generator=DenseUNet(d, self.width), discriminator=Critic(body, nn.Linear(self.n_features, 1)))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         generator = UNet(shape, self.width).apply(dcgan_init)
         return dict(generator=generator, discriminator=image_critic(shape, self.width, self.n_features))
 

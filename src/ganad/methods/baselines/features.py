@@ -46,10 +46,12 @@ class OnFeatures(Detector):
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         if self.network is not None:
             return dict(features=self.network)
-        if self.reducer != "alexnet":
-            return {}
-        if len(shape) == 1:
-            raise InputError('reducer="alexnet" is for images, and the data are a table; use "pca" or "none"')
+        return super().build(shape) if self.reducer == "alexnet" else {}
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        raise InputError('reducer="alexnet" is for images, and the data are a table; use "pca" or "none"')
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return dict(features=AlexNetFeatures())
 
     def train(self, x: TrainingSet) -> None:
