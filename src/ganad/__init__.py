@@ -9,6 +9,7 @@ from . import registry
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .detector import BidirectionalDetector as BidirectionalDetector
     from .detector import Detector as Detector
     from .detector import GenerativeDetector as GenerativeDetector
     from .detector import NetworkDetector as NetworkDetector
@@ -66,6 +67,7 @@ __all__ = [
     "VAE",
     "AnoGAN",
     "AutoEncoder",
+    "BidirectionalDetector",
     "DeepSVDD",
     "Detector",
     "FAnoGAN",
@@ -89,6 +91,7 @@ __all__ = [
 if not TYPE_CHECKING:
     #: Where the public names live that are not built-in detectors.
     _HOMES = {
+        "BidirectionalDetector": "detector",
         "Detector": "detector",
         "GenerativeDetector": "detector",
         "NetworkDetector": "detector",

@@ -150,7 +150,7 @@ def find(target: str) -> type[Detector] | None:
     module, colon, name = target.rpartition(":")
     if not colon or module.startswith("ganad."):
         own = next((t for t in BUILT_IN.values() if t.partition(":")[2] == name), None)
-        return own and _import(own)
+        return _import(own) if own else None
     if target in targets().values():
         return _import(target)
     here: Any = getattr(sys.modules.get(module), name, None)

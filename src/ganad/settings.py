@@ -172,7 +172,7 @@ def check(settings: Any) -> None:
 
     settings: an instance of a dataclass whose annotations say what each field may be.
     """
-    cls = type(settings)
+    cls: Any = type(settings)
     for name, hint in _plain_hints(cls).items():
         _check_one(cls.__name__, name, hint, _bounds(cls).get(name, _WHOLE), getattr(settings, name))
 
@@ -184,7 +184,7 @@ def _plain_hints(cls: Any) -> dict[str, Any]:
 
 
 @functools.cache
-def _bounds(cls: type) -> dict[str, Bound]:
+def _bounds(cls: Any) -> dict[str, Bound]:
     """The bound of each field, from the nearest class that says one."""
     found: dict[str, Bound] = {}
     for base in cls.__mro__:

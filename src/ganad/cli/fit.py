@@ -44,7 +44,7 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     A setting that has the name of an option of ``fit`` itself is given by ``--set name=value``. Raises InputError for
     an unknown method, and for an option that neither ``fit`` nor the method has.
     """
-    name = (values_of("--method", arguments) or [None])[-1]
+    name = next(reversed(values_of("--method", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
     cls = registry.get(name or DEFAULT)

@@ -3,12 +3,13 @@
 from ..changes import Change, upgraded
 from .base import Detector
 from .input import InputSpec
-from .network import Batches, GenerativeDetector, NetworkDetector, Updates
+from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates
 from .scaling import Scaling
 from .scoring import frozen
 
 __all__ = [
     "Batches",
+    "BidirectionalDetector",
     "Change",
     "Detector",
     "GenerativeDetector",

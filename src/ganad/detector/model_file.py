@@ -11,7 +11,7 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import Any, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import msgspec
 import numpy as np
@@ -39,8 +39,8 @@ _FAR = 2000.0  # of one of them, in the networks' units; beyond the clipping of 
 class Saved(Protocol):
     """What a detector must offer to be saved; written out so that this file does not import the detectors."""
 
-    NO_FORWARD_PASS: str
-    TRANSIENT: tuple[str, ...]
+    NO_FORWARD_PASS: ClassVar[str]
+    TRANSIENT: ClassVar[tuple[str, ...]]
     nets_: Players
     input_: InputSpec
     device_: torch.device
@@ -156,9 +156,9 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
     try:
         spec = _input(header, tensors)
         detector.__dict__.update(state)
+        detector.input_, detector.device_ = spec, torch.device("cpu")
         nets = _networks(detector, path, spec, tensors)
         detector.__dict__.update(state)  # build may have drawn some of these anew
-        detector.input_, detector.device_ = spec, torch.device("cpu")
         detector.nets_ = nets
         detector.restored()
         _prove(detector, path, header)
@@ -185,7 +185,7 @@ def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[
         )
     saved = {k: tuple(v) if isinstance(v, list) else v for k, v in header.settings.items()}
     settings = upgraded(cls, saved, written_by)
-    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())  # type: ignore[arg-type]
+    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())
     if missing:
         raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
     return settings | {"device": device}

@@ -179,8 +179,30 @@ class GenerativeDetector(NetworkDetector):
         return torch.randn(n, self.latent_dim, device=self.device_)
 
     def sample_batch(self, n: int) -> Tensor:
-        return self.generator()(self.noise(n))  # type: ignore[no-any-return]
+        return self.generator()(self.noise(n))
 
     def supports(self, part: str) -> bool:
         own = type(self).generator is not Detector.generator
         return super().supports(part) or (part == "sample" and own)
+
+
+class BidirectionalDetector(GenerativeDetector):
+    """Base of the detectors whose encoder reverses the generator: codes, reconstructions and drawings by the two."""
+
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        """Encoder and generator; override it where they are not the players of these names."""
+        return self.nets_["encoder"], self.nets_["generator"]
+
+    def generator(self) -> nn.Module:
+        return self.codec()[1]
+
+    def encode_batch(self, x: Tensor) -> Tensor:
+        encoder, _ = self.codec()
+        return encoder(x)
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        encoder, generator = self.codec()
+        return generator(encoder(x))
+
+    def supports(self, part: str) -> bool:
+        return True
