@@ -33,6 +33,7 @@ def _array(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Python 2 wrote these files, which NumPy remarks on and reads
             warnings.simplefilter("ignore", UserWarning)
-            return np.load(path, allow_pickle=False).astype(np.float64)
+            array: np.ndarray = np.load(path, allow_pickle=False)
+            return array.astype(np.float64)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: not a NumPy array or damaged ({error}); copy it again") from error

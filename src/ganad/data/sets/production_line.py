@@ -24,7 +24,8 @@ def production_line(split: str = "all", *, seed: int = 0, **_: Any) -> Samples:
 
     def parts(k: np.ndarray) -> np.ndarray:
         along = np.einsum("nr,nrd->nd", rng.normal(size=(len(k), rank)), axes[k])
-        return centre[k] + along + rng.normal(0, 0.5, (len(k), d))
+        made: np.ndarray = centre[k] + along + rng.normal(0, 0.5, (len(k), d))
+        return made
 
     normal = parts(rng.choice(modes, n, p=np.arange(1, modes + 1) / 36))
     one = rng.choice(modes, n_off)
