@@ -17,8 +17,6 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import numpy as np
-
 from .errors import InputError
 
 
@@ -215,10 +213,10 @@ def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> No
         return
     kinds = set(options) - {type(None)} or {hint}
     if kinds == {bool}:
-        if not isinstance(value, bool | np.bool_):
+        if not isinstance(value, bool) and not _is_numpy(value, "bool"):
             raise InputError(f"{where} must be true or false")
     elif name == "random_state":  # scikit-learn's: a number, a RandomState or None
-        if not isinstance(value, np.random.RandomState | numbers.Integral):
+        if not isinstance(value, numbers.Integral) and not _is_numpy(value, "RandomState"):
             raise InputError(f"{where} must be a whole number or None")
     elif kinds == {str}:
         if not isinstance(value, str):
@@ -235,6 +233,12 @@ def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:
         raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
     if not bound.holds(float(value)):
         raise InputError(f"{where} must {bound}")
+
+
+def _is_numpy(value: Any, name: str) -> bool:
+    """Whether a value is of NumPy's type of this name; asked without importing NumPy, for a fast start of commands."""
+    kind = type(value)
+    return kind.__module__.partition(".")[0] == "numpy" and kind.__name__.rstrip("_") == name
 
 
 def _is_number(value: Any, kind: type = numbers.Real) -> bool:
