@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, dataclass_transform
+from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform
 
 import numpy as np
 import torch
@@ -26,28 +26,12 @@ from ..seeds import isolated_rng, seed_from
 from ..settings import Bound, Count
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
+from .estimator import Estimator
 from .fitted import Fitted
 from .input import InputSpec, as_array
 from .parts import offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
-
-if TYPE_CHECKING:
-
-    class Estimator:
-        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
-        def set_params(self, **params: Any) -> Self: ...
-        def fit_predict(self, X: Any, y: Any = None) -> np.ndarray: ...
-        def __getstate__(self) -> dict[str, Any]: ...
-
-else:
-    from sklearn.base import BaseEstimator, OutlierMixin
-
-    class Estimator(OutlierMixin, BaseEstimator):
-        """scikit-learn's outlier detector."""
-
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # a model file may be anybody's, so what would exhaust a machine has an upper bound
