@@ -24,7 +24,7 @@ from ganad.bench.ranking import ranking, so_far, verdict
 from ganad.bench.rows import asked, current, key, make, mend, parameters, read
 from ganad.bench.trial import measured
 from ganad.changes import Change
-from ganad.cli.main import app
+from ganad.cli.main import build_app
 from ganad.data.sets import kddcup99
 from ganad.protocols import PROTOCOLS
 
@@ -371,7 +371,7 @@ def pictures(folder, n_normal=60, n_odd=10):
 
 
 def ganad(*arguments):
-    result = CliRunner().invoke(app, [*arguments, "--budget", "smoke"])
+    result = CliRunner().invoke(build_app([]), [*arguments, "--budget", "smoke"])
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -426,7 +426,7 @@ def test_the_first_rows_of_own_data_rank_something(tmp_path):
 
 def refused(*arguments):
     """The one line with which ``ganad bench`` refuses."""
-    result = CliRunner().invoke(app, ["bench", *map(str, arguments)])
+    result = CliRunner().invoke(build_app([]), ["bench", *map(str, arguments)])
     assert result.exit_code == 2 and result.output.startswith("ganad: ") and result.output.count("\n") == 1
     return result.output
 

@@ -130,10 +130,16 @@ def fit(
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
+    if resume and not _checkpoint_of(output).is_dir():
+        raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     samples = read(data, data_dir, split="train", label=label, drop=split(drop), impute=impute, size=size, mode=mode)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)
+
+
+def _checkpoint_of(output: Path) -> Path:
+    return output.with_name(output.name + ".ckpt")
 
 
 def _fit_and_save(
@@ -152,10 +158,8 @@ def _fit_and_save(
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint
 
-    checkpoint = output.with_name(output.name + ".ckpt")
     metrics = output.with_name(output.name + ".metrics.jsonl")
-    if resume and not checkpoint.is_dir():
-        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
+    checkpoint = _checkpoint_of(output)
     rows, held_out, share = np.arange(len(samples.x)), np.empty(0), None
     if false_alarm_rate is not None:
         share = HELD_OUT
