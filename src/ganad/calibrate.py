@@ -102,4 +102,5 @@ def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
             SmallCalibrationSet,
             stacklevel=3,
         )
-    return false_discovery_control(p) <= fdr
+    flagged: np.ndarray = false_discovery_control(p) <= fdr
+    return flagged
