@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ._version import __version__
+from ._version import __version__ as __version__
 from .atomic import replacing
 from .errors import InputError, ModelFileError
 

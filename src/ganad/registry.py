@@ -123,6 +123,12 @@ def get(name: str) -> type[Detector]:
     """The detector of a name, whatever its case and dashes; a class's own name does as well.
 
     Raises InputError, with the nearest names, for one that is not known.
+
+    >>> get("fence-gan") is get("FenceGAN")
+    True
+    >>> get("fence-gam")
+    Traceback (most recent call last):
+    ganad.errors.InputError: no method 'fence-gam'; did you mean fence-gan? (ganad methods lists all)
     """
     for known, target in targets().items():
         if _key(name) in (_key(known), _key(target.partition(":")[2])):
@@ -158,7 +164,11 @@ def find(target: str) -> type[Detector] | None:
 
 
 def name_of(cls: type) -> str:
-    """The name of a detector: the registered one, else its class's in lower case with dashes."""
+    """The name of a detector: the registered one, else its class's in lower case with dashes.
+
+    >>> name_of(get("IsolationForest"))
+    'isolation-forest'
+    """
     target = target_of(cls)
     return next((name for name, known in targets().items() if known == target), command_name(cls))
 

@@ -113,6 +113,14 @@ def parse(cls: type, options: dict[str, str]) -> dict[str, Any]:
     """Typed settings from text, ``{"latent-dim": "64"} -> {"latent_dim": 64}``.
 
     Raises InputError for an unknown setting, with the nearest name, and for a value of another type.
+
+    >>> @dataclass
+    ... class Net:
+    ...     latent_dim: int = 32
+    ...     lr: float = 1e-3
+    ...     bias: bool = True
+    >>> parse(Net, {"latent-dim": "64", "no-bias": "true"})
+    {'latent_dim': 64, 'bias': False}
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in dataclasses.fields(cls)}

@@ -164,7 +164,8 @@ class Detector(Fitted, Thresholds, Estimator):
         """Apply ``fn`` to all of ``x`` in order, batch by batch, with the networks frozen."""
         data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
         with frozen(self.nets_):
-            return torch.cat([fn(data.batch(i)).detach() for i in torch.arange(len(data)).split(self._chunk)])
+            chunks = torch.split(torch.arange(len(data)), self._chunk)
+            return torch.cat([fn(data.batch(i)).detach() for i in chunks])
 
     def progress(self, done: float, total: float, note: str = "", stage: str = "") -> None:
         """Show how far a stage of this fit has come."""

@@ -150,7 +150,7 @@ def _array_like(X: Any) -> Any:
     return np.asarray(X) if isinstance(X, list | tuple) else X
 
 
-class _Columns(BaseEstimator):
+class _Columns(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Carries what scikit-learn compares a table with."""
 
     n_features_in_: int

@@ -179,7 +179,8 @@ class GenerativeDetector(NetworkDetector):
         return torch.randn(n, self.latent_dim, device=self.device_)
 
     def sample_batch(self, n: int) -> Tensor:
-        return self.generator()(self.noise(n))
+        drawn: Tensor = self.generator()(self.noise(n))
+        return drawn
 
     def supports(self, part: str) -> bool:
         own = type(self).generator is not Detector.generator
@@ -198,11 +199,13 @@ class BidirectionalDetector(GenerativeDetector):
 
     def encode_batch(self, x: Tensor) -> Tensor:
         encoder, _ = self.codec()
-        return encoder(x)
+        codes: Tensor = encoder(x)
+        return codes
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         encoder, generator = self.codec()
-        return generator(encoder(x))
+        x_hat: Tensor = generator(encoder(x))
+        return x_hat
 
     def supports(self, part: str) -> bool:
         return True

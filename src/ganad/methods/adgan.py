@@ -136,7 +136,7 @@ class ADGAN(GenerativeDetector):
         each = 4 * 5 * (weights + 8 * x[0].numel() * shared)  # weights, gradient, two moments, a spare
         rows = shared * max(1, int(self.memory_budget_mb * 2**20 // each))
         wanted = x.repeat_interleave(self.n_seeds, 0)
-        parts = [self._search(w, z, shared) for w, z in zip(wanted.split(rows), starts.split(rows))]
+        parts = [self._search(w, z, shared) for w, z in zip(torch.split(wanted, rows), torch.split(starts, rows))]
         errors, codes = (torch.cat(part) for part in zip(*parts))
         return errors.view(len(x), -1), codes.view(len(x), self.n_seeds, -1)
 
@@ -166,7 +166,7 @@ class ADGAN(GenerativeDetector):
 
         for _ in range(self.search_steps):
             adam.zero_grad(set_to_none=True)
-            errors().sum().backward(inputs=[z, *copies.values()])
+            torch.autograd.backward(errors().sum(), inputs=[z, *copies.values()])
             adam.step()
         with torch.no_grad():
             return errors(), z.detach()

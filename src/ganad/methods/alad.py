@@ -33,6 +33,7 @@ from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import (
     JointCritic,
+    Layer,
     SameConv2d,
     SpectralNorm,
     dcgan_generator,
@@ -114,6 +115,9 @@ class ALAD(BidirectionalDetector):
 
 class PairCritic(nn.Module):
     """A critic of two things of one kind, joined along ``axis``."""
+
+    body: Layer
+    head: Layer
 
     def __init__(self, body: nn.Module, head: nn.Module, axis: int):
         super().__init__()

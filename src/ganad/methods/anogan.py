@@ -123,7 +123,7 @@ class AnoGAN(GenerativeDetector):
             done = step / self.search_steps
             adam.param_groups[0]["lr"] = self.search_lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
             z.grad = None
-            self.distance(x, wanted, z).sum().backward(inputs=[z])
+            torch.autograd.backward(self.distance(x, wanted, z).sum(), inputs=[z])
             adam.step()
         scores, best = self.distance(x, wanted, z).detach().view(n, -1).min(1)
         return z.detach().view(n, len(starts), -1)[torch.arange(n, device=x.device), best], scores

@@ -89,7 +89,7 @@ class DAGMM(NetworkDetector):
     def train(self, x: TrainingSet) -> None:
         self.run(self.training_step, x)
         outputs = self.map_batches(lambda batch: torch.cat(self.features(batch)[:2], 1), x)
-        z, logit = outputs.split([self.latent_dim + 2, self.n_components], 1)
+        z, logit = torch.split(outputs, [self.latent_dim + 2, self.n_components], 1)
         log_phi, mu, sigma = mixture(z, logit, self.jitter)
         self.log_phi_, self.location_, self.whitener_ = log_phi.cpu(), mu.cpu(), whitener(sigma).cpu()
 
@@ -150,7 +150,8 @@ def mixture(z: Tensor, logit: Tensor, jitter: float) -> tuple[Tensor, Tensor, Te
 def whitener(sigma: Tensor) -> Tensor:
     """Inverses of the covariances' Cholesky factors, ``(K, d, d)``."""
     identity = torch.eye(sigma.shape[-1], dtype=sigma.dtype, device=sigma.device).expand_as(sigma)
-    return torch.linalg.solve_triangular(torch.linalg.cholesky(sigma), identity, upper=False)
+    inverse: Tensor = torch.linalg.solve_triangular(torch.linalg.cholesky(sigma), identity, upper=False)
+    return inverse
 
 
 def energy(z: Tensor, log_phi: Tensor, mu: Tensor, root: Tensor) -> Tensor:

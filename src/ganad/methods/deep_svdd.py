@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
-from ..nets import RowLinear
+from ..nets import Layer, RowLinear
 from ..nets.deep_svdd import convolutional, normalised
 from ..settings import Count
 from ..training import TrainingSet
@@ -132,6 +132,7 @@ class Ball(nn.Module):
     One player, so that pretraining is one step; the radius is a buffer, so that it is resumed with the weights.
     """
 
+    encoder: Layer
     radius2: Tensor
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):

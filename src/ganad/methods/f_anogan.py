@@ -26,6 +26,7 @@ zero, for those flagged are neptune alone. After the preset's twenty it makes bo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -34,10 +35,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import gradient_penalty, mean_square
-from ..nets import Critic, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
+from ..nets import Critic, Layer, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
 from ..nets.conv import Size
 from ..settings import Count
 from ..training import TrainingSet
+
+Norm = Callable[[int], nn.Module]
 
 
 class FAnoGAN(BidirectionalDetector):
@@ -148,7 +151,10 @@ def _widths(width: int, sizes: list[Size]) -> list[int]:
 class Block(nn.Module):
     """Pre-activation residual block that halves or doubles the maps; the shortcut is a 1 x 1 convolution."""
 
-    def __init__(self, c_in: int, c_out: int, norm, size: Size | None = None):  # type: ignore[no-untyped-def]
+    conv2: Layer
+    shortcut: Layer
+
+    def __init__(self, c_in: int, c_out: int, norm: Norm, size: Size | None = None):
         super().__init__()
         self.size = size  # of the output when doubling, None when halving
         middle = c_in if size is None else c_out
@@ -170,7 +176,7 @@ def _halve(x: Tensor) -> Tensor:
     return avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
-def tower(channels: int, width: int, sizes: list[Size], norm) -> nn.Sequential:  # type: ignore[no-untyped-def]
+def tower(channels: int, width: int, sizes: list[Size], norm: Norm) -> nn.Sequential:
     """Convolution, residual blocks down to the last size, flatten: the body of critic and encoder."""
     widths = _widths(width, sizes)
     blocks = [Block(a, b, norm) for a, b in zip(widths, widths[1:])]

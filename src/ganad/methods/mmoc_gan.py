@@ -38,7 +38,7 @@ from torch.nn.functional import cross_entropy, logsigmoid, one_hot
 
 from ..detector import Batches, Updates
 from ..losses import bce
-from ..nets import Critic, mlp
+from ..nets import Critic, Layer, mlp
 from .ocan import OCAN
 
 
@@ -115,6 +115,8 @@ class MMOCGAN(OCAN):
 class CodedGenerator(nn.Module):
     """A generator of noise and a code."""
 
+    body: Layer
+
     def __init__(self, injection: str, n_codes: int, latent_dim: int, hidden: int, d: int):
         super().__init__()
         self.injection, self.n_codes = injection, n_codes
@@ -132,6 +134,8 @@ class CodedGenerator(nn.Module):
 
 class CodedCritic(Critic):
     """A critic with a second head: logits of the codes."""
+
+    code_head: Layer
 
     def __init__(self, body: nn.Module, width: int, n_codes: int):
         super().__init__(body, nn.Linear(width, 1))

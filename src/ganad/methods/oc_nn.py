@@ -101,20 +101,22 @@ class OCNN(NetworkDetector):
 
     def hinge(self, y: Tensor) -> Tensor:
         """max(0, r - y) / nu - r, ``(n,)``."""
-        r = self.nets_.head.margin
+        r: Tensor = self.nets_.head.margin
         return (r - y).clamp_min(0) / self.nu - r
 
     def on_sphere(self, h: Tensor) -> Tensor:
         """Encoder outputs ``(n, d)`` as points of the unit sphere in one dimension more."""
         lifted = torch.cat([h.float() / self.scale_.to(h.device) / h.shape[1] ** 0.5, torch.ones_like(h[:, :1])], 1)
-        return lifted / lifted.norm(dim=1, keepdim=True)
+        length: Tensor = lifted.norm(dim=1, keepdim=True)
+        return lifted / length
 
     def output(self, x: Tensor) -> Tensor:
         """y ``(n,)`` of samples."""
         return self.nets_.head(self.on_sphere(self.nets_.autoencoder["encoder"](x)))
 
     def score_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.head.margin - self.output(x)
+        r: Tensor = self.nets_.head.margin
+        return r - self.output(x)
 
     def validation_batch(self, x: Tensor) -> Tensor:
         return self.hinge(self.output(x))

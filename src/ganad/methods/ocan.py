@@ -39,7 +39,7 @@ from torch.nn.functional import logsigmoid
 
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, pull_away
-from ..nets import Critic, he_normal, mlp
+from ..nets import Critic, Layer, he_normal, mlp
 from ..settings import Count
 from ..training import TrainingSet
 
@@ -195,6 +195,9 @@ class OCAN(GenerativeDetector):
 class DenseAutoEncoder(nn.Module):
     """The code's autoencoder for vectors: tanh 100, ReLU codes, tanh 50."""
 
+    encode: Layer
+    decode: Layer
+
     def __init__(self, d: int, code_dim: int):
         super().__init__()
         self.encode = mlp(d, 100, code_dim, activation=nn.Tanh, last=nn.ReLU())
@@ -215,8 +218,11 @@ class SequenceAutoEncoder(nn.Module):
         self.out = nn.Linear(code_dim, shape[1])
 
     def encode(self, x: Tensor) -> Tensor:
-        return self.reader(x.view(-1, *self.shape))[1][0][-1]
+        _, (state, _) = self.reader(x.view(-1, *self.shape))
+        last: Tensor = state[-1]
+        return last
 
     def forward(self, x: Tensor) -> Tensor:
         repeated = self.encode(x)[:, None].expand(-1, self.shape[0], -1)
-        return self.out(self.writer(repeated)[0]).flip(1).flatten(1)
+        backwards: Tensor = self.out(self.writer(repeated)[0])
+        return backwards.flip(1).flatten(1)

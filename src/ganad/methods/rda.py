@@ -100,7 +100,7 @@ class RobustAutoEncoder(NetworkDetector):
         return per_sample((x - self.reconstruct_batch(x)).square())
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.autoencoder(x.flatten(1)).unflatten(1, x.shape[1:])
+        return torch.unflatten(self.nets_.autoencoder(x.flatten(1)), 1, x.shape[1:])
 
 
 def group_norms(v: Tensor, penalty: Penalty) -> Tensor:

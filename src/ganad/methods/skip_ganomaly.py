@@ -32,7 +32,7 @@ from torch.nn.functional import l1_loss
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce, mean_square
-from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
+from ..nets import Critic, Layer, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
 
 
 class SkipGANomaly(NetworkDetector):
@@ -96,6 +96,8 @@ class SkipGANomaly(NetworkDetector):
 class UNet(nn.Module):
     """Down to 1 x 1 and up again; what a skip carries is the activated map, as the code's in-place ReLU has it."""
 
+    last: Layer
+
     def __init__(self, shape: tuple[int, ...], width: int):
         super().__init__()
         sizes = pyramid((shape[1], shape[2]), until=1)
@@ -124,6 +126,8 @@ class UNet(nn.Module):
 
 class DenseUNet(nn.Module):
     """The same idea for table rows."""
+
+    last: Layer
 
     def __init__(self, d: int, width: int):
         super().__init__()

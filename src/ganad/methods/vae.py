@@ -29,7 +29,7 @@ from torch.nn.functional import softplus
 
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import per_sample
-from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
+from ..nets import Layer, SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
 from ..settings import Count
 
 
@@ -68,9 +68,14 @@ class VAE(GenerativeDetector):
 
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)
-        mu, logvar = self.nets_.vae.encode(x)
+        mu, logvar = self.posterior(x)
         z = mu + (logvar / 2).exp() * torch.randn_like(mu)
         yield "vae", dict(reconstruction=self.surprise(x, z).mean(), kl=divergence(mu, logvar).mean())
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), ``(n, latent_dim)`` each."""
+        moments: tuple[Tensor, Tensor] = self.nets_.vae.encode(x)
+        return moments
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """-log p(x | z), ``(n,)``, without the Gaussian's constant."""
@@ -78,7 +83,7 @@ class VAE(GenerativeDetector):
         if self.likelihood == "bernoulli":  # of tanh's logit: sigma(2 l) is (tanh(l) + 1) / 2
             logit, pixel = 2 * out, (x + 1) / 2
             return per_sample(softplus(logit) - pixel * logit)
-        log_s = self.nets_.vae.log_s
+        log_s: Tensor = self.nets_.vae.log_s
         error = per_sample((x - self.drawn(out)).square())
         return error / (2 * (2 * log_s).exp()) + x[0].numel() * (log_s + math.log(2 * math.pi) / 2)
 
@@ -87,7 +92,7 @@ class VAE(GenerativeDetector):
         return out.tanh() if out.ndim == 4 or self.likelihood == "bernoulli" else out
 
     def score_batch(self, x: Tensor) -> Tensor:
-        mu, logvar = self.nets_.vae.encode(x)
+        mu, logvar = self.posterior(x)
         if self.variant == "kl":
             return divergence(mu, logvar)
         if self.variant == "prior":
@@ -101,10 +106,10 @@ class VAE(GenerativeDetector):
         return total + divergence(mu, logvar) if self.variant == "elbo" else total
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.drawn(self.nets_.vae.decode(self.nets_.vae.encode(x)[0]))
+        return self.drawn(self.nets_.vae.decode(self.posterior(x)[0]))
 
     def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.vae.encode(x)[0]
+        return self.posterior(x)[0]
 
     def generator(self) -> nn.Module:
         last = nn.Tanh() if self.input_.is_image or self.likelihood == "bernoulli" else nn.Identity()
@@ -118,6 +123,9 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 class Networks(nn.Module):
     """Encoder with two heads, decoder, and the logarithm of the Gaussian's one standard deviation."""
+
+    encoder: Layer
+    decoder: Layer
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()

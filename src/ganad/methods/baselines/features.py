@@ -99,7 +99,7 @@ class OnFeatures(Detector):
 
     def on(self, array: np.ndarray, like: Tensor) -> Tensor:
         """A fitted array on the device of a tensor; copied there once."""
-        kept = self.__dict__.setdefault("_placed", {})
+        kept: dict[tuple[int, torch.device], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
         key = (id(array), like.device)
         if key in kept:
             return kept[key][1]

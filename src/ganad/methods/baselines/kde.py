@@ -49,7 +49,7 @@ class KDE(OnDistances):
         rows = torch.as_tensor(z)
         fold = torch.as_tensor(np.random.default_rng(self.seed_).permutation(len(z)) % min(self.folds, len(z)))
         totals = torch.zeros(len(self.bandwidths), dtype=torch.float64)
-        for k in fold.unique():
+        for k in range(int(fold.max()) + 1):
             kept = rows[fold != k]
             d2 = squared_distances(rows[fold == k], kept, kept.square().sum(1))
             for i, h in enumerate(self.bandwidths):
