@@ -102,8 +102,8 @@ def has_networks(detector: Detector | type[Detector], kind: Kind = "table") -> b
 def normal(kind: Kind) -> np.ndarray:
     """Normal samples: a table (400, 6) whose last columns repeat the first, or 200 real 8 x 8 digits other than 9."""
     if kind == "images":
-        images, labels = load_digits().images, load_digits().target
-        return np.asarray(images[labels != 9][:200] * 255 / 16, np.uint8)
+        digits = load_digits()
+        return np.asarray(digits.images[digits.target != 9][:200] * 255 / 16, np.uint8)
     x = np.random.default_rng(0).normal(size=(400, 6)).astype(np.float32)
     x[:, 3:] = x[:, :3] + 0.1 * x[:, 3:]
     return x
