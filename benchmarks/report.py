@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import sync_playwright
 
-from ganad import report
 from ganad.data import load
+from ganad.page import Contents, Images, Scored, build
 
 _OPENED = "() => performance.getEntriesByType('navigation')[0].loadEventEnd"
 _MOVED = """() => new Promise(done => {
@@ -37,7 +37,7 @@ def main() -> None:
     images = load("mnist", split="test").x
     scores = np.random.default_rng(0).gamma(2.0, size=len(images))
     names = [f"{i}.png" for i in range(len(images))]
-    page = report.build(scores=scores, names=names, threshold=6.0, images=images)
+    page = build(Contents(Scored(scores, names, threshold=6.0), Images(images)))
     opened, moved = [], []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "report.html"

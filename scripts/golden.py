@@ -264,7 +264,7 @@ def write(case: Case, folder: Path) -> dict[str, Any]:
     detector = (case.fit or fitted)(case)
     if case.calibrated:
         held_out = KINDS[case.kind][1](30, np.random.RandomState(SEED + 2))
-        detector.calibrate(held_out, alpha=case.false_alarm_rate)
+        detector.calibrate(held_out, false_alarm_rate=case.false_alarm_rate)
     detector.save(folder / case.file)
     return {"inputs": case.inputs or case.kind} | answers(detector, inputs()[case.inputs or case.kind])
 

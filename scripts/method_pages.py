@@ -52,7 +52,8 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) ->
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
     lines = [f"# {title.rstrip('.')}", ""]
-    lines += [f"`ganad.{d.__name__}`, `--method {name_of(d)}`  " for d in detectors]
+    lines += [f"`ganad.{d.__name__}`, `--method {name_of(d)}`  " for d in detectors if d in ganad.DETECTORS]
+    lines += [f"Builds on [{stem(other)}]({stem(other)}.md).  " for other in builds_on(module, detectors)]
     lines.append("")
     for paragraph in body.strip().split("\n\n"):
         indented = paragraph.startswith("    ")
@@ -65,12 +66,32 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) ->
     return "\n".join(lines)
 
 
+def stem(module: str) -> str:
+    """The name of a module's page."""
+    return module.rpartition(".")[2]
+
+
+def lineage(detector: type[ganad.Detector]) -> list[type[ganad.Detector]]:
+    """The detector and the classes of the methods that it extends that have settings, the nearest first."""
+    between = [
+        c for c in detector.__mro__ if issubclass(c, ganad.Detector) and not c.__module__.startswith("ganad.detector")
+    ]
+    return [c for c in between if c is detector or vars(c).get("__annotations__")]
+
+
+def builds_on(module: str, detectors: list[type[ganad.Detector]]) -> list[str]:
+    """The other modules whose classes these extend, each once."""
+    return sorted({c.__module__ for d in detectors for c in lineage(d)} - {module})
+
+
 def section(detector: type[ganad.Detector], rows: list[Row], level: str) -> list[str]:
     """Settings, presets and rows of one detector."""
     own = [s for s in describe(detector) if s.name in detector.__annotations__]
     lines = [] if level == "##" else [f"## {detector.__name__}", ""]
     lines += [f"{level} Settings of its own", "", "| setting | default | what it is |", "|---|---|---|"]
     lines += [f"| `{s.name}` | `{s.default}` | {s.comment} |" for s in own]
+    if detector not in ganad.DETECTORS:
+        return lines
     lines += ["", f"{level} Presets", ""]
     for name, values in detector.PRESETS.items():
         lines.append(f"- `{name}`: " + (", ".join(f"{k}={v!r}" for k, v in values.items()) or "the defaults"))
@@ -79,19 +100,30 @@ def section(detector: type[ganad.Detector], rows: list[Row], level: str) -> list
     return [*lines, "", f"{level} Measured", "", *measured(detector, rows)]
 
 
+def index() -> str:
+    """The page of all pages: methods, then baselines."""
+    baselines = [d for d in ganad.DETECTORS if ".baselines." in d.__module__]
+    methods = [d for d in ganad.DETECTORS if d not in baselines]
+    lines = []
+    for heading, detectors in (("# Methods", methods), ("## Baselines", baselines)):
+        lines += [heading, "", "| method | what it is |", "|---|---|"]
+        for d in detectors:
+            lines.append(f"| [{d.__name__}]({stem(d.__module__)}.md) | {(d.__doc__ or '').splitlines()[0]} |")
+        lines.append("")
+    lines += ["All baselines but Trivial share [features](features.md), which have settings, too.", ""]
+    return "\n".join(lines)
+
+
 def main() -> None:
     found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
     rows = [row for suite in SUITES.values() for row in current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
-    for detector in ganad.DETECTORS:
+    for detector in dict.fromkeys(c for d in ganad.DETECTORS for c in lineage(d)):
         modules.setdefault(detector.__module__, []).append(detector)
-    index = ["# Methods", "", "| method | what it is |", "|---|---|"]
     for module, detectors in modules.items():
-        stem = module.rpartition(".")[2]
-        index += [f"| [{d.__name__}]({stem}.md) | {(d.__doc__ or '').splitlines()[0]} |" for d in detectors]
-        (PAGES / f"{module.rpartition('.')[2]}.md").write_text(page(module, detectors, rows), encoding="utf-8")
-    (PAGES / "index.md").write_text("\n".join([*index, ""]), encoding="utf-8")
+        (PAGES / f"{stem(module)}.md").write_text(page(module, detectors, rows), encoding="utf-8")
+    (PAGES / "index.md").write_text(index(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 from typer.testing import CliRunner
 
-from ganad import InputError, bench, methods, metrics, protocols
+from ganad import InputError, bench, methods, metrics, protocols, registry
 from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
 from ganad.bench.cells import caption, cells, measures
 from ganad.bench.lines import collect
@@ -25,9 +25,8 @@ from ganad.bench.rows import asked, current, key, make, mend, parameters, read
 from ganad.bench.trial import measured
 from ganad.changes import Change
 from ganad.cli.main import app
-from ganad.data.public import KDD_CATEGORICAL, KDD_FEATURES
+from ganad.data.sets import kddcup99
 from ganad.protocols import PROTOCOLS
-from ganad import registry
 
 QUICK = ("DCAE", "KDE", "random")
 #: what a second run of a trial may change
@@ -356,7 +355,7 @@ def test_unverified_figures_are_never_printed():
 
 
 def test_the_column_called_minus_count():
-    numeric = [name for name in KDD_FEATURES if name not in KDD_CATEGORICAL]  # these come first
+    numeric = [name for name in kddcup99.FEATURES if name not in kddcup99.CATEGORICAL]  # these come first
     settings = SUITES["fencegan-kdd99"].recipe("minus count").settings
     assert numeric[settings["column"]] == "count" and settings["sign"] == -1.0
 

@@ -20,9 +20,9 @@ from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ganad
-from ganad.cli import ScoreFile
 from ganad.data import iter_table
-from ganad.settings import command_name
+from ganad.registry import name_of
+from ganad.scorefile import ScoreFile
 
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
 
@@ -155,7 +155,7 @@ def test_a_selection_is_made_from_the_p_values_of_all_parts(tmp_path):
     _, err = run("score", plain, tmp_path / "t.csv", "-o", output, "--fdr", 0.1, code=2)
     assert err.strip().endswith("--fdr needs a calibrated model; fit it with --false-alarm-rate")
     _, err = run("score", model, tmp_path / "t.csv", "-o", output, "--fdr", 1, code=2)
-    assert "--fdr 1 must lie between 0 and 1" in err and not output.exists()
+    assert "fdr=1 must lie between 0 and 1" in err and not output.exists()
     out, err = run("score", model, tmp_path / "t.csv", "-o", output, "--fdr", 0.3)
     p = np.array([float(row["p_value"]) for row in rows(output)])
     selected = np.array([row["selected"] == "true" for row in rows(output)])
@@ -168,9 +168,9 @@ def test_a_selection_is_made_from_the_p_values_of_all_parts(tmp_path):
         ganad.load(model, device="cpu"),
         iter_table(tmp_path / "t.csv", ganad.load(model).source_, rows=400),
     )
-    with ScoreFile(tmp_path / "parts.parquet", 0.3) as file:
+    with ScoreFile(tmp_path / "parts.parquet", detector, 0.3) as file:
         for part in parts:
-            file.add(part, detector.anomaly_score(part.x), detector, None)
+            file.add(part, detector.anomaly_score(part.x))
     assert pyarrow.parquet.read_table(tmp_path / "parts.parquet")["selected"].to_pylist() == selected.tolist()
     apart = np.concatenate([false_discovery_control(part) <= 0.3 for part in (p[:400], p[400:])])
     assert not np.array_equal(apart, selected)
@@ -285,7 +285,7 @@ def test_log_dir_holds_events_in_a_folder_of_the_models_name(tmp_path):
     ("words", "offered"),
     [
         ("ganad s", {"score", "serve"}),
-        ("ganad fit --method ", set(map(command_name, ganad.DETECTORS))),
+        ("ganad fit --method ", set(map(name_of, ganad.DETECTORS))),
         ("ganad methods fence", {"fence-gan"}),
         ("ganad bench fencegan-k", {"fencegan-kdd99"}),
     ],

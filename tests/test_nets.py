@@ -12,10 +12,13 @@ from ganad.nets import (
     SameDeconv2d,
     dcgan_init,
     he_normal,
+    keras_norm1d,
+    keras_norm2d,
     mlp,
     normal_init,
     pyramid,
     row_linear,
+    start_anew,
 )
 from ganad.nets.conv import _same_padding
 
@@ -49,6 +52,14 @@ def test_pyramid():
     assert pyramid((32, 32), levels=4)[-1] == (2, 2)
 
 
+def test_a_pyramid_with_both_ends_keeps_the_later_one():
+    assert pyramid((6, 5), until=8, levels=1) == [(6, 5), (3, 3)]
+    assert pyramid((33, 20), until=8, levels=1) == pyramid((33, 20), until=8)
+    for size in [(8, 8), (28, 28), (32, 20), (33, 33), (64, 40)]:
+        expected = pyramid(size, until=4) if max(size) > 32 else pyramid(size, levels=3)
+        assert pyramid(size, until=4, levels=3) == expected
+
+
 @pytest.mark.parametrize(("n_in", "n_out"), [(6, 4), (10, 2), (30, 10), (121, 7), (64, 3)])
 def test_a_row_comes_out_the_same_wherever_it_lies(n_in, n_out):
     layer, x, order = RowLinear(n_in, n_out).eval(), torch.randn(512, n_in), torch.randperm(512)
@@ -80,3 +91,24 @@ def test_initialisations():
     net.apply(dcgan_init)
     assert abs(net[1].weight.mean() - 1) < 0.01
     assert abs(net[1].weight.std() - 0.02) < 5e-3
+
+
+def test_a_network_begins_anew_by_the_rule_it_began_with():
+    net = nn.Sequential(nn.Conv2d(3, 200, 5), nn.BatchNorm2d(200), nn.Flatten(), nn.Linear(400, 400))
+    for parameter in net.parameters():
+        nn.init.ones_(parameter)
+    net.apply(start_anew)
+    assert abs(net[0].weight.std() - 0.02) < 1e-3
+    assert abs(net[1].weight.std() - 0.02) < 5e-3
+    assert net[3].weight.abs().max() <= 400**-0.5
+    assert net[3].weight.std().item() == pytest.approx((3 * 400) ** -0.5, rel=0.05)
+
+
+def test_keras_batch_norm_averages_and_divides_as_keras_does():
+    x = torch.randn(50, 3)
+    flat, maps = keras_norm1d(3), keras_norm2d(3)
+    expected = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-3).sqrt()
+    assert torch.allclose(flat(x), expected, atol=1e-5)
+    assert torch.allclose(maps(x[:, :, None, None]).flatten(1), expected, atol=1e-5)
+    assert torch.allclose(flat.running_mean, 0.01 * x.mean(0))
+    assert keras_norm2d(3, 0.2).momentum == 0.2

@@ -11,7 +11,8 @@ from sklearn.neighbors import NearestNeighbors
 from ganad import metrics, protocols
 from ganad.data import Samples
 from ganad.data import load as load_data
-from ganad.data.public import CIFAR10_CLASSES
+from ganad.data.sets.cifar10 import CLASSES as CIFAR10_CLASSES
+from ganad.data.sets.production_line import production_line
 from ganad.errors import InputError
 from ganad.protocols import PROTOCOLS, split
 
@@ -213,8 +214,8 @@ def test_five_folds_share_the_anomalies_and_nothing_else():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_production_stand_in_needs_its_modes_to_be_seen(seed):
-    samples = protocols.production_line(seed)
-    assert np.array_equal(samples.x, protocols.production_line(seed).x)
+    samples = production_line(seed=seed)
+    assert np.array_equal(samples.x, production_line(seed=seed).x)
     x_train, x_test = (made := split("prod-3936-22", samples, "0")).take(samples.x)
     centred = x_test - x_train.mean(0)
     one_gaussian = np.einsum("ij,jk,ik->i", centred, np.linalg.inv(np.cov(x_train.T)), centred, optimize=True)

@@ -18,7 +18,9 @@ def renamed(removed_in: str, **names: str) -> Callable[[F], F]:
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             for old, new in names.items():
                 if old in kwargs:
-                    message = f"{function.__qualname__}: {old}= is now {new}=; the old name ends with ganad {removed_in}"
+                    message = (
+                        f"{function.__qualname__}: {old}= is now {new}=; the old name ends with ganad {removed_in}"
+                    )
                     warnings.warn(message, FutureWarning, stacklevel=2)
                     kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)

@@ -1,18 +1,18 @@
 """What can go wrong, by type. Each message is one sentence that says what, where and what to do.
 
-    ValueError
-    └── InputError            data or a setting that cannot be used
-        ├── ModelFileError    a model or checkpoint file that cannot be trusted
-        └── NotSupported      a part that this method does not have; an AttributeError, too
-    FloatingPointError
-    └── TrainingDiverged      a loss became NaN or infinite
-    ImportError
-    └── MissingExtra          an optional dependency is not installed
-    KeyboardInterrupt
-    └── Interrupted           the user stopped a fit
+ValueError
+└── InputError            data or a setting that cannot be used
+    ├── ModelFileError    a model or checkpoint file that cannot be trusted
+    └── NotSupported      a part that this method does not have; an AttributeError, too
+FloatingPointError
+└── TrainingDiverged      a loss became NaN or infinite
+ImportError
+└── MissingExtra          an optional dependency is not installed
+KeyboardInterrupt
+└── Interrupted           the user stopped a fit
 
-    UserWarning
-    └── OtherVersion          a model file of another minor version
+UserWarning
+└── OtherVersion          a model file of another minor version
 """
 
 from __future__ import annotations

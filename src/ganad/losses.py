@@ -23,6 +23,11 @@ def per_sample(x: Tensor) -> Tensor:
     return x.float().flatten(1).sum(1)
 
 
+def mean_square(x: Tensor) -> Tensor:
+    """Mean of the squares over everything but the batch axis, in float32: ``(n, ...) -> (n,)``."""
+    return x.float().flatten(1).square().mean(1)
+
+
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
     """Mean of (||gradient of the critic|| - 1)^2 at random points between pairs of real and generated samples.
 

@@ -15,8 +15,8 @@ import importlib
 import inspect
 import os
 import sys
-from importlib.util import find_spec
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,22 +41,22 @@ BUILT_IN = {
     "f-anogan": "ganad.methods.f_anogan:FAnoGAN",
     "fence-gan": "ganad.methods.fence_gan:FenceGAN",
     "ganomaly": "ganad.methods.ganomaly:GANomaly",
-    "gmm": "ganad.methods.classical:GMM",
+    "gmm": "ganad.methods.baselines.gmm:GMM",
     "igmm-gan": "ganad.methods.igmm_gan:IGMMGAN",
-    "isolation-forest": "ganad.methods.classical:IsolationForest",
-    "kde": "ganad.methods.classical:KDE",
-    "lof": "ganad.methods.classical:LOF",
+    "isolation-forest": "ganad.methods.baselines.isolation_forest:IsolationForest",
+    "kde": "ganad.methods.baselines.kde:KDE",
+    "lof": "ganad.methods.baselines.lof:LOF",
     "mmoc-gan": "ganad.methods.mmoc_gan:MMOCGAN",
-    "nearest-neighbor": "ganad.methods.nearest_neighbor:NearestNeighbor",
+    "nearest-neighbor": "ganad.methods.baselines.nearest_neighbor:NearestNeighbor",
     "oc-nn": "ganad.methods.oc_nn:OCNN",
     "ocan": "ganad.methods.ocan:OCAN",
     "ocgan": "ganad.methods.ocgan:OCGAN",
-    "one-class-svm": "ganad.methods.classical:OneClassSVM",
-    "pca-residual": "ganad.methods.classical:PCAResidual",
+    "one-class-svm": "ganad.methods.baselines.one_class_svm:OneClassSVM",
+    "pca-residual": "ganad.methods.baselines.pca_residual:PCAResidual",
     "rda": "ganad.methods.rda:RobustAutoEncoder",
     "rgan": "ganad.methods.rgan:RGAN",
     "skip-ganomaly": "ganad.methods.skip_ganomaly:SkipGANomaly",
-    "trivial": "ganad.methods.trivial:Trivial",
+    "trivial": "ganad.methods.baselines.trivial:Trivial",
     "vae": "ganad.methods.vae:VAE",
 }
 
@@ -150,7 +150,7 @@ def find(target: str) -> type[Detector] | None:
     module, colon, name = target.rpartition(":")
     if not colon or module.startswith("ganad."):
         own = next((t for t in BUILT_IN.values() if t.partition(":")[2] == name), None)
-        return own and _import(own)
+        return _import(own) if own else None
     if target in targets().values():
         return _import(target)
     here: Any = getattr(sys.modules.get(module), name, None)

@@ -17,8 +17,6 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import numpy as np
-
 from .errors import InputError
 
 
@@ -50,7 +48,7 @@ class Bound:
 
 
 #: A whole number of which there must be one: a size, a width, a batch.
-Size = Annotated[int, Bound(low=0, open_low=True)]
+Count = Annotated[int, Bound(low=0, open_low=True)]
 #: A real number above zero.
 Positive = Annotated[float, Bound(low=0, open_low=True)]
 #: A share that may be nothing but never all.
@@ -172,7 +170,7 @@ def check(settings: Any) -> None:
 
     settings: an instance of a dataclass whose annotations say what each field may be.
     """
-    cls = type(settings)
+    cls: Any = type(settings)
     for name, hint in _plain_hints(cls).items():
         _check_one(cls.__name__, name, hint, _bounds(cls).get(name, _WHOLE), getattr(settings, name))
 
@@ -184,7 +182,7 @@ def _plain_hints(cls: Any) -> dict[str, Any]:
 
 
 @functools.cache
-def _bounds(cls: type) -> dict[str, Bound]:
+def _bounds(cls: Any) -> dict[str, Bound]:
     """The bound of each field, from the nearest class that says one."""
     found: dict[str, Bound] = {}
     for base in cls.__mro__:
@@ -215,10 +213,10 @@ def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> No
         return
     kinds = set(options) - {type(None)} or {hint}
     if kinds == {bool}:
-        if not isinstance(value, bool | np.bool_):
+        if not isinstance(value, bool) and not _is_numpy(value, "bool"):
             raise InputError(f"{where} must be true or false")
     elif name == "random_state":  # scikit-learn's: a number, a RandomState or None
-        if not isinstance(value, np.random.RandomState | numbers.Integral):
+        if not isinstance(value, numbers.Integral) and not _is_numpy(value, "RandomState"):
             raise InputError(f"{where} must be a whole number or None")
     elif kinds == {str}:
         if not isinstance(value, str):
@@ -235,6 +233,12 @@ def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:
         raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
     if not bound.holds(float(value)):
         raise InputError(f"{where} must {bound}")
+
+
+def _is_numpy(value: Any, name: str) -> bool:
+    """Whether a value is of NumPy's type of this name; asked without importing NumPy, for a fast start of commands."""
+    kind = type(value)
+    return kind.__module__.partition(".")[0] == "numpy" and kind.__name__.rstrip("_") == name
 
 
 def _is_number(value: Any, kind: type = numbers.Real) -> bool:

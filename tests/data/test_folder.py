@@ -2,13 +2,16 @@
 
 import io
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganad import InputError
-from ganad.data import folder, load
+from ganad.data import load, pixel_cache
+from ganad.data.decode import decode_one
 
 from .images import DAMAGED, encoded, picture, write_damaged
 
@@ -48,8 +51,13 @@ def test_second_run_decodes_nothing_and_a_change_is_noticed(tmp_path, monkeypatc
         (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i))
     first = np.array(load(tmp_path).x)
     decoded = []
-    original = folder.decode
-    monkeypatch.setattr(folder, "decode", lambda file, *rest: (decoded.append(file.name), original(file, *rest))[1])
+    original = pixel_cache.decode
+
+    def noted(file, *rest):
+        decoded.append(file.name)
+        return original(file, *rest)
+
+    monkeypatch.setattr(pixel_cache, "decode", noted)
     assert np.array_equal(load(tmp_path).x, first)
     assert decoded == []
     (tmp_path / "3.png").write_bytes(encoded("PNG", 77))
@@ -63,18 +71,26 @@ def test_second_run_decodes_nothing_and_a_change_is_noticed(tmp_path, monkeypatc
 def test_an_interrupted_decode_is_not_taken_for_a_complete_one(tmp_path, monkeypatch):
     for i in range(5):
         (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i))
-    original = folder.decode
+    original = pixel_cache.decode
 
     def interrupted(file, *rest):
         if file.name == "3.png":
             raise KeyboardInterrupt
         return original(file, *rest)
 
-    monkeypatch.setattr(folder, "decode", interrupted)
+    monkeypatch.setattr(pixel_cache, "decode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         load(tmp_path)
-    monkeypatch.setattr(folder, "decode", original)
+    monkeypatch.setattr(pixel_cache, "decode", original)
     assert len(load(tmp_path).x) == 5
+
+
+def test_a_cache_with_unreadable_files_is_whole_without_assertions_too(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.png").write_bytes(encoded("PNG", i) if i else b"")
+    code = f"from ganad.data import load; print(load({str(tmp_path)!r}).x.shape)"
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "(2, 24, 24)", done.stderr
 
 
 def one(tmp_path, image, name="x.png", **options):
@@ -181,7 +197,7 @@ def test_a_photograph_with_any_damaged_bytes_is_decoded_or_refused_in_a_sentence
         for place in rng.integers(0, 220, 3):  # the head, EXIF data included
             bad[place] ^= 1 << rng.integers(8)
         try:
-            assert folder.decode_one(bytes(bad), (8, 8), "RGB").shape == (8, 8, 3)
+            assert decode_one(bytes(bad), (8, 8), "RGB").shape == (8, 8, 3)
         except InputError:
             refused += 1
     assert refused > 100

@@ -13,8 +13,10 @@ import pyarrow.parquet
 import pytest
 
 from ganad import InputError
-from ganad.data import DATASETS, load, public
+from ganad.data import DATASETS, load
 from ganad.data.fetch import fetch
+from ganad.data.sets import cifar10
+from ganad.data.sets.mnist import read_idx
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -43,17 +45,17 @@ def test_idx_files_plain_gzipped_and_damaged(tmp_path):
     x = np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
     good = tmp_path / "x-ubyte"
     good.write_bytes(idx(x))
-    assert np.array_equal(public.read_idx(good), x)
+    assert np.array_equal(read_idx(good), x)
     packed = tmp_path / "x.gz"
     packed.write_bytes(gzip.compress(idx(x)))
-    assert np.array_equal(public.read_idx(packed), x)
+    assert np.array_equal(read_idx(packed), x)
     for data in (idx(x)[:-1], idx(x) + b"!", b"", b"PNG", idx(x).replace(b"\x08", b"\x0d", 1)):
         good.write_bytes(data)
         with pytest.raises(InputError, match="IDX"):
-            public.read_idx(good)
+            read_idx(good)
     packed.write_bytes(gzip.compress(idx(x))[:-5])
     with pytest.raises(InputError, match="damaged"):
-        public.read_idx(packed)
+        read_idx(packed)
 
 
 def write_cifar(folder, per_batch=4):
@@ -72,7 +74,7 @@ def test_cifar10_from_the_official_pickles(tmp_path):
     samples = load("cifar10", data_dir=tmp_path)
     assert samples.x.shape == (24, 32, 32, 3)
     assert np.array_equal(samples.x[-1], last[-1].reshape(3, 32, 32).transpose(1, 2, 0))
-    assert set(samples.y) <= set(public.CIFAR10_CLASSES)
+    assert set(samples.y) <= set(cifar10.CLASSES)
 
 
 def test_a_cifar10_batch_that_would_run_code_is_refused(tmp_path):
@@ -94,7 +96,7 @@ def test_cifar10_from_parquet(real_data, tmp_path):
         pyarrow.parquet.write_table(table, tmp_path / "cifar10" / f"{part}.parquet")
     samples = load("cifar10", data_dir=tmp_path)
     assert samples.x.shape == (100, 32, 32, 3)
-    assert samples.y[0] == public.CIFAR10_CLASSES[table["label"][0].as_py()]
+    assert samples.y[0] == cifar10.CLASSES[table["label"][0].as_py()]
 
 
 def test_kddcup99_has_its_121_columns(real_data):

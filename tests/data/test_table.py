@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganad import InputError
-from ganad.data import choose_normal, iter_table, load, refill, table
+from ganad.data import choose_normal, iter_table, load, refill
+from ganad.data.table_file import open_csv
 
 GOOD = "width,ok,colour,kind\n1.5,true,red,a\n2.5,false,blue,b\n-3,true,red,a\n"
 
@@ -66,7 +67,7 @@ def test_what_does_not_fit_the_model_is_named(tmp_path, text, words):
     ("text", "words"),
     [
         ("a,b\n" + "1,2\n" * 30 + "x1,2\n", "column 'a' is numeric, but row 30 holds 'x1'"),
-        ("a,b\n" + "".join(f"t{i},2\n" for i in range(200)), "column 'a' has 200 different texts, more than 100"),
+        ("a,b\n" + "".join(f"t{i % 101},2\n" for i in range(303)), "column 'a' has 101 different texts, more than 100"),
         ("a,b\n2024-01-01,2\n2024-01-02,3\n", "column 'a' holds dates or times"),
         ("a,b\n,2\n,3\n", "column 'a' is empty"),
         ("a,\n1,\n2,\n", """column '' is empty; leave it out with --drop '""'$"""),
@@ -151,10 +152,64 @@ def test_csv_and_parquet_give_the_same_numbers(tmp_path_factory, data):
     assert np.allclose(load(folder / "t.csv", source=parquet.source).x, parquet.x, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        ("1,{:03}", "such as 1,010, whose comma may stand for decimals or for thousands; write 1.010 or 1010"),
+        ("1,{:03}.50", "numbers with thousands separators; write them as plain numbers, such as 1234.5, or leave it"),
+        ("1 {:03},5", "numbers with thousands separators"),
+        ("{}.5 %", "percentages; write them as plain numbers, without the sign, or leave it out with --drop c"),
+        ("${}.99", "amounts of money"),
+        ("3:{:02}:00 pm", "times; turn them into numbers, such as seconds"),
+        ("5 March 2{:03}", "dates; turn them into numbers"),
+        ("Mon, {} Jan 2024 10:00", "dates"),
+        ("part-{}", "free text or identifiers; leave it out with --drop c$"),
+    ],
+)
+def test_texts_that_nearly_all_differ_are_never_categories(tmp_path, cell, words):
+    cells = [cell.format(i) for i in range(10, 40)]
+    with pytest.raises(InputError, match=words) as caught:
+        load(csv(tmp_path, "a,c\n" + "".join(f'1,"{c}"\n' for c in cells)))
+    assert "column 'c'" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("different", "rows"), [(20, 20), (30, 60)])
+def test_few_texts_or_texts_that_come_back_are_categories(tmp_path, different, rows):
+    path = csv(tmp_path, "a,c\n" + "".join(f"1,t{i % different}\n" for i in range(rows)))
+    assert len(load(path).columns) == 1 + different
+    with pytest.raises(InputError, match="31 different texts in 31 rows"):
+        load(csv(tmp_path, "a,c\n" + "".join(f"1,t{i}\n" for i in range(31))))
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_first_column_that_counts_the_rows_is_left_out_and_that_is_logged(tmp_path, caplog, name, start):
+    path = csv(tmp_path, f"{name},a\n" + "".join(f"{start + i},{i % 3}\n" for i in range(9)))
+    samples = load(path)
+    assert samples.columns == ["a"]
+    assert f"the first column, {name!r}, only counts the rows and is left out" in caplog.text
+    new = load(csv(tmp_path, f"{name},a\n7,5\n", "new.csv"), source=samples.source)
+    assert new.x.tolist() == [[5]]
+
+
+@pytest.mark.parametrize("text", [",a\n3,1\n1,2\n", "n,a\n0,1\n1,2\n", "a,\n1,0\n2,1\n", ",a\n0.5,1\n1.5,2\n"])
+def test_other_columns_of_numbers_stay(tmp_path, caplog, text):
+    assert load(csv(tmp_path, text)).x.shape == (2, 2)
+    assert caplog.text == ""
+
+
+def test_a_table_is_read_by_the_recipe_of_a_named_set(tmp_path):
+    source = load("rings").source
+    assert load(csv(tmp_path, "x2,x1\n1,2\n"), source=source).x.tolist() == [[2, 1]]
+    with pytest.raises(InputError, match="column 'x1' has 1 missing value"):
+        load(csv(tmp_path, "x2,x1\n1,\n"), source=source)
+
+
 def test_of_a_csv_file_the_known_columns_alone_are_read(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
-    with table._open_csv(tmp_path / "t.csv", {"b", "z"}) as reader:
+    with open_csv(tmp_path / "t.csv", {"b", "z"}) as reader:
         assert reader.read_all().to_pydict() == {"b": ["2"]}
     (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(InputError, match="'a' occurs more than once"):
-        table._open_csv(tmp_path / "t.csv", {"b"})
+        open_csv(tmp_path / "t.csv", {"b"})

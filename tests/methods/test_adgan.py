@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal, norm
 
 import ganad
 from ganad import ADGAN, DETECTORS, OCGAN, AnoGAN, FenceGAN, InputError
-from ganad.methods.adgan import FewPerWeight
+from ganad.nets.per_sample import FewPerWeight
 
 from ..samples import fitted, normal, small
 from .steps import fixed_noise, inputs, losses

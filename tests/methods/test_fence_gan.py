@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from ganad import FenceGAN
+from ganad import FenceGAN, InputError
 from ganad.data import load
 from ganad.methods.fence_gan import _crowding
 
@@ -78,3 +78,8 @@ def test_losses(encirclement, separate):
     assert last == "generator"
     assert generator == pytest.approx(dict(encirclement=level, dispersion=dispersion), rel=1e-3)
     assert losses(model, x, "pretrain_step") == [(p, pytest.approx(t, rel=1e-4)) for p, t in steps]
+
+
+def test_the_network_of_the_two_dimensional_experiment_is_refused_for_images():
+    with pytest.raises(InputError, match='network="toy" is for tables'):
+        small(FenceGAN, network="toy").fit(normal("images"))

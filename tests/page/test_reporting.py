@@ -123,7 +123,7 @@ def test_a_detector_must_be_fitted(tmp_path):
 @pytest.mark.parametrize("method", [AutoEncoder, IGMMGAN])
 def test_every_picture_is_explained_and_redrawn(open_page, tmp_path, method):
     x = normal("images")
-    model = small(method).fit(x[:150]).calibrate(x[150:], alpha=0.1)
+    model = small(method).fit(x[:150]).calibrate(x[150:], false_alarm_rate=0.1)
     page = open_page(ganad.report(model, x, tmp_path / "out.html").read_text("utf-8"))
     shown = page.evaluate("Object.values(data.pictures).map(p => Object.keys(p).sort().join())")
     assert shown == ["heat,image,redrawn"] * 200

@@ -8,7 +8,7 @@ from .recipes import Recipe
 
 
 def plain(n_components: int) -> tuple[Recipe, ...]:
-    """Every baseline, those that look at distances on ``n_components`` principal components."""
+    """Every baseline. Those that learn see ``n_components`` principal components, except LOF and "1-NN"."""
     pca = dict(reducer="pca", n_components=n_components)
     return (
         Recipe("KDE", "KDE", settings=pca, is_baseline=True),
@@ -24,6 +24,7 @@ def plain(n_components: int) -> tuple[Recipe, ...]:
 
 
 def trivial(**settings: Any) -> tuple[Recipe, ...]:
+    """The scores that learn nothing about the data, or only their mean."""
     return tuple(
         Recipe(name, "Trivial", settings=dict(variant=variant, **settings), is_baseline=True)
         for name, variant in (

@@ -92,22 +92,24 @@ def suite(own: OwnData, samples: Samples) -> Suite:
 
 
 def _epochs(seen: int, n: int) -> int:
+    """The epochs in which a network sees about ``seen`` of ``n`` samples in all."""
     return max(1, min(300, round(seen / min(n, _MOST_TRAIN))))
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:
+    """The networks for images, those first that take the least time to fit at ``quick``."""
     some, more = _epochs(20_000, n), _epochs(40_000, n)
     recipes = (
-        Recipe("ALAD", "ALAD", quick=dict(epochs=some, width=32)),
-        Recipe("DCAE", "AutoEncoder", quick=dict(epochs=more)),
         Recipe("DeepSVDD", "DeepSVDD", quick=dict(epochs=more, pretrain_epochs=more)),
-        Recipe("FAnoGAN", "FAnoGAN", quick=dict(epochs=some, encoder_epochs=some, width=16, n_critic=2)),
-        Recipe("FenceGAN", "FenceGAN", quick=dict(epochs=some, pretrain_epochs=max(1, some // 5))),
-        Recipe("GANomaly", "GANomaly", quick=dict(epochs=more)),
-        Recipe("IGMMGAN", "IGMMGAN", quick=dict(epochs=some, sweeps=100)),
-        Recipe("OCGAN", "OCGAN", quick=dict(epochs=some, width=32)),
         Recipe("SkipGANomaly", "SkipGANomaly", quick=dict(epochs=some, width=32)),
+        Recipe("FenceGAN", "FenceGAN", quick=dict(epochs=some, pretrain_epochs=max(1, some // 5))),
+        Recipe("OCGAN", "OCGAN", quick=dict(epochs=some, width=32)),
+        Recipe("DCAE", "AutoEncoder", quick=dict(epochs=more)),
         Recipe("VAE", "VAE", quick=dict(epochs=more)),
+        Recipe("IGMMGAN", "IGMMGAN", quick=dict(epochs=some, sweeps=100)),
+        Recipe("GANomaly", "GANomaly", quick=dict(epochs=more)),
+        Recipe("ALAD", "ALAD", quick=dict(epochs=some, width=32)),
+        Recipe("FAnoGAN", "FAnoGAN", quick=dict(epochs=some, encoder_epochs=some, width=16, n_critic=2)),
     )
     if side <= _LARGEST:
         return recipes
@@ -115,17 +117,18 @@ def _images(n: int, side: int) -> tuple[Recipe, ...]:
 
 
 def _table(n: int) -> tuple[Recipe, ...]:
+    """The networks for tables, those first that take the least time to fit at ``quick``."""
     some, more = _epochs(50_000, n), _epochs(100_000, n)
     return (
-        Recipe("ALAD", "ALAD", quick=dict(epochs=some)),
-        Recipe("DAGMM", "DAGMM", quick=dict(epochs=more)),
         Recipe("DCAE", "AutoEncoder", quick=dict(epochs=more)),
+        Recipe("VAE", "VAE", quick=dict(epochs=more)),
         Recipe("DSEBM-r", "DSEBM", settings=dict(variant="recon"), quick=dict(epochs=some)),
+        Recipe("OCNN", "OCNN", quick=dict(epochs=more, pretrain_epochs=more)),
+        Recipe("DAGMM", "DAGMM", quick=dict(epochs=more)),
         Recipe("EGBAD-sigma", "EGBAD", settings=dict(variant="sigma"), quick=dict(epochs=some)),
         Recipe("FenceGAN", "FenceGAN", quick=dict(epochs=more, pretrain_epochs=max(1, more // 5))),
         Recipe("GANomaly", "GANomaly", quick=dict(epochs=more)),
-        Recipe("IGMMGAN", "IGMMGAN", quick=dict(epochs=some, sweeps=100)),
         Recipe("OCAN", "OCAN", quick=dict(epochs=more)),
-        Recipe("OCNN", "OCNN", quick=dict(epochs=more, pretrain_epochs=more)),
-        Recipe("VAE", "VAE", quick=dict(epochs=more)),
+        Recipe("ALAD", "ALAD", quick=dict(epochs=some)),
+        Recipe("IGMMGAN", "IGMMGAN", quick=dict(epochs=some, sweeps=100)),
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ..errors import InputError, Interrupted
 from .options import Anomalies, Classes, DataDir, Drop, Impute, Label, SkipBad, list_unreadable, reports_errors, split
+
+if TYPE_CHECKING:
+    from ..bench import OwnData, Suite
+    from ..data import Samples
 
 
 def complete_suite(beginning: str) -> list[str]:
@@ -60,33 +65,19 @@ def bench(
 
     On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
     """
-    from ..bench import SUITES, OwnData, Suite, own, ranking, rows, run, tasks, write
-    from ..bench.grid import path_of
-    from ..progress import Bar
+    from ..bench import SUITES, OwnData, run, tasks
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
-    mine, samples, chosen = None, None, list[str | Suite](SUITES if suite == "all" else [suite])
+    mine: _Mine | None = None
     if suite not in (*SUITES, "all") and Path(suite).exists():
-        where = OwnData(suite, label, split(normal), split(anomaly), split(drop), impute)
-        with Bar("reading") as bar:
-            samples = where.read(bar.update)
-        mine = own.suite(where, samples)
-        chosen = [mine]
+        mine = _read_own(OwnData(suite, label, split(normal), split(anomaly), split(drop), impute), budget)
     elif label or normal or anomaly or drop or impute:
         raise InputError(f"{suite} is a table with classes of its own; the options for your data do not apply to it")
-    folder = results or Path(f"{mine.name}-bench" if mine else "benchmarks/results")
-
-    def show(row: dict[str, Any], done: int, total: int) -> None:
-        what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
-        outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
-        typer.echo(f"{done}/{total} {what}: {outcome}")
-        if mine and (standing := ranking.so_far(mine, rows.read(path_of(mine.name, folder)), budget)):  # type: ignore[arg-type]
-            typer.echo(standing)
-
+    folder = results or Path(f"{mine.suite.name}-bench" if mine else "benchmarks/results")
     end = time.monotonic() + 3600 * hours if hours is not None else None
     try:
-        for entry in chosen:
+        for entry in [mine.suite] if mine else list(SUITES if suite == "all" else [suite]):
             todo = tasks(
                 entry,
                 labels=split(methods) or None,
@@ -96,24 +87,58 @@ def bench(
                 data_dir=data_dir,
                 device=device,
             )
-            run(
-                todo,
-                folder,
-                workers=workers,
-                hours=None if end is None else max(0.0, end - time.monotonic()) / 3600,
-                retry=retry,
-                on_row=show,
-            )
+            left = None if end is None else max(0.0, end - time.monotonic()) / 3600
+            show = functools.partial(_show, mine=mine, folder=folder)
+            run(todo, folder, workers=workers, hours=left, retry=retry, on_row=show)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
-    if mine is None or samples is None:
+    if mine is not None:
+        _conclude(mine, folder)
+        list_unreadable(mine.samples, skip_bad)
+
+
+class _Mine(NamedTuple):
+    """Data of the user's own, as a suite."""
+
+    suite: Suite
+    samples: Samples
+    budget: Any
+
+
+def _read_own(where: OwnData, budget: str) -> _Mine:
+    from ..bench import own
+    from ..progress import Bar
+
+    with Bar("reading") as bar:
+        samples = where.read(bar.update)
+    return _Mine(own.suite(where, samples), samples, budget)
+
+
+def _show(row: dict[str, Any], done: int, total: int, *, mine: _Mine | None, folder: Path) -> None:
+    """A line a trial; on the user's own data the standing so far as well."""
+    from ..bench import ranking, rows
+    from ..bench.grid import path_of
+
+    what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
+    outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
+    typer.echo(f"{done}/{total} {what}: {outcome}")
+    if mine is None:
         return
-    places = ranking.ranking(mine, rows.read(path_of(mine.name, folder)), budget)  # type: ignore[arg-type]
+    standing = ranking.so_far(mine.suite, rows.read(path_of(mine.suite.name, folder)), mine.budget)
+    if standing:
+        typer.echo(standing)
+
+
+def _conclude(mine: _Mine, folder: Path) -> None:
+    """The ranking of the methods on the user's own data, and its tables."""
+    from ..bench import ranking, rows, write
+    from ..bench.grid import path_of
+
+    places = ranking.ranking(mine.suite, rows.read(path_of(mine.suite.name, folder)), mine.budget)
     if places:
         typer.echo("\n".join(["", *ranking.printed(places), "", ranking.verdict(places)]))
-    for path in write(folder, folder, mine):
+    for path in write(folder, folder, mine.suite):
         typer.echo(f"wrote {path}")
-    list_unreadable(samples, skip_bad)
 
 
 @reports_errors

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
-from typer.core import TyperCommand, TyperOption
 
 from .. import registry, settings
 from ..errors import InputError
@@ -35,69 +36,61 @@ if TYPE_CHECKING:
 DEFAULT = "ganomaly"
 #: Share of the samples that a false-alarm rate holds out.
 HELD_OUT = 0.2
-_GIVEN = "ganad.settings"  # of the context: option -> text
 
 
-class FitCommand(TyperCommand):
-    """Takes the settings of the chosen method as options, parsed by their own types.
+def fit_for(arguments: list[str]) -> Callable[..., None]:
+    """``fit`` with the settings of the method that ``arguments`` choose as options, parsed by their own types.
 
-    A setting that has the name of an option of ``fit`` itself is given by ``--set name=value``.
+    A setting that has the name of an option of ``fit`` itself is given by ``--set name=value``. Raises InputError for
+    an unknown method, and for an option that neither ``fit`` nor the method has.
     """
+    name = next(reversed(values_of("--method", arguments)), None)
+    if name is None and {"--help", "-h"} & set(arguments):
+        return fit  # without the seconds that it takes to import a method
+    cls = registry.get(name or DEFAULT)
+    signature = inspect.signature(fit, eval_str=True)
+    own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
+    extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own]
+    known = own | {option for setting in extra for option in (f"--{setting.option}", f"--no-{setting.option}")}
+    for token in arguments:
+        option = token.partition("=")[0]
+        if option.startswith("--") and option not in known:
+            settings.parse(cls, {option.removeprefix("--"): ""})  # refuses it in its words
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        name = _value_of("--method", args)
-        wants_help = "--help" in args or "-h" in args
-        if not (ctx.resilient_parsing or (wants_help and name is None)):
-            reports_errors(lambda: self._add_settings(name or DEFAULT))()
-        try:
-            return super().parse_args(ctx, args)
-        except click.NoSuchOption as error:
-            cls = registry.get(name or DEFAULT)
-            reports_errors(lambda: _refuse(cls, error.option_name))()
-            raise
+    @functools.wraps(fit)
+    def with_settings(context: typer.Context, **given: Any) -> None:
+        context.obj = {s.option: str(value) for s in extra if (value := given.pop(s.name)) is not None}
+        fit(context, **given)
 
-    def _add_settings(self, name: str) -> None:
-        cls = registry.get(name)
-        own = {option for p in self.params for option in (*p.opts, *p.secondary_opts)}
-        for setting in settings.describe(cls):
-            option = f"--{setting.option}"
-            if option not in own:
-                self.params.append(_as_option(setting, registry.name_of(cls)))
-
-
-def _value_of(option: str, args: list[str]) -> str | None:
-    """The value of ``--option value`` or ``--option=value`` among arguments that are not parsed yet."""
-    for i, token in enumerate(args):
-        if token == option and i + 1 < len(args):
-            return args[i + 1]
-        if token.startswith(f"{option}="):
-            return token.partition("=")[2]
-    return None
+    parameters = [*signature.parameters.values(), *(_parameter(s, registry.name_of(cls)) for s in extra)]
+    with_settings.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_settings
 
 
-def _as_option(setting: settings.Setting, method: str) -> TyperOption:
-    is_flag = setting.kind == "true or false"
+def values_of(option: str, arguments: list[str]) -> list[str]:
+    """The values of ``--option value`` and ``--option=value`` among arguments that are not parsed yet."""
+    after = [b for a, b in itertools.pairwise(arguments) if a == option]
+    return after + [token.partition("=")[2] for token in arguments if token.startswith(f"{option}=")]
 
-    def keep(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-        if value is not None:
-            ctx.meta.setdefault(_GIVEN, {})[setting.option] = str(value).lower() if is_flag else value
 
-    return TyperOption(
-        param_decls=[f"--{setting.option}/--no-{setting.option}" if is_flag else f"--{setting.option}"],
-        type=click.BOOL if is_flag else click.STRING,
-        is_flag=is_flag,
-        default=None,
-        expose_value=False,
-        callback=keep,
-        metavar=None if is_flag else setting.kind.upper() if " " not in setting.kind else "VALUE",
+def _options(parameter: inspect.Parameter) -> list[str]:
+    name = parameter.name.strip("_").replace("_", "-")
+    return [f"--{name}", f"--no-{name}"]
+
+
+def _parameter(setting: settings.Setting, method: str) -> inspect.Parameter:
+    """A setting as a parameter of a command: text, so that the setting's own parser reads it, or a flag."""
+    kind = bool | None if setting.kind == "true or false" else str | None
+    option = typer.Option(
+        f"--{setting.option}/--no-{setting.option}" if kind == bool | None else f"--{setting.option}",
         help=f"{setting.comment} [default: {setting.default}]",
+        metavar=None if kind == bool | None else "VALUE",
         rich_help_panel=f"Settings of {method}",
+        show_default=False,
     )
-
-
-def _refuse(cls: type[Detector], option: str) -> None:
-    """Raise InputError for an option that neither ``fit`` nor the method has."""
-    settings.parse(cls, {option.removeprefix("--"): ""})
+    annotation = Annotated[kind, option]  # type: ignore[valid-type]
+    return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 @reports_errors
@@ -128,11 +121,11 @@ def fit(
 ) -> None:
     """Learn what is normal and save the model, and its losses as JSON lines beside it.
 
-    Every setting of the method is an option as well: --epochs 20 --latent-dim 64. They are listed by: ganad methods NAME
+    Every setting of the method is an option as well: --epochs 20 --latent-dim 64. See: ganad methods NAME
     """
     from ..data.labels import only_normal
 
-    given = context.meta.get(_GIVEN, {}) | dict(_named(text) for text in set_ or ())
+    given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
     detector = make_detector(method, preset, given)
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -17,39 +18,57 @@ from .._version import __version__
 from . import bench, demo, fit, score, service, show
 from .options import reports_errors
 
-app = typer.Typer(
-    name="ganad",
-    help="Anomaly detection with generative adversarial networks.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(cls=fit.FitCommand, no_args_is_help=True)(fit.fit)
-for command in (score.score, service.export, service.serve, bench.bench):
-    app.command(no_args_is_help=True)(command)
-for command in (bench.tables, show.methods, show.datasets, show.doctor, demo.demo):
-    app.command()(command)
+
+def build_app(arguments: list[str]) -> typer.Typer:
+    """The command; the options of ``fit`` depend on the method that ``arguments`` choose."""
+    app = typer.Typer(
+        name="ganad",
+        help="Anomaly detection with generative adversarial networks.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    fits = "fit" in arguments
+    for command in (
+        fit.fit_for(arguments) if fits else fit.fit,
+        score.score,
+        service.export,
+        service.serve,
+        bench.bench,
+    ):
+        app.command(no_args_is_help=True)(command)
+    for command in (bench.tables, show.methods, show.datasets, show.doctor, demo.demo):
+        app.command()(command)
+    app.callback(invoke_without_command=True)(options)
+    return app
 
 
-@app.callback(invoke_without_command=True)
-@reports_errors
 def options(
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
     plugin: Annotated[
         list[str] | None, typer.Option(metavar="MODULE", help="Import a module that defines detectors; repeatable.")
     ] = None,
 ) -> None:
-    """Options of all commands."""
+    """Options of all commands; ``main`` has imported the plugins before it knew the options of ``fit``."""
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    if plugin:  # an environment variable, so that worker processes know them as well
-        os.environ[registry.PLUGINS] = ",".join([*filter(None, [os.environ.get(registry.PLUGINS)]), *plugin])
-        registry.targets()
+
+
+@reports_errors
+def run(arguments: list[str]) -> None:
+    """The command with arguments; it ends with an exit code."""
+    if plugins := fit.values_of("--plugin", arguments):  # in the environment, so that worker processes know them
+        os.environ[registry.PLUGINS] = ",".join([*filter(None, [os.environ.get(registry.PLUGINS)]), *plugins])
+    registry.targets()
+    build_app(arguments)(args=arguments)
 
 
 def main() -> None:
     """Entry point of the ``ganad`` command; what the library logs, such as a fit to a part of the data, is shown."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ganad").setLevel(logging.INFO)
-    app()
+    try:
+        run(sys.argv[1:])
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

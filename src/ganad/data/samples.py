@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from ..errors import InputError
 
 Progress = Callable[[float, float], None]
 
@@ -58,23 +56,19 @@ class Samples:
         return digest.hexdigest()[:16]
 
 
-def choose_normal(
-    samples: Samples, *, normal: Sequence[str] | None = None, anomaly: Sequence[str] | None = None
-) -> np.ndarray:
-    """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
+def image_set(x: np.ndarray, y: np.ndarray, name: str) -> Samples:
+    """Samples of images ``(n, H, W)`` or ``(n, H, W, 3)`` with classes ``y``, called ``name`` and a number."""
+    source = image_source(x.shape[1], x.shape[2], "RGB" if x.ndim == 4 else "L")
+    return Samples(x, y, [f"{name}-{i:05d}" for i in range(len(x))], source=source)
 
-    Raises InputError when the source knows no classes or a named class does not occur, or is in both lists.
-    """
-    if samples.y is None:
-        raise InputError("--normal and --anomaly need classes: subfolders of images, or --label COLUMN for a table")
-    classes = samples.y.astype(str)
-    known = sorted(set(classes))
-    for name in [*(normal or ()), *(anomaly or ())]:
-        if name not in known:
-            named = [c for c in known if c]  # images beside the subfolders have no class
-            some = ", ".join(named[:20]) + (", ..." if len(named) > 20 else "")
-            raise InputError(f"no class {name!r} in the data; it has {some}")
-    if both := set(normal or ()) & set(anomaly or ()):
-        raise InputError(f"class {min(both)!r} is named as normal and as an anomaly; leave it in one of the lists")
-    mask = np.isin(classes, list(normal)) if normal else np.ones(len(classes), bool)
-    return mask & ~np.isin(classes, list(anomaly or ()))
+
+def numeric_table(x: np.ndarray, y: np.ndarray, columns: list[str] | None = None) -> Samples:
+    """Samples of a table of numbers ``(n, d)`` with classes ``y``; without names the columns are f0, f1, ..."""
+    columns = columns or [f"f{i}" for i in range(x.shape[1])]
+    source = {"kind": "table", "columns": [{"name": c, "kind": "numeric"} for c in columns], "label": None}
+    return Samples(x, y, [str(i) for i in range(len(x))], columns, source=source)
+
+
+def image_source(height: int, width: int, mode: str) -> dict[str, Any]:
+    """The recipe by which more images are read alike."""
+    return {"kind": "images", "size": [height, width], "mode": mode}

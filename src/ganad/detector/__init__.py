@@ -1,14 +1,15 @@
 """What a method writes and what every method then is: settings, fit, scores, thresholds, model files."""
 
+from ..changes import Change, upgraded
 from .base import Detector
 from .input import InputSpec
-from .network import Batches, GenerativeDetector, NetworkDetector, Updates
+from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates
 from .scaling import Scaling
 from .scoring import frozen
-from ..changes import Change, upgraded
 
 __all__ = [
     "Batches",
+    "BidirectionalDetector",
     "Change",
     "Detector",
     "GenerativeDetector",

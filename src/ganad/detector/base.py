@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, dataclass_transform
+from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform
 
 import numpy as np
 import torch
@@ -23,32 +23,15 @@ from ..explain import integrated_gradients, residual
 from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng, seed_from
-from ..settings import Bound, Size
+from ..settings import Bound, Count
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
+from .estimator import Estimator
 from .fitted import Fitted
 from .input import InputSpec, as_array
 from .parts import offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
-
-
-if TYPE_CHECKING:
-
-    class Estimator:
-        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
-        def set_params(self, **params: Any) -> Self: ...
-        def fit_predict(self, X: Any, y: Any = None) -> np.ndarray: ...
-        def __getstate__(self) -> dict[str, Any]: ...
-
-else:
-    from sklearn.base import BaseEstimator, OutlierMixin
-
-    class Estimator(OutlierMixin, BaseEstimator):
-        """scikit-learn's outlier detector."""
-
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # a model file may be anybody's, so what would exhaust a machine has an upper bound
@@ -86,7 +69,7 @@ class Detector(Fitted, Thresholds, Estimator):
     """
 
     contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
-    threshold_samples: Size = 10_000  #: training samples, at most, whose scores set the threshold
+    threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
     scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
@@ -249,9 +232,9 @@ class Detector(Fitted, Thresholds, Estimator):
         return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
 
     # where fit's keywords go is not for scikit-learn's metadata routing to say
-    __metadata_request__fit: ClassVar[dict[str, str]] = {
-        name: UNUSED for name in "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split()
-    }
+    __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
+        "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
+    )
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""

@@ -122,9 +122,7 @@ def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(rows, dtype=rows.dtype if kept else np.float32)).to(device)
 
 
-def as_array(
-    X: Any, owner: str, *, fitted: InputSpec | None = None
-) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def as_array(X: Any, owner: str, *, fitted: InputSpec | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """What the user gave as an array of samples, checked, and the names of its columns.
 
     X: a table ``(n, d)``, images ``(n, H, W)`` or ``(n, H, W, C)``: an array, a memmap, a tensor, a data frame, lists.
@@ -159,9 +157,7 @@ class _Columns(BaseEstimator):
     feature_names_in_: np.ndarray
 
 
-def _as_table(
-    X: Any, owner: str, fitted: InputSpec | None, least: int
-) -> tuple[np.ndarray, tuple[str, ...] | None]:
+def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple[np.ndarray, tuple[str, ...] | None]:
     columns = type(owner, (_Columns,), {})()  # whose name stands in scikit-learn's messages
     if fitted is not None:
         columns.n_features_in_ = fitted.n_features

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import msgspec
 import numpy as np
@@ -28,7 +28,6 @@ from .input import InputSpec
 from .scaling import Scaling
 from .scoring import frozen
 
-
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
 _NOT_STATE = {"nets_", "input_", "device_"}
 #: What format 1 kept of the input, one attribute each.
@@ -40,8 +39,8 @@ _FAR = 2000.0  # of one of them, in the networks' units; beyond the clipping of 
 class Saved(Protocol):
     """What a detector must offer to be saved; written out so that this file does not import the detectors."""
 
-    NO_FORWARD_PASS: str
-    TRANSIENT: tuple[str, ...]
+    NO_FORWARD_PASS: ClassVar[str]
+    TRANSIENT: ClassVar[tuple[str, ...]]
     nets_: Players
     input_: InputSpec
     device_: torch.device
@@ -96,7 +95,10 @@ def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
     spec = detector.input_
     tensors = {f"nets/{k}": v for k, v in detector.nets_.state_dict().items()}
-    tensors |= {"scaling/shift": torch.as_tensor(spec.scaling.shift), "scaling/scale": torch.as_tensor(spec.scaling.scale)}
+    tensors |= {
+        "scaling/shift": torch.as_tensor(spec.scaling.shift),
+        "scaling/scale": torch.as_tensor(spec.scaling.scale),
+    }
     state: dict[str, Entry] = {}
     for name, value in vars(detector).items():
         if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE.union(detector.TRANSIENT):
@@ -139,7 +141,7 @@ def _entry(value: Any) -> Entry:
 
 
 def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], header: Header, device: str) -> Saved:
-    """The detector of class ``cls`` that ``save`` wrote to ``path``; ModelFileError where the file contradicts itself."""
+    """The detector of class ``cls`` in the file ``path``; ModelFileError where the file contradicts itself."""
     where = choose_device(device)
     settings = _settings(cls, path, header, device)
     try:
@@ -154,9 +156,9 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
     try:
         spec = _input(header, tensors)
         detector.__dict__.update(state)
+        detector.input_, detector.device_ = spec, torch.device("cpu")
         nets = _networks(detector, path, spec, tensors)
         detector.__dict__.update(state)  # build may have drawn some of these anew
-        detector.input_, detector.device_ = spec, torch.device("cpu")
         detector.nets_ = nets
         detector.restored()
         _prove(detector, path, header)
@@ -164,7 +166,9 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
         raise
     except Exception as error:  # a file may hold anything; the method's own code meets it first
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"{path}: what it holds does not fit together ({reason:.200}); use another copy") from error
+        raise ModelFileError(
+            f"{path}: what it holds does not fit together ({reason:.200}); use another copy"
+        ) from error
     detector.device_ = where
     detector.nets_ = detector.nets_.placed(where, channels_last=spec.is_image).eval()
     return detector
@@ -181,7 +185,7 @@ def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[
         )
     saved = {k: tuple(v) if isinstance(v, list) else v for k, v in header.settings.items()}
     settings = upgraded(cls, saved, written_by)
-    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())  # type: ignore[arg-type]
+    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())
     if missing:
         raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
     return settings | {"device": device}
@@ -261,6 +265,10 @@ def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     # a search ends a little elsewhere on another processor, a forward pass differs by rounding
     tolerance = 0.05 if detector.NO_FORWARD_PASS else 1e-3
     for found, said in zip(given, header.scores, strict=True):
-        same = found == said if found is None or said is None else math.isclose(found, said, rel_tol=tolerance, abs_tol=1e-5)
+        same = (
+            found == said
+            if found is None or said is None
+            else math.isclose(found, said, rel_tol=tolerance, abs_tol=1e-5)
+        )
         if not same:
             raise ModelFileError(f"{path}: the model gives other scores than the file says; use another copy")

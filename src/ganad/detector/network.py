@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .. import devices
 from ..errors import InputError
 from ..seeds import isolated_rng
-from ..settings import Bound, Positive, Share, Size
+from ..settings import Bound, Count, Positive, Share
 from ..training import Run, Step, Stream, TrainingSet
 from .base import Detector
 
@@ -172,15 +172,37 @@ class NetworkDetector(Detector):
 class GenerativeDetector(NetworkDetector):
     """Base of the detectors with a generator: a network that turns codes into samples."""
 
-    latent_dim: Size = 100  #: size of z
+    latent_dim: Count = 100  #: size of z
 
     def noise(self, n: int) -> Tensor:
         """``(n, latent_dim)`` standard normal codes on the device."""
         return torch.randn(n, self.latent_dim, device=self.device_)
 
     def sample_batch(self, n: int) -> Tensor:
-        return self.generator()(self.noise(n))  # type: ignore[no-any-return]
+        return self.generator()(self.noise(n))
 
     def supports(self, part: str) -> bool:
         own = type(self).generator is not Detector.generator
         return super().supports(part) or (part == "sample" and own)
+
+
+class BidirectionalDetector(GenerativeDetector):
+    """Base of the detectors whose encoder reverses the generator: codes, reconstructions and drawings by the two."""
+
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        """Encoder and generator; override it where they are not the players of these names."""
+        return self.nets_["encoder"], self.nets_["generator"]
+
+    def generator(self) -> nn.Module:
+        return self.codec()[1]
+
+    def encode_batch(self, x: Tensor) -> Tensor:
+        encoder, _ = self.codec()
+        return encoder(x)
+
+    def reconstruct_batch(self, x: Tensor) -> Tensor:
+        encoder, generator = self.codec()
+        return generator(encoder(x))
+
+    def supports(self, part: str) -> bool:
+        return True

@@ -26,4 +26,8 @@ class _Offered:
 
 def offered(part: str) -> Callable[[F], F]:
     """Decorate a public method that exists only where ``detector.supports(part)``."""
-    return lambda function: cast(F, _Offered(function, part))
+
+    def decorate(function: F) -> F:
+        return cast(F, _Offered(function, part))
+
+    return decorate

@@ -28,23 +28,24 @@ each at .87 (one seed), so the length of training is what a short benchmark row 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.overrides import TorchFunctionMode
 
-from ..detector import Batches, Detector, GenerativeDetector, Updates, upgraded
-from ..seeds import isolated_rng
 from .._version import __version__
+from ..changes import upgraded
+from ..detector import Batches, Detector, GenerativeDetector, Updates
 from ..errors import InputError, NotSupported
 from ..losses import gradient_penalty, per_sample
-from ..nets import Critic, dcgan_critic, dcgan_generator, mlp
-from ..settings import Size
+from ..nets import Critic, dcgan_critic, dcgan_generator, leaky_fifth, mlp
+from ..nets.per_sample import FewPerWeight
+from ..nets.players import Players
 from ..registry import find, target_of
+from ..seeds import isolated_rng
+from ..settings import Count
 
 
 class ADGAN(GenerativeDetector):
@@ -61,7 +62,7 @@ class ADGAN(GenerativeDetector):
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
-    latent_dim: Size = 256  #: size of z
+    latent_dim: Count = 256  #: size of z
     width: int = 64  #: channels of the DCGAN at half the image's size
     lr: float = 1e-4  #: step size
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
@@ -80,14 +81,17 @@ class ADGAN(GenerativeDetector):
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.starts_ = torch.randn(self.n_seeds, self.latent_dim)
         if "generator_of_" in self.__dict__:
-            return dict(generator=self._borrowed().generator())
-        smooth = self.lipschitz == "clip"
-        if len(shape) == 1:
-            critic = Critic(mlp(shape[0], 256, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1))
-            return dict(generator=mlp(self.latent_dim, 64, 128, shape[0]), critic=critic)
+            return dict(generator=self._borrowed(shape).generator())
+        return super().build(shape)
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        critic = Critic(mlp(d, 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
+        return dict(generator=mlp(self.latent_dim, 64, 128, d), critic=critic)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return dict(
             generator=dcgan_generator(shape, self.latent_dim, self.width),
-            critic=dcgan_critic(shape, self.width, batch_norm=smooth),
+            critic=dcgan_critic(shape, self.width, batch_norm=self.lipschitz == "clip"),
         )
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -175,14 +179,16 @@ class ADGAN(GenerativeDetector):
     def generator(self) -> nn.Module:
         return self.nets_.generator
 
-    def _borrowed(self) -> Detector:
+    def _borrowed(self, shape: tuple[int, ...]) -> Detector:
         """The detector whose generator this one searches with, untrained."""
-        owner = find(self.generator_of_["class"])
+        described = vars(self)["generator_of_"]
+        owner = find(described["class"])
         if owner is None:
-            raise InputError(f"the generator is of {self.generator_of_['class']}, which is not known here")
-        saved = {k: tuple(v) if isinstance(v, list) else v for k, v in self.generator_of_["settings"].items()}
-        other = owner(**upgraded(owner, saved, self.generator_of_.get("ganad", "0.1")))
-        other.assemble(self.input_, self.device_)
+            raise InputError(f"the generator is of {described['class']}, which is not known here")
+        saved = {k: tuple(v) if isinstance(v, list) else v for k, v in described["settings"].items()}
+        other = owner(**upgraded(owner, saved, described.get("ganad", "0.1")))
+        other.input_, other.device_ = self.input_, self.device_
+        other.nets_ = Players(other.build(shape))
         return other
 
     @classmethod
@@ -201,42 +207,11 @@ class ADGAN(GenerativeDetector):
         own: dict[str, Any] = {"latent_dim": getattr(fitted, "latent_dim", cls.latent_dim), "device": fitted.device}
         made = cls(**own | settings)
         made.__dict__.update({k: v for k, v in vars(fitted).items() if k in ("mean_", "source_", "columns_")})
-        made.generator_of_ = {
-            "class": target_of(type(fitted)),
-            "settings": fitted.get_params(deep=False),
-            "ganad": __version__,
-        }
+        kept = {"class": target_of(type(fitted)), "settings": fitted.get_params(deep=False), "ganad": __version__}
+        made.__dict__["generator_of_"] = kept
         made.offset_ = -float("inf")
         with isolated_rng(made.random_state or 0, fitted.device_):
             made.assemble(fitted.input_, fitted.device_)
         made.nets_.generator.load_state_dict(generator.state_dict())
         made.nets_.eval()
         return made
-
-
-class FewPerWeight(TorchFunctionMode):
-    """Transposed convolutions as products that read every weight once, in its own layout.
-
-    A copy's weights meet one code: the kernels made for batches spend their time rearranging weights.
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is nn.functional.conv_transpose2d and not kwargs and args[6:] in ((), (1, (1, 1))):
-            return few_per_weight(*args[:6])
-        return func(*args, **(kwargs or {}))
-
-
-def few_per_weight(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, output_padding: Any = 0
-) -> Tensor:
-    """``conv_transpose2d`` without groups and dilation."""
-    stride, padding, extra = (p if isinstance(p, Sequence) else (p, p) for p in (stride, padding, output_padding))
-    kernel = weight.shape[2:]
-    size = tuple((n - 1) * s - 2 * p + k + e for n, k, s, p, e in zip(x.shape[2:], kernel, stride, padding, extra))
-    patches = (x.flatten(2).mT @ weight.flatten(1)).mT  # (n, c_out k k, h w)
-    y = nn.functional.fold(patches, size, kernel, stride=stride, padding=padding)
-    return y if bias is None else y + bias[:, None, None]
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)

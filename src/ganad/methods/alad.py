@@ -29,13 +29,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, GenerativeDetector, Updates
+from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
-from ..nets import JointCritic, SameConv2d, SpectralNorm, dcgan_generator, mlp, normal_init, pyramid, xavier_uniform
-from ..settings import Size
+from ..nets import (
+    JointCritic,
+    SameConv2d,
+    SpectralNorm,
+    dcgan_generator,
+    keras_norm1d,
+    keras_norm2d,
+    leaky_fifth,
+    mlp,
+    normal_init,
+    pyramid,
+    xavier_uniform,
+)
+from ..settings import Count
 
 
-class ALAD(GenerativeDetector):
+class ALAD(BidirectionalDetector):
     """BiGAN with adversarial cycles; the score lives in a discriminator's features."""
 
     variant: Literal["features", "logits", "l1", "l2"] = "features"  #: the score
@@ -43,7 +55,7 @@ class ALAD(GenerativeDetector):
     spectral_norm: bool = True  #: on encoder and discriminators of images
     pairing: Literal["height", "channels"] = "height"  #: how disc_xx sees two images
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
-    latent_dim: Size = 100  #: size of z
+    latent_dim: Count = 100  #: size of z
     width: int = 128  #: channels at half the image's size
     batch_size: int = 50  #: samples a training step draws
     epochs: int = 50  #: passes over the training set
@@ -57,9 +69,10 @@ class ALAD(GenerativeDetector):
         "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            return table_networks(shape[0], self.latent_dim, large=self.network == "arrhythmia")
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return table_networks(d, self.latent_dim, large=self.network == "arrhythmia")
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return image_networks(shape, self.latent_dim, self.width, self.pairing, spectral=self.spectral_norm)
 
     def training_step(self, batches: Batches) -> Updates:
@@ -95,14 +108,8 @@ class ALAD(GenerativeDetector):
         difference = (x - x_hat).flatten(1)
         return difference.abs().sum(1) if self.variant == "l1" else difference.norm(2, 1)
 
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.codec["generator"](self.nets_.codec["encoder"](x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.codec["encoder"](x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.codec["generator"]
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        return self.nets_.codec["encoder"], self.nets_.codec["generator"]
 
 
 class PairCritic(nn.Module):
@@ -119,8 +126,9 @@ class PairCritic(nn.Module):
         return self.head(self.features(a, b)).flatten()
 
 
-def _leaky(dropout: float = 0.0) -> list[nn.Module]:
-    return [nn.LeakyReLU(0.2), *([nn.Dropout(dropout)] if dropout else [])]
+def _act(dropout: float = 0.0) -> list[nn.Module]:
+    """The activation, and dropout where there is any."""
+    return [leaky_fifth(), *([nn.Dropout(dropout)] if dropout else [])]
 
 
 def image_networks(
@@ -140,15 +148,15 @@ def image_networks(
         for i, _ in enumerate(sizes[1:]):
             layers.append(sn(SameConv2d(a, b, 4, 2)))
             if i or first_norm:
-                layers.append(nn.BatchNorm2d(b, eps=1e-3, momentum=0.01))
-            layers += _leaky()
+                layers.append(keras_norm2d(b))
+            layers += _act()
             a, b = b, 2 * b
         return layers
 
     top = width * 2 ** (len(sizes) - 2)
     pair_axis, pair_channels = (2, channels) if pairing == "height" else (1, 2 * channels)
     pair_size = pyramid((size[0] * (2 if pairing == "height" else 1), size[1]), levels=2)[-1]
-    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_leaky(0.2), sn(SameConv2d(64, 128, 5, 2)), *_leaky(0.2)]
+    pair = [sn(SameConv2d(pair_channels, 64, 5, 2)), *_act(0.2), sn(SameConv2d(64, 128, 5, 2)), *_act(0.2)]
     code = nn.Conv2d(top, latent_dim, (h, w))
     generator = dcgan_generator(shape, latent_dim, width).apply(normal_init(0.01))
     return dict(
@@ -160,8 +168,8 @@ def image_networks(
         ),
         disc_xz=JointCritic(
             x_branch=nn.Sequential(*tower(first_norm=False), nn.Flatten()),
-            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_leaky(0.2), sn(nn.Linear(512, 512)), *_leaky(0.2)),
-            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_leaky(0.2)),
+            z_branch=nn.Sequential(sn(nn.Linear(latent_dim, 512)), *_act(0.2), sn(nn.Linear(512, 512)), *_act(0.2)),
+            joint=nn.Sequential(sn(nn.Linear(top * h * w + 512, 1024)), *_act(0.2)),
             head=nn.Linear(1024, 1).apply(normal_init(0.01)),
         ),
         disc_xx=PairCritic(
@@ -170,7 +178,7 @@ def image_networks(
             pair_axis,
         ),
         disc_zz=PairCritic(
-            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_leaky(0.2), sn(nn.Linear(64, 32)), *_leaky(0.2)),
+            nn.Sequential(sn(nn.Linear(2 * latent_dim, 64)), *_act(0.2), sn(nn.Linear(64, 32)), *_act(0.2)),
             nn.Linear(32, 1).apply(normal_init(0.01)),
             1,
         ),
@@ -183,20 +191,20 @@ def table_networks(d: int, latent_dim: int, *, large: bool) -> dict[str, nn.Modu
     encoder, decoder = ((256, 128), (128, 256)) if large else ((64,), (64, 128))
 
     def body(*sizes: int) -> nn.Module:
-        last = nn.Sequential(*_leaky(0.2))
-        return mlp(*sizes, activation=lambda: nn.Sequential(*_leaky(0.2)), last=last)
+        last = nn.Sequential(*_act(0.2))
+        return mlp(*sizes, activation=lambda: nn.Sequential(*_act(0.2)), last=last)
 
     players = dict(
         codec=nn.ModuleDict(
             dict(
                 generator=mlp(k, *decoder, d),
-                encoder=mlp(d, *encoder, k, activation=lambda: nn.LeakyReLU(0.2)),
+                encoder=mlp(d, *encoder, k, activation=leaky_fifth),
             )
         ),
         disc_xz=JointCritic(
-            x_branch=nn.Sequential(nn.Linear(d, 128), nn.BatchNorm1d(128, eps=1e-3, momentum=0.01), *_leaky()),
-            z_branch=nn.Sequential(nn.Linear(k, 128), *_leaky(0.5)),
-            joint=nn.Sequential(nn.Linear(256, joint), *_leaky(0.5)),
+            x_branch=nn.Sequential(nn.Linear(d, 128), keras_norm1d(128), *_act()),
+            z_branch=nn.Sequential(nn.Linear(k, 128), *_act(0.5)),
+            joint=nn.Sequential(nn.Linear(256, joint), *_act(0.5)),
             head=nn.Linear(joint, 1),
         ),
         disc_xx=PairCritic(body(2 * d, *xx), nn.Linear(xx[-1], 1), 1),

@@ -40,20 +40,9 @@ from torch.nn.functional import softplus
 
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
-from ..nets import (
-    Critic,
-    Cube,
-    RowLinear,
-    SameConv2d,
-    dcgan_critic,
-    dcgan_generator,
-    mlp,
-    normal_init,
-    pyramid,
-    xavier_uniform,
-)
-from ..settings import Size
-from .egbad import mnist_generator
+from ..nets import Critic, Cube, RowLinear, dcgan_critic, dcgan_generator, leaky_fifth, mlp, xavier_uniform
+from ..nets.egbad import kdd_gan, mnist_critic, mnist_generator
+from ..settings import Count
 
 _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999)
 
@@ -66,7 +55,7 @@ class AnoGAN(GenerativeDetector):
     search_steps: int = 500  #: steps of Adam on the code of a sample
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
-    latent_dim: Size = 100  #: size of z
+    latent_dim: Count = 100  #: size of z
     prior: Literal["normal", "uniform"] = "normal"  #: of z; uniform: on (-1, 1), as in the paper
     width: int = 64  #: channels of the DCGAN at half the image's size
     kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper's)
@@ -90,8 +79,12 @@ class AnoGAN(GenerativeDetector):
         self.starts_ = torch.randn(self.n_starts, self.latent_dim)
         if self.prior == "uniform":
             self.starts_ = Cube()(self.starts_)
-        if len(shape) == 1:
-            return (arrhythmia_networks if self.network == "arrhythmia" else kdd_networks)(shape[0], self.latent_dim)
+        return super().build(shape)
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "mnist":
             return dict(generator=mnist_generator(shape, self.latent_dim), discriminator=mnist_critic(shape))
         return dict(
@@ -154,40 +147,13 @@ class AnoGAN(GenerativeDetector):
         return nn.Sequential(Cube(), self.nets_.generator) if self.prior == "uniform" else self.nets_.generator
 
 
-def mnist_critic(shape: tuple[int, ...]) -> Critic:
-    """EGBAD repository, gan/mnist_utilities.py: two halvings (more for larger images), a dense layer of 1,024."""
-    sizes = pyramid((shape[1], shape[2]), until=8) if max(shape[1:]) > 8 else pyramid((shape[1], shape[2]), levels=1)
-    layers: list[nn.Module] = []
-    c = shape[0]
-    for i, _ in enumerate(sizes[1:]):
-        norm = [nn.BatchNorm2d(64, eps=1e-3, momentum=0.01)] if i else []
-        layers += [SameConv2d(c, 64, 4, 2), *norm, nn.LeakyReLU(0.1)]
-        c = 64
-    h, w = sizes[-1]
-    dense = [nn.Linear(64 * h * w, 1024), nn.BatchNorm1d(1024, eps=1e-3, momentum=0.01), nn.LeakyReLU(0.1)]
-    return Critic(nn.Sequential(*layers, nn.Flatten(), *dense), nn.Linear(1024, 1)).apply(normal_init(0.02))
-
-
-def kdd_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
-    """EGBAD repository, gan/kdd_utilities.py."""
-    features = mlp(d, 256, 128, 128, activation=_leaky, dropout=0.2, last=nn.Sequential(_leaky(), nn.Dropout(0.2)))
-    return dict(
-        generator=mlp(latent_dim, 64, 128, d).apply(xavier_uniform),
-        discriminator=Critic(features, nn.Linear(128, 1)).apply(xavier_uniform),
-    )
-
-
 def arrhythmia_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
     """The table published for arrhythmia: slope .2, and more dropout the deeper."""
     features = nn.Sequential(
-        *[RowLinear(d, 256), nn.LeakyReLU(0.2), nn.Dropout(0.2)],
-        *[RowLinear(256, 128), nn.LeakyReLU(0.2), nn.Dropout(0.5)],
+        *[RowLinear(d, 256), leaky_fifth(), nn.Dropout(0.2)],
+        *[RowLinear(256, 128), leaky_fifth(), nn.Dropout(0.5)],
     )
     return dict(
         generator=mlp(latent_dim, 128, 256, d).apply(xavier_uniform),
         discriminator=Critic(features, nn.Linear(128, 1)).apply(xavier_uniform),
     )
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.1)

@@ -24,8 +24,10 @@ from torch import Tensor, nn
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
-from ..settings import Size
-from .deep_svdd import contrast, convolutional
+from ..nets.deep_svdd import contrast, convolutional, normalised
+from ..settings import Count
+
+_DEEP_SVDD = dict(network="deep-svdd", contrast="l1", lr=1e-4, batch_size=200)
 
 
 class AutoEncoder(NetworkDetector):
@@ -35,7 +37,7 @@ class AutoEncoder(NetworkDetector):
     network: Literal["dcgan", "deep-svdd"] = "dcgan"  #: layer table for images
     contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast (Deep SVDD)
     noise_sd: float = 0.0  #: Gaussian noise on the input while training (denoising autoencoder)
-    latent_dim: Size = 256  #: size of the code (images)
+    latent_dim: Count = 256  #: size of the code (images)
     hidden: tuple[int, ...] = (64, 16, 64)  #: widths of the layers (tables)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
@@ -47,32 +49,15 @@ class AutoEncoder(NetworkDetector):
     PRESETS = {
         "mnist": dict(),
         "cifar10": dict(),
-        "mnist-deep-svdd": dict(
-            network="deep-svdd",
-            contrast="l1",
-            latent_dim=32,
-            lr=1e-4,
-            weight_decay=5e-4,
-            lr_milestone=1 / 3,
-            batch_size=200,
-            epochs=150,
-        ),
-        "cifar10-deep-svdd": dict(
-            network="deep-svdd",
-            contrast="l1",
-            latent_dim=128,
-            lr=1e-4,
-            weight_decay=5e-7,
-            lr_milestone=5 / 7,
-            batch_size=200,
-            epochs=350,
-        ),
+        "mnist-deep-svdd": _DEEP_SVDD | dict(latent_dim=32, weight_decay=5e-4, lr_milestone=1 / 3, epochs=150),
+        "cifar10-deep-svdd": _DEEP_SVDD | dict(latent_dim=128, weight_decay=5e-7, lr_milestone=5 / 7, epochs=350),
         "kddcup99": dict(hidden=(64, 16, 64), epochs=20, batch_size=256),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            return dict(autoencoder=mlp(shape[0], *self.hidden, shape[0]))
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return dict(autoencoder=mlp(d, *self.hidden, d))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         table = dcgan_network if self.network == "dcgan" else deep_svdd_network
         last = nn.Identity() if self.contrast == "l1" else nn.Tanh()
         return dict(autoencoder=table(shape, self.latent_dim, last))
@@ -107,10 +92,7 @@ class AutoEncoder(NetworkDetector):
         return self.nets_.autoencoder((x - mean) / spread) * spread + mean
 
     def _input(self, x: Tensor) -> Tensor:
-        if self.contrast == "none" or x.ndim == 2:
-            return x
-        mean, spread = contrast(x)
-        return (x - mean) / spread
+        return x if self.contrast == "none" or x.ndim == 2 else normalised(x)
 
     def _error(self, x: Tensor, x_hat: Tensor) -> Tensor:
         return per_sample((x - x_hat).square())
@@ -119,8 +101,8 @@ class AutoEncoder(NetworkDetector):
 def dcgan_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:
     """Three halvings with batch norm and ReLU (fewer for images below 16), a dense code, and back."""
     channels, height, width = shape
-    sizes = pyramid((height, width), levels=3 if min(height, width) >= 16 else 1)
-    sizes = pyramid((height, width), until=4) if max(height, width) > 32 else sizes
+    small = max(height, width) <= 32 and min(height, width) < 16
+    sizes = pyramid((height, width), levels=1) if small else pyramid((height, width), until=4, levels=3)
     widths = [min(64 * 2**i, 512) for i in range(len(sizes) - 1)]
     down: list[nn.Module] = []
     for a, b in zip([channels, *widths], widths):

@@ -41,7 +41,7 @@ from torch import Tensor, nn
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, mlp, pyramid
-from ..settings import Size
+from ..settings import Count
 from ..training import TrainingSet
 
 _FLOOR = 1e-4  # of a sample's mean square
@@ -54,7 +54,7 @@ class DAGMM(NetworkDetector):
     w_energy: float = 0.1  #: weight of the energy
     w_diag: float = 0.005  #: weight of the inverse variances
     jitter: float = 1e-6  #: added to covariances, relative to one plus their mean variance
-    latent_dim: Size = 2  #: size of the code
+    latent_dim: Count = 2  #: size of the code
     hidden: tuple[int, ...] = (60, 30, 10)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     estimation_hidden: tuple[int, ...] = (10,)  #: widths of the layers that guess the component
@@ -74,17 +74,17 @@ class DAGMM(NetworkDetector):
         ),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            widths = (shape[0], *self.hidden, self.latent_dim)
-            networks: dict[str, nn.Module] = dict(
-                encoder=mlp(*widths, activation=nn.Tanh), decoder=mlp(*widths[::-1], activation=nn.Tanh)
-            )
-        else:
-            networks = convolutional(shape, self.width, self.latent_dim)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        widths = (d, *self.hidden, self.latent_dim)
+        return self._model(mlp(*widths, activation=nn.Tanh), mlp(*widths[::-1], activation=nn.Tanh))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return self._model(*convolutional(shape, self.width, self.latent_dim))
+
+    def _model(self, encoder: nn.Module, decoder: nn.Module) -> dict[str, nn.Module]:
         sizes = (self.latent_dim + 2, *self.estimation_hidden, self.n_components)
-        networks["estimator"] = mlp(*sizes, activation=nn.Tanh, dropout=self.dropout)
-        return dict(model=nn.ModuleDict(networks))
+        estimator = mlp(*sizes, activation=nn.Tanh, dropout=self.dropout)
+        return dict(model=nn.ModuleDict(dict(encoder=encoder, decoder=decoder, estimator=estimator)))
 
     def train(self, x: TrainingSet) -> None:
         self.run(self.training_step, x)
@@ -162,10 +162,10 @@ def energy(z: Tensor, log_phi: Tensor, mu: Tensor, root: Tensor) -> Tensor:
     return -(log_phi + log_density).logsumexp(1)
 
 
-def convolutional(shape: tuple[int, ...], width: int, latent_dim: int) -> dict[str, nn.Module]:
+def convolutional(shape: tuple[int, ...], width: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
     """3 x 3 convolutions of stride 2 with batch norm, 1, 2 and 4 times ``width`` channels; a dense code; and back."""
     channels, *size = shape
-    sizes = pyramid((size[0], size[1]), until=4) if max(size) > 32 else pyramid((size[0], size[1]), levels=3)
+    sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]
     flat = widths[-1] * sizes[-1][0] * sizes[-1][1]
     down: list[nn.Module] = []
@@ -174,7 +174,5 @@ def convolutional(shape: tuple[int, ...], width: int, latent_dim: int) -> dict[s
         down += [SameConv2d(a, b, 3, 2), nn.BatchNorm2d(b), nn.ReLU()]
     for a, b, target in zip(widths[:1:-1], widths[-2:0:-1], sizes[-2:0:-1]):
         up += [SameDeconv2d(a, b, 3, 2, target), nn.BatchNorm2d(b), nn.ReLU()]
-    return dict(
-        encoder=nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, latent_dim)),
-        decoder=nn.Sequential(*up, SameDeconv2d(widths[1], channels, 3, 2, sizes[0]), nn.Tanh()),
-    )
+    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, latent_dim))
+    return encoder, nn.Sequential(*up, SameDeconv2d(widths[1], channels, 3, 2, sizes[0]), nn.Tanh())

@@ -30,8 +30,9 @@ from torch import Tensor, nn
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
-from ..nets import Reshape, RowLinear
-from ..settings import Size
+from ..nets import RowLinear
+from ..nets.deep_svdd import convolutional, normalised
+from ..settings import Count
 from ..training import TrainingSet
 
 _LEAST = 0.1  # of a coordinate of the centre
@@ -49,7 +50,7 @@ class DeepSVDD(NetworkDetector):
     pretrain_epochs: int = 20  #: epochs of the autoencoder
     pretrain_weight_decay: float = 5e-7  #: L2 penalty of the autoencoder's weights
     pretrain_lr_milestone: float = 1.0  #: share of its epochs after which the step size falls to a tenth
-    latent_dim: Size = 32  #: size of the code
+    latent_dim: Count = 32  #: size of the code
     hidden: tuple[int, ...] = (64, 32)  #: widths of the layers (tables)
     lr: float = 1e-3  #: step size of Adam
     lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
@@ -64,12 +65,12 @@ class DeepSVDD(NetworkDetector):
         "cifar10": _CODE | dict(latent_dim=128, pretrain_epochs=350, pretrain_lr_milestone=5 / 7),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            encoder, decoder = dense(shape[0], self.hidden, self.latent_dim)
-        else:
-            encoder, decoder = convolutional(shape, self.latent_dim)
-            decoder = decoder if self.contrast == "none" else nn.Sequential(*list(decoder)[:-1])
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return dict(network=Ball(*dense(d, self.hidden, self.latent_dim)))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        encoder, decoder = convolutional(shape, self.latent_dim)
+        decoder = decoder if self.contrast == "none" else nn.Sequential(*list(decoder)[:-1])
         return dict(network=Ball(encoder, decoder))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
@@ -122,16 +123,7 @@ class DeepSVDD(NetworkDetector):
         return distance if self.objective == "hard" else distance - self.nets_.network.radius2
 
     def _input(self, x: Tensor) -> Tensor:
-        if self.contrast == "none" or x.ndim == 2:
-            return x
-        mean, spread = contrast(x)
-        return (x - mean) / spread
-
-
-def contrast(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and mean absolute deviation of each image (global contrast normalisation, L1)."""
-    mean = x.mean((1, 2, 3), keepdim=True)
-    return mean, (x - mean).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-6)
+        return x if self.contrast == "none" or x.ndim == 2 else normalised(x)
 
 
 class Ball(nn.Module):
@@ -161,28 +153,3 @@ def dense(d: int, hidden: tuple[int, ...], latent_dim: int) -> tuple[nn.Sequenti
         return nn.Sequential(*parts[:-1])
 
     return layers(d, *hidden, latent_dim), layers(latent_dim, *hidden[::-1], d)
-
-
-def convolutional(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """5 x 5 convolutions and pooling: 8 and 4 channels for grey images, 32, 64 and 128 for colour."""
-    channels, height, width = shape
-    widths = [8, 4] if channels == 1 else [32, 64, 128]
-
-    def conv(a: int, b: int) -> list[nn.Module]:
-        layer = nn.Conv2d(a, b, 5, padding=2, bias=False)
-        nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("leaky_relu", 0.01))
-        return [layer, nn.BatchNorm2d(b, eps=1e-4, affine=False), nn.LeakyReLU(0.01)]
-
-    sizes = [(height, width)]
-    down: list[nn.Module] = []
-    for a, b in zip([channels, *widths], widths):
-        down += [*conv(a, b), nn.MaxPool2d(2)]
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    h, w = sizes[-1]
-    flat = widths[-1] * h * w
-    up: list[nn.Module] = [nn.Linear(latent_dim, flat, bias=False), Reshape(widths[-1], (h, w)), nn.LeakyReLU(0.01)]
-    for a, b, size in zip(widths[::-1], [*widths[-2::-1], widths[0]], sizes[-2::-1]):
-        up += [nn.Upsample(size), *conv(a, b)]
-    last = nn.Conv2d(widths[0], channels, 5, padding=2, bias=False)
-    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(flat, latent_dim, bias=False))
-    return encoder, nn.Sequential(*up, last, nn.Tanh())

@@ -40,7 +40,7 @@ from torch.nn.functional import conv_transpose2d, softplus
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import RowLinear, SameConv2d, pyramid, row_linear, xavier_uniform
-from ..settings import Size
+from ..settings import Count
 from ..training import TrainingSet
 
 
@@ -52,7 +52,7 @@ class DSEBM(NetworkDetector):
     hidden: tuple[int, ...] = (128, 512)  #: widths of the layers (tables)
     network: Literal["conv", "alad"] = "conv"  #: layers for images: the geometric transformations port's, or ALAD's
     width: int = 64  #: channels at half the image's size
-    latent_dim: Size = 256  #: units of the last layer (images)
+    latent_dim: Count = 256  #: units of the last layer (images)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
@@ -66,12 +66,13 @@ class DSEBM(NetworkDetector):
         "cifar10": dict(noise_sd=0.5, epochs=200),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            widths = (shape[0], *self.hidden)
-            layers: list[nn.Module] = [RowLinear(a, b) for a, b in zip(widths, widths[1:])]
-        else:
-            layers = (pooling if self.network == "alad" else convolutional)(shape, self.width, self.latent_dim)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        widths = (d, *self.hidden)
+        layers: list[nn.Module] = [RowLinear(a, b) for a, b in zip(widths, widths[1:])]
+        return dict(energy=Energy((d,), layers).apply(xavier_uniform))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        layers = (pooling if self.network == "alad" else convolutional)(shape, self.width, self.latent_dim)
         return dict(energy=Energy(shape, layers).apply(xavier_uniform))
 
     def train(self, x: TrainingSet) -> None:
@@ -155,7 +156,7 @@ def pooling(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
 def convolutional(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
     """3 x 3 convolutions of stride 2 with 1, 2 and 4 times ``width`` channels, more until 4 x 4, and a dense layer."""
     channels, *size = shape
-    sizes = pyramid((size[0], size[1]), until=4) if max(size) > 32 else pyramid((size[0], size[1]), levels=3)
+    sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]
     convolutions = [SameConv2d(a, b, 3, 2) for a, b in zip(widths, widths[1:])]
     height, width = sizes[-1]

@@ -37,19 +37,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, GenerativeDetector, Updates
+from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
-from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, mlp, normal_init, pyramid, xavier_uniform
-from ..nets.conv import Size
-from ..settings import Size
+from ..nets.egbad import kdd_networks, mnist_networks
+from ..settings import Count
 
 
-class EGBAD(GenerativeDetector):
+class EGBAD(BidirectionalDetector):
     """BiGAN: reconstruction error plus what the joint discriminator makes of it."""
 
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
     alpha: float = 0.9  #: weight of the reconstruction error in the score
-    latent_dim: Size = 200  #: size of z
+    latent_dim: Count = 200  #: size of z
     lr: float = 1e-4  #: step size of Adam, shared by all players
     batch_size: int = 100  #: samples a training step draws
     epochs: int = 60  #: passes over the training set
@@ -68,8 +67,11 @@ class EGBAD(GenerativeDetector):
         ),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        return kdd_networks(shape[0], self.latent_dim) if len(shape) == 1 else mnist_networks(shape, self.latent_dim)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return kdd_networks(d, self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return mnist_networks(shape, self.latent_dim)
 
     def training_step(self, batches: Batches) -> Updates:
         G, E, D = self.nets_.generator, self.nets_.encoder, self.nets_.discriminator
@@ -96,85 +98,3 @@ class EGBAD(GenerativeDetector):
 
     def validation_batch(self, x: Tensor) -> Tensor:
         return per_sample((x - self.reconstruct_batch(x)).abs())
-
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.generator(self.nets_.encoder(x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.encoder(x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.generator
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.1)
-
-
-def _norm(channels: int) -> nn.Module:
-    """TensorFlow's batch norm: decay .99, eps 1e-3."""
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-
-def _flat_norm(features: int) -> nn.Module:
-    return nn.BatchNorm1d(features, eps=1e-3, momentum=0.01)
-
-
-def _sizes(shape: tuple[int, ...]) -> list[Size]:
-    """Halvings down to 8 x 8 or less, at least one."""
-    size = (shape[1], shape[2])
-    return pyramid(size, until=8) if max(size) > 8 else pyramid(size, levels=1)
-
-
-def mnist_generator(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
-    """Two dense layers and a deconvolution for every halving."""
-    sizes = _sizes(shape)
-    h, w = sizes[-1]
-    up: list[nn.Module] = []
-    c = 128
-    for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), _norm(64), nn.ReLU()]
-        c = 64
-    return nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), _flat_norm(1024), nn.ReLU()],
-        *[nn.Linear(1024, 128 * h * w), _flat_norm(128 * h * w), nn.ReLU(), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, shape[0], 4, 2, sizes[0]), nn.Tanh()],
-    ).apply(normal_init(0.02))
-
-
-def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> dict[str, nn.Module]:
-    """The code's MNIST tables, 28 x 28 with two halvings; larger images are halved until 8 x 8."""
-    channels, sizes = shape[0], _sizes(shape)
-    h, w = sizes[-1]
-    down: list[nn.Module] = [SameConv2d(channels, 32, 3, 1), _leaky()]
-    branch: list[nn.Module] = []
-    c, b = 32, channels
-    for i, _ in enumerate(sizes[1:]):
-        wider = 64 if i < len(sizes) - 2 else 128
-        down += [SameConv2d(c, wider, 3, 2), _norm(wider), _leaky()]
-        branch += [SameConv2d(b, 64, 4, 2), *([_norm(64)] if i else []), _leaky(), nn.Dropout(0.5)]
-        c, b = wider, 64
-    encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(128 * h * w, latent_dim))
-    discriminator = JointCritic(
-        x_branch=nn.Sequential(*branch, nn.Flatten()),
-        z_branch=nn.Sequential(nn.Linear(latent_dim, 512), _leaky(), nn.Dropout(0.5)),
-        joint=nn.Sequential(nn.Linear(64 * h * w + 512, 1024), _leaky(), nn.Dropout(0.5)),
-        head=nn.Linear(1024, 1),
-    )
-    players = dict(generator=mnist_generator(shape, latent_dim), encoder=encoder, discriminator=discriminator)
-    return {name: net.apply(normal_init(0.02)) for name, net in players.items()}
-
-
-def kdd_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
-    """The code's KDD99 tables: dense, no batch norm."""
-    players = dict(
-        generator=mlp(latent_dim, 64, 128, d),
-        encoder=mlp(d, 64, latent_dim, activation=_leaky),
-        discriminator=JointCritic(
-            x_branch=nn.Sequential(nn.Linear(d, 128), _leaky(), nn.Dropout(0.2)),
-            z_branch=nn.Sequential(nn.Linear(latent_dim, 128), _leaky(), nn.Dropout(0.2)),
-            joint=nn.Sequential(nn.Linear(256, 128), _leaky(), nn.Dropout(0.2)),
-            head=nn.Linear(128, 1),
-        ),
-    )
-    return {name: net.apply(xavier_uniform) for name, net in players.items()}

@@ -32,15 +32,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ..detector import Batches, GenerativeDetector, Updates
-from ..losses import gradient_penalty
-from ..nets import Critic, Reshape, mlp, pyramid, xavier_uniform
+from ..detector import Batches, BidirectionalDetector, Updates
+from ..losses import gradient_penalty, mean_square
+from ..nets import Critic, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
 from ..nets.conv import Size
-from ..settings import Size
+from ..settings import Count
 from ..training import TrainingSet
 
 
-class FAnoGAN(GenerativeDetector):
+class FAnoGAN(BidirectionalDetector):
     """A Wasserstein GAN, then an encoder for its frozen generator."""
 
     variant: Literal["izi_f", "izi", "latent"] = "izi_f"  #: which distance is the score
@@ -49,7 +49,7 @@ class FAnoGAN(GenerativeDetector):
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
     bounded: bool = True  #: tanh on the encoder's output, as in the paper; False: linear (its appendix)
-    latent_dim: Size = 128  #: size of z
+    latent_dim: Count = 128  #: size of z
     width: int = 64  #: channels at the image's own size
     epochs: int = 20  #: passes over the training set of the critic
     encoder_epochs: int = 20  #: passes of the encoder
@@ -65,25 +65,29 @@ class FAnoGAN(GenerativeDetector):
         ),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        last = nn.Tanh() if self.bounded else nn.Identity()
-        if len(shape) == 1:
-            d, k = shape[0], self.latent_dim
-            players = dict(
-                generator=mlp(k, 64, 128, d),
-                critic=Critic(mlp(d, 256, 128, 128, activation=_leaky, last=_leaky()), nn.Linear(128, 1)),
-                encoder=mlp(d, 64, k, activation=_leaky, last=last),
-            )
-            return {name: net.apply(xavier_uniform) for name, net in players.items()}
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        k = self.latent_dim
+        players = dict(
+            generator=mlp(k, 64, 128, d),
+            critic=Critic(mlp(d, 256, 128, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1)),
+            encoder=mlp(d, 64, k, activation=leaky_fifth, last=self._bound()),
+        )
+        return {name: net.apply(xavier_uniform) for name, net in players.items()}
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         sizes = pyramid((shape[1], shape[2]), until=4)
         flat = _widths(self.width, sizes)[-1] * sizes[-1][0] * sizes[-1][1]
         return dict(
             generator=generator(shape, self.latent_dim, self.width, sizes),
             critic=Critic(tower(shape[0], self.width, sizes, _layer_norm), nn.Linear(flat, 1)),
             encoder=nn.Sequential(
-                *tower(shape[0], self.width, sizes, _batch_norm), nn.Linear(flat, self.latent_dim), last
+                *tower(shape[0], self.width, sizes, keras_norm2d), nn.Linear(flat, self.latent_dim), self._bound()
             ),
         )
+
+    def _bound(self) -> nn.Module:
+        """The encoder's last layer."""
+        return nn.Tanh() if self.bounded else nn.Identity()
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         if player == "encoder":
@@ -120,36 +124,15 @@ class FAnoGAN(GenerativeDetector):
     def distances(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
         """Mean squared distance of pixels and of critic features, ``(n,)`` each."""
         f = self.nets_.critic.features
-        return _mean_square(x - x_hat), _mean_square(f(x) - f(x_hat))
+        return mean_square(x - x_hat), mean_square(f(x) - f(x_hat))
 
     def score_batch(self, x: Tensor) -> Tensor:
         z = self.nets_.encoder(x)
         x_hat = self.nets_.generator(z)
         if self.variant == "latent":
-            return _mean_square(z - self.nets_.encoder(x_hat))
+            return mean_square(z - self.nets_.encoder(x_hat))
         residual, feature = self.distances(x, x_hat)
         return residual + self.kappa * feature if self.variant == "izi_f" else residual
-
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.generator(self.nets_.encoder(x))
-
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.encoder(x)
-
-    def generator(self) -> nn.Module:
-        return self.nets_.generator
-
-
-def _mean_square(x: Tensor) -> Tensor:
-    return x.float().flatten(1).square().mean(1)
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)
-
-
-def _batch_norm(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
 
 def _layer_norm(channels: int) -> nn.Module:
@@ -198,8 +181,8 @@ def generator(shape: tuple[int, ...], latent_dim: int, width: int, sizes: list[S
     """Linear, residual blocks up to the image's size, tanh."""
     widths = _widths(width, sizes)
     h, w = sizes[-1]
-    blocks = [Block(a, b, _batch_norm, size) for a, b, size in zip(widths[::-1], widths[-2::-1], sizes[-2::-1])]
+    blocks = [Block(a, b, keras_norm2d, size) for a, b, size in zip(widths[::-1], widths[-2::-1], sizes[-2::-1])]
     return nn.Sequential(
         *[nn.Linear(latent_dim, widths[-1] * h * w), Reshape(widths[-1], (h, w)), *blocks],
-        *[_batch_norm(width), nn.ReLU(), nn.Conv2d(width, shape[0], 3, padding=1), nn.Tanh()],
+        *[keras_norm2d(width), nn.ReLU(), nn.Conv2d(width, shape[0], 3, padding=1), nn.Tanh()],
     )

@@ -45,9 +45,10 @@ import torch
 from torch import Tensor, nn
 
 from ..detector import Batches, GenerativeDetector, Updates
+from ..errors import InputError
 from ..losses import bce
-from ..nets import Critic, Reshape, SameConv2d, SameDeconv2d, glorot_normal, mlp, normal_init, pyramid
-from ..settings import Size
+from ..nets.fence_gan import cifar10_networks, kdd_networks, mnist_networks, toy_networks
+from ..settings import Count
 from ..training import TrainingSet
 
 _MNIST = dict(latent_dim=200, lr=2e-5, discriminator_lr=1e-5, batch_size=200, epochs=100, ema=0.0)
@@ -68,7 +69,7 @@ class FenceGAN(GenerativeDetector):
     encirclement: Literal["cross-entropy", "log"] = "cross-entropy"  #: the code's loss or the printed one
     separate_steps: bool = False  #: real and generated samples in two discriminator steps, as in the code
     pretrain_epochs: int = 15  #: epochs of the discriminator alone against the untrained generator
-    latent_dim: Size = 200  #: size of z
+    latent_dim: Count = 200  #: size of z
     latent_sd: float = 1.0  #: standard deviation of z
     lr: float = 1e-4  #: step size of the generator
     discriminator_lr: float = 5e-5  #: step size of the discriminator
@@ -92,16 +93,13 @@ class FenceGAN(GenerativeDetector):
         "rings": _TOY,
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return (toy_networks if self.network == "toy" else kdd_networks)(d, self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "toy":
-            generator, discriminator = toy_networks(shape[0], self.latent_dim)
-        elif len(shape) == 1:
-            generator, discriminator = kdd_networks(shape[0], self.latent_dim)
-        elif self.network == "cifar10":
-            generator, discriminator = cifar10_networks(shape, self.latent_dim)
-        else:
-            generator, discriminator = mnist_networks(shape, self.latent_dim)
-        return dict(generator=generator, discriminator=discriminator)
+            raise InputError('network="toy" is for tables, and the data are images; use "dcgan" or "cifar10"')
+        return (cifar10_networks if self.network == "cifar10" else mnist_networks)(shape, self.latent_dim)
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         if player == "generator":
@@ -173,64 +171,6 @@ def _crowding(fence: Tensor) -> Tensor:
     return 1 / (spread + 1e-8).sqrt().mean()
 
 
-def _norm(channels: int, dimensions: int = 2) -> nn.Module:
-    """Keras' batch norm: momentum .99, eps 1e-3."""
-    kind = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-    return kind(channels, eps=1e-3, momentum=0.01)
-
-
-def mnist_networks(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
-    """Table II, 28 x 28: two halvings; larger images are halved until 8 x 8."""
-    channels, *size = shape
-    sizes = pyramid((size[0], size[1]), until=8) if max(size) > 8 else pyramid((size[0], size[1]), levels=1)
-    h, w = sizes[-1]
-    up: list[nn.Module] = []
-    c = 128
-    for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), nn.ReLU(), _norm(64)]
-        c = 64
-    generator = nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), nn.ReLU(), _norm(1024, 1)],
-        *[nn.Linear(1024, 128 * h * w), nn.ReLU(), _norm(128 * h * w, 1), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, channels, 4, 2, sizes[0]), nn.Tanh()],
-    )
-    down: list[nn.Module] = []
-    c = channels
-    for _ in sizes[1:]:
-        down += [SameConv2d(c, 64, 4, 2), nn.LeakyReLU(0.1)]
-        c = 64
-    features = nn.Sequential(*down, nn.Flatten(), nn.Linear(64 * h * w, 1024), nn.LeakyReLU(0.1))
-    discriminator = Critic(features, nn.Linear(1024, 1))
-    return generator.apply(normal_init(0.02)), discriminator.apply(normal_init(0.02))
-
-
-def cifar10_networks(shape: tuple[int, ...], latent_dim: int) -> tuple[nn.Module, nn.Module]:
-    """Table III, 32 x 32 x 3: four halvings to 2 x 2."""
-    channels, height, width = shape
-    sizes = pyramid((height, width), levels=4)
-    h, w = sizes[-1]
-    up: list[nn.Module] = []
-    for a, b, target in zip((256, 128, 64), (128, 64, 32), sizes[3:0:-1]):
-        up += [SameDeconv2d(a, b, 5, 2, target), _norm(b), nn.LeakyReLU(0.2)]
-    generator = nn.Sequential(
-        *[nn.Linear(latent_dim, 256 * h * w), _norm(256 * h * w, 1), nn.LeakyReLU(0.2), Reshape(256, (h, w))],
-        *[*up, SameDeconv2d(32, channels, 5, 2, sizes[0]), nn.Tanh()],
-    )
-    down: list[nn.Module] = []
-    for a, b in zip((channels, 32, 64), (32, 64, 128)):
-        down += [SameConv2d(a, b, 5, 2), _norm(b), nn.LeakyReLU(0.2)]
-    down += [SameConv2d(128, 256, 5, 2), nn.LeakyReLU(0.2), nn.Flatten(), nn.Dropout(0.2)]
-    discriminator = Critic(nn.Sequential(*down), nn.Linear(256 * h * w, 1))
-    return generator.apply(glorot_normal), discriminator.apply(glorot_normal)
-
-
-def kdd_networks(d: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
-    """Table IV."""
-    generator = mlp(latent_dim, 64, 128, d, dropout=0.2)
-    features = mlp(d, 256, 128, 128, activation=lambda: nn.LeakyReLU(0.1), last=nn.LeakyReLU(0.1))
-    return generator.apply(glorot_normal), Critic(features, nn.Linear(128, 1)).apply(glorot_normal)
-
-
 class Spread(nn.Module):
     """Standard normal codes to codes of standard deviation ``sd``."""
 
@@ -240,20 +180,3 @@ class Spread(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.sd * z
-
-
-class Shift(nn.Module):
-    """z + f(z): the toy's generator starts as a wide cloud around the data."""
-
-    def __init__(self, f: nn.Module):
-        super().__init__()
-        self.f = f
-
-    def forward(self, z: Tensor) -> Tensor:
-        return z + self.f(z)
-
-
-def toy_networks(d: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
-    """The two-dimensional experiment of the official code; z has the data's dimension."""
-    generator = Shift(mlp(latent_dim, 10, 10, d)).apply(glorot_normal)
-    return generator, Critic(mlp(d, 15, 15, last=nn.ReLU()), nn.Linear(15, 1)).apply(glorot_normal)

@@ -35,9 +35,9 @@ from torch.nn.functional import l1_loss, mse_loss
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce
-from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
 from ..nets.conv import Size
-from ..settings import Size
+from ..settings import Count
 
 _XRAY = dict(image_size=64, latent_dim=100, lr=2e-4, batch_size=64, epochs=25)
 
@@ -50,7 +50,7 @@ class GANomaly(NetworkDetector):
     w_adv: float = 1.0  #: weight of the adversarial term
     w_con: float = 50.0  #: weight of the pixel term
     w_enc: float = 1.0  #: weight of the code term
-    latent_dim: Size = 100  #: size of the code
+    latent_dim: Count = 100  #: size of the code
     width: int = 64  #: channels of the first layer (tables: hidden units)
     epochs: int = 15  #: passes over the training set
 
@@ -61,16 +61,17 @@ class GANomaly(NetworkDetector):
         "ffob": _XRAY,
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            networks = dict(
-                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky),
-                decoder=mlp(self.latent_dim, h, 2 * h, d),
-                encoder2=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky),
-            )
-            critic = Critic(mlp(d, 2 * h, h, activation=_leaky, last=_leaky()), nn.Linear(h, 1))
-            return dict(generator=nn.ModuleDict(networks), discriminator=critic)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        h = self.width
+        networks = dict(
+            encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
+            decoder=mlp(self.latent_dim, h, 2 * h, d),
+            encoder2=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth),
+        )
+        critic = Critic(mlp(d, 2 * h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1))
+        return dict(generator=nn.ModuleDict(networks), discriminator=critic)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         channels, height, width = shape
         sizes = pyramid((height, width), until=4)
         networks = dict(
@@ -104,7 +105,7 @@ class GANomaly(NetworkDetector):
             terms = dict(real=bce(D(x), 1.0) / 2, fake=bce(D(x_hat.detach()), 0.0) / 2)
         yield "discriminator", terms
         if sum(terms.values()) < 1e-5:  # it has won for good: the official code starts it anew
-            D.apply(dcgan_init if x.ndim == 4 else _fresh)
+            D.apply(start_anew)
 
     def cycle(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Code, reconstruction, code of the reconstruction."""
@@ -124,20 +125,11 @@ class GANomaly(NetworkDetector):
         return self.cycle(x)[0].flatten(1)
 
 
-def _fresh(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear):
-        module.reset_parameters()
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)
-
-
 def encoder(channels: int, width: int, sizes: list[Size], latent_dim: int) -> nn.Sequential:
     """Halve to 4 x 4 with doubling widths, then one convolution over the whole map; no biases."""
-    layers: list[nn.Module] = [SameConv2d(channels, width, 4, 2, bias=False), _leaky()]
+    layers: list[nn.Module] = [SameConv2d(channels, width, 4, 2, bias=False), leaky_fifth()]
     for _ in sizes[2:]:
-        layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), _leaky()]
+        layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), leaky_fifth()]
         width *= 2
     return nn.Sequential(*layers, nn.Conv2d(width, latent_dim, sizes[-1], bias=False), nn.Flatten())
 

@@ -33,24 +33,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..detector import Batches, GenerativeDetector, Updates
+from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
 from ..mixture import InfiniteGaussianMixture
-from ..nets import JointCritic, Reshape, SameConv2d, SameDeconv2d, pyramid, row_linear, xavier_uniform
-from ..settings import Size
+from ..nets import JointCritic, SameConv2d, keras_norm2d, leaky_fifth, row_linear, xavier_uniform
+from ..nets.egbad import dense_generator, halved, kdd_networks
+from ..settings import Count
 from ..training import TrainingSet
-from .egbad import kdd_networks
+
+_MOMENTUM = 0.2  # of batch norm; the code's decay is .8
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
 
-class IGMMGAN(GenerativeDetector):
+class IGMMGAN(BidirectionalDetector):
     """Distance of a BiGAN's code from the nearest cluster of an infinite Gaussian mixture."""
 
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
     w_rec: float = 1.0  #: weight of the reconstruction error in training
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
-    latent_dim: Size = 100  #: size of z
+    latent_dim: Count = 100  #: size of z
     stride: Literal[1, 2] = 2  #: of the discriminator's convolutions (images)
     concentration: float = 1.0  #: of the Dirichlet process
     kappa0: float = 0.1  #: prior strength of a cluster's mean
@@ -70,11 +72,14 @@ class IGMMGAN(GenerativeDetector):
     }
     TRANSIENT = ("mixture_", "clusters_")
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            nets = kdd_networks(shape[0], self.latent_dim)
-        else:
-            nets = image_networks(shape, self.latent_dim, self.stride)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return self._players(kdd_networks(d, self.latent_dim))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return self._players(image_networks(shape, self.latent_dim, self.stride))
+
+    def _players(self, nets: dict[str, nn.Module]) -> dict[str, nn.Module]:
+        """Encoder and generator under one optimiser."""
         coder = nn.ModuleDict(dict(encoder=nets["encoder"], generator=nets["generator"]))
         return dict(discriminator=nets["discriminator"], coder=coder)
 
@@ -154,14 +159,8 @@ class IGMMGAN(GenerativeDetector):
         """Before training ends there is no mixture to score with."""
         return per_sample((x - self.reconstruct_batch(x)).square())
 
-    def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.coder["encoder"](x)
-
-    def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.coder["generator"](self.nets_.coder["encoder"](x))
-
-    def generator(self) -> nn.Module:
-        return self.nets_.coder["generator"]
+    def codec(self) -> tuple[nn.Module, nn.Module]:
+        return self.nets_.coder["encoder"], self.nets_.coder["generator"]
 
 
 def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
@@ -174,48 +173,49 @@ def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
 
 def image_networks(shape: tuple[int, ...], latent_dim: int, stride: int) -> dict[str, nn.Module]:
     """The code's MNIST tables for any size; the encoder pools and the generator doubles once for each halving."""
-    channels, size = shape[0], (shape[1], shape[2])
-    sizes = pyramid(size, until=8) if max(size) > 8 else pyramid(size, levels=1)
+    players = dict(
+        encoder=image_encoder(shape, latent_dim),
+        generator=dense_generator(shape, latent_dim, leaky_fifth, _MOMENTUM),
+        discriminator=image_critic(shape, latent_dim, stride),
+    )
+    return {name: net.apply(xavier_uniform) for name, net in players.items()}
+
+
+def _norm(channels: int) -> nn.Module:
+    return keras_norm2d(channels, _MOMENTUM)
+
+
+def image_encoder(shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Convolutions and pooling, then a dense layer."""
+    sizes = halved(shape)
     h, w = sizes[-1]
-
-    def norm(c: int, kind: type[nn.BatchNorm1d] | type[nn.BatchNorm2d] = nn.BatchNorm2d) -> nn.Module:
-        return kind(c, eps=1e-3, momentum=0.2)
-
-    def leaky() -> nn.Module:
-        return nn.LeakyReLU(0.2)
-
     down: list[nn.Module] = []
-    up: list[nn.Module] = []
-    c = channels
+    c = shape[0]
     for i in range(len(sizes) - 1):
         wide = 32 * 2 ** min(i, 1)
-        down += [SameConv2d(c, wide, 3, 1), norm(wide), leaky(), nn.MaxPool2d(2, ceil_mode=True)]
+        down += [SameConv2d(c, wide, 3, 1), _norm(wide), leaky_fifth(), nn.MaxPool2d(2, ceil_mode=True)]
         c = wide
-    down += [SameConv2d(c, 128, 3, 1), norm(128), leaky(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
-    c = 128
-    for target in sizes[-2:0:-1]:
-        up += [SameDeconv2d(c, 64, 4, 2, target), norm(64), leaky()]
-        c = 64
-    generator = nn.Sequential(
-        *[nn.Linear(latent_dim, 1024), norm(1024, nn.BatchNorm1d), leaky()],
-        *[nn.Linear(1024, 128 * h * w), norm(128 * h * w, nn.BatchNorm1d), leaky(), Reshape(128, (h, w))],
-        *[*up, SameDeconv2d(c, channels, 4, 2, sizes[0]), nn.Tanh()],
-    )
+    down += [SameConv2d(c, 128, 3, 1), _norm(128), leaky_fifth(), nn.Flatten(), nn.Linear(128 * h * w, latent_dim)]
+    return nn.Sequential(*down)
+
+
+def image_critic(shape: tuple[int, ...], latent_dim: int, stride: int) -> JointCritic:
+    """The code's two convolutions (``stride=1``), or one of stride 2 for every halving."""
+    channels, height, width = shape
+    sizes = halved(shape)
+    branch: list[nn.Module] = []
     if stride == 1:
-        branch = [nn.Conv2d(channels, 64, (3, 2)), leaky(), nn.Dropout(0.5)]
-        branch += [nn.Conv2d(64, 64, (3, 1)), norm(64), leaky(), nn.Dropout(0.5)]
-        flat = 64 * (size[0] - 4) * (size[1] - 1)
+        branch += [nn.Conv2d(channels, 64, (3, 2)), leaky_fifth(), nn.Dropout(0.5)]
+        branch += [nn.Conv2d(64, 64, (3, 1)), _norm(64), leaky_fifth(), nn.Dropout(0.5)]
+        flat = 64 * (height - 4) * (width - 1)
     else:
-        branch, c = [], channels
         for i in range(len(sizes) - 1):
-            branch += [SameConv2d(c, 64, 4, stride), *([norm(64)] if i else []), leaky(), nn.Dropout(0.5)]
-            c = 64
-        flat = 64 * h * w
-    discriminator = JointCritic(
+            norm = [_norm(64)] if i else []
+            branch += [SameConv2d(64 if i else channels, 64, 4, stride), *norm, leaky_fifth(), nn.Dropout(0.5)]
+        flat = 64 * sizes[-1][0] * sizes[-1][1]
+    return JointCritic(
         x_branch=nn.Sequential(*branch, nn.Flatten()),
-        z_branch=nn.Sequential(nn.Linear(latent_dim, 512), leaky(), nn.Dropout(0.5)),
-        joint=nn.Sequential(nn.Linear(flat + 512, 1024), leaky(), nn.Dropout(0.5)),
+        z_branch=nn.Sequential(nn.Linear(latent_dim, 512), leaky_fifth(), nn.Dropout(0.5)),
+        joint=nn.Sequential(nn.Linear(flat + 512, 1024), leaky_fifth(), nn.Dropout(0.5)),
         head=nn.Linear(1024, 1),
     )
-    players = dict(encoder=nn.Sequential(*down), generator=generator, discriminator=discriminator)
-    return {name: net.apply(xavier_uniform) for name, net in players.items()}

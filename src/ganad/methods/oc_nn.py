@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import Reshape, mlp, pyramid, row_linear
-from ..settings import Size
+from ..settings import Count
 from ..training import TrainingSet
 
 
@@ -50,7 +50,7 @@ class OCNN(NetworkDetector):
     head_lr: float = 1e-2  #: step size of the one-class layer
     pretrain_epochs: int = 50  #: epochs of the autoencoder
     channels: tuple[int, ...] = (16, 8)  #: of the encoder's convolutions; the last one is repeated to 2 x 2 (images)
-    latent_dim: Size = 32  #: features (tables)
+    latent_dim: Count = 32  #: features (tables)
     hidden: tuple[int, ...] = (64,)  #: widths of the encoder's layers (tables)
     lr: float = 1e-3  #: step size of the autoencoder
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
@@ -63,16 +63,16 @@ class OCNN(NetworkDetector):
         "kddcup99": dict(pretrain_epochs=5, batch_size=256, epochs=5),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            widths = (shape[0], *self.hidden, self.latent_dim)
-            encoder, decoder = mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1])
-            n = self.latent_dim
-        else:
-            encoder, decoder, n = convolutional(shape, self.channels)
-        return dict(
-            autoencoder=nn.ModuleDict(dict(encoder=encoder, decoder=decoder)), head=Margin(n + 1, self.n_hidden)
-        )
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        widths = (d, *self.hidden, self.latent_dim)
+        return self._players(mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1]), self.latent_dim)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        return self._players(*convolutional(shape, self.channels))
+
+    def _players(self, encoder: nn.Module, decoder: nn.Module, n_features: int) -> dict[str, nn.Module]:
+        autoencoder = nn.ModuleDict(dict(encoder=encoder, decoder=decoder))
+        return dict(autoencoder=autoencoder, head=Margin(n_features + 1, self.n_hidden))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         lr = self.head_lr if player == "head" else self.lr

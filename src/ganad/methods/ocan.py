@@ -37,16 +37,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from ..detector import Batches, NetworkDetector, Updates
+from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, pull_away
 from ..nets import Critic, he_normal, mlp
-from ..settings import Size
+from ..settings import Count
 from ..training import TrainingSet
 
 _CODE = dict(reading="code", w_entropy=1.85, discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 
-class OCAN(NetworkDetector):
+class OCAN(GenerativeDetector):
     """A representation, then a GAN whose generator draws what the data are not."""
 
     reading: Literal["paper", "code"] = "paper"  #: of the losses
@@ -55,7 +55,7 @@ class OCAN(NetworkDetector):
     code_dim: int = 50  #: size of the representation
     density_quantile: float = 0.05  #: share of the training vectors that counts as not dense
     w_entropy: float = 1.0  #: weight of the entropy on real vectors (1.85 in the code)
-    latent_dim: Size = 50  #: size of z, uniform on (-1, 1)
+    latent_dim: Count = 50  #: size of z, uniform on (-1, 1)
     hidden: tuple[int, ...] = (100, 50)  #: widths of the discriminator's hidden layers
     generator_hidden: int = 100  #: width of the generator's hidden layer
     encoder_epochs: int = 20  #: passes over the training set of the autoencoder

@@ -42,10 +42,10 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
 
 from ..detector import Batches, GenerativeDetector, Updates
-from ..losses import bce
-from ..nets import Critic, Cube, dcgan_init, mlp
+from ..losses import bce, mean_square
+from ..nets import Critic, Cube, dcgan_init, leaky_fifth, mlp
 from ..nets.conv import Size
-from ..settings import Size
+from ..settings import Count
 
 _RUN: dict[str, Any] = dict(batch_size=512, epochs=200, patience=200)
 _MXNET = _RUN | dict(latent_dim=512, image_size=61, padding="none", w_rec=5.0, w_latent=10.0)
@@ -66,7 +66,7 @@ class OCGAN(GenerativeDetector):
     mine_lr: float = 0.5  #: step size of the mining, on each code
     mine_for: Literal["outside", "inside"] = "outside"  #: of the class; Algorithm 1's target 1 is "inside"
     mine_bound: Literal["clamp", "tanh"] = "clamp"  #: what keeps mined codes in the cube; tanh: the code's
-    latent_dim: Size = 64  #: size of the code
+    latent_dim: Count = 64  #: size of the code
     width: int = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
     padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61
@@ -83,28 +83,25 @@ class OCGAN(GenerativeDetector):
         "mnist-readme": _MXNET | dict(latent_dim=16, mine_bound="tanh"),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        latent = nn.Sequential(
-            *[nn.Linear(self.latent_dim, 128), nn.ReLU(), nn.Linear(128, 64), nn.BatchNorm1d(64), nn.ReLU()],
-            *[nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)],
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        latent, h = latent_critic(self.latent_dim), self.width
+        networks = dict(
+            encoder=mlp(d, 2 * h, h, self.latent_dim, activation=leaky_fifth, last=nn.Tanh()),
+            decoder=mlp(self.latent_dim, h, 2 * h, d),
         )
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            networks: dict[str, nn.Module] = dict(
-                encoder=mlp(d, 2 * h, h, self.latent_dim, activation=_leaky, last=nn.Tanh()),
-                decoder=mlp(self.latent_dim, h, 2 * h, d),
-            )
-            visual, classifier = (
-                Critic(mlp(d, h, h, activation=_leaky, last=_leaky()), nn.Linear(h, 1)) for _ in range(2)
-            )
-        else:
-            sizes = halvings((shape[1], shape[2]), self.padding)
-            networks = dict(
-                encoder=encoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
-                decoder=decoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
-            )
-            visual, classifier = (critic(shape[0], w, sizes, self.padding) for w in (self.visual_width, self.width))
-            latent.apply(dcgan_init)
+        visual, classifier = (
+            Critic(mlp(d, h, h, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(h, 1)) for _ in range(2)
+        )
+        return dict(autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier)
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        latent, sizes = latent_critic(self.latent_dim), halvings((shape[1], shape[2]), self.padding)
+        networks = dict(
+            encoder=encoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+            decoder=decoder(shape[0], self.width, sizes, self.padding, self.latent_dim),
+        )
+        visual, classifier = (critic(shape[0], w, sizes, self.padding) for w in (self.visual_width, self.width))
+        latent.apply(dcgan_init)
         return dict(autoencoder=nn.ModuleDict(networks), disc_latent=latent, disc_visual=visual, classifier=classifier)
 
     def training_step(self, batches: Batches) -> Updates:
@@ -156,7 +153,7 @@ class OCGAN(GenerativeDetector):
             return -self.nets_.disc_visual(self._noisy(x))
         x_hat = self.reconstruct_batch(self._noisy(x))
         if self.variant == "reconstruction":
-            return _error(x, x_hat)
+            return mean_square(x - x_hat)
         return -(self.nets_.disc_visual if self.variant == "visual" else self.nets_.classifier)(x_hat)
 
     def _noisy(self, x: Tensor) -> Tensor:
@@ -167,7 +164,7 @@ class OCGAN(GenerativeDetector):
         return x + self.score_noise_sd * noise
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        return _error(x, self.reconstruct_batch(x))
+        return mean_square(x - self.reconstruct_batch(x))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.autoencoder["decoder"](self.nets_.autoencoder["encoder"](x))
@@ -179,12 +176,12 @@ class OCGAN(GenerativeDetector):
         return nn.Sequential(Cube(), self.nets_.autoencoder["decoder"])
 
 
-def _error(x: Tensor, x_hat: Tensor) -> Tensor:
-    return (x - x_hat).flatten(1).square().mean(1)
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)
+def latent_critic(latent_dim: int) -> nn.Sequential:
+    """The discriminator of codes."""
+    return nn.Sequential(
+        *[nn.Linear(latent_dim, 128), nn.ReLU(), nn.Linear(128, 64), nn.BatchNorm1d(64), nn.ReLU()],
+        *[nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 1)],
+    )
 
 
 def _pads(size: Size, padding: str) -> tuple[int, int]:
@@ -203,10 +200,10 @@ def halvings(size: Size, padding: str) -> list[Size]:
 
 def _tower(channels: int, width: int, sizes: list[Size], padding: str) -> list[nn.Module]:
     """Strided convolutions with doubling widths to the last of ``sizes``; the first has no batch norm."""
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), _leaky()]
+    layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), leaky_fifth()]
     for i, size in enumerate(sizes[1:-1]):
         c = width * 2**i
-        layers += [nn.Conv2d(c, 2 * c, 5, 2, _pads(size, padding), bias=False), nn.BatchNorm2d(2 * c), _leaky()]
+        layers += [nn.Conv2d(c, 2 * c, 5, 2, _pads(size, padding), bias=False), nn.BatchNorm2d(2 * c), leaky_fifth()]
     return layers
 
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from ..nets import Critic, mlp, xavier_uniform
+from ..nets import Critic, leaky_fifth, mlp, xavier_uniform
 from .fence_gan import FenceGAN
 
 _OCAN: dict[str, Any] = dict(network="ocan", latent_dim=50, lr=1e-3, betas=(0.9, 0.999), ema=0.0, scaling="minmax")
@@ -54,18 +54,12 @@ class RGAN(FenceGAN):
         "credit-card": _OCAN | dict(batch_size=70, epochs=200),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if self.network == "ocan" and len(shape) == 1:
-            return ocan_networks(shape[0], self.latent_dim)
-        return super().build(shape)
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        return ocan_networks(d, self.latent_dim) if self.network == "ocan" else super().build_table(d)
 
 
 def ocan_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
     """The regular GAN of the OCAN paper's code, Keras' default initialisation."""
-    generator = mlp(latent_dim, 100, d, activation=_leaky, last=nn.Tanh())
-    discriminator = Critic(mlp(d, 100, 50, activation=_leaky, last=_leaky()), nn.Linear(50, 1))
+    generator = mlp(latent_dim, 100, d, activation=leaky_fifth, last=nn.Tanh())
+    discriminator = Critic(mlp(d, 100, 50, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(50, 1))
     return dict(generator=generator.apply(xavier_uniform), discriminator=discriminator.apply(xavier_uniform))
-
-
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)

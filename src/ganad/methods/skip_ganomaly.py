@@ -31,8 +31,8 @@ from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from ..detector import Batches, NetworkDetector, Updates
-from ..losses import bce
-from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..losses import bce, mean_square
+from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
 
 
 class SkipGANomaly(NetworkDetector):
@@ -55,11 +55,11 @@ class SkipGANomaly(NetworkDetector):
         "ffob": dict(image_size=64),
     }
 
-    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        if len(shape) == 1:
-            d, h = shape[0], self.width
-            body = mlp(d, 2 * h, self.n_features, activation=lambda: nn.LeakyReLU(0.2))
-            return dict(generator=DenseUNet(d, h), discriminator=Critic(body, nn.Linear(self.n_features, 1)))
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        body = mlp(d, 2 * self.width, self.n_features, activation=leaky_fifth)
+        return dict(generator=DenseUNet(d, self.width), discriminator=Critic(body, nn.Linear(self.n_features, 1)))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         generator = UNet(shape, self.width).apply(dcgan_init)
         return dict(generator=generator, discriminator=image_critic(shape, self.width, self.n_features))
 
@@ -73,35 +73,24 @@ class SkipGANomaly(NetworkDetector):
             dict(
                 adv=self.w_adv * bce(D.head(f_hat), 1.0),
                 con=self.w_con * l1_loss(x_hat.float(), x),
-                lat=self.w_lat * _mean_square(f - f_hat).mean(),
+                lat=self.w_lat * mean_square(f - f_hat).mean(),
             ),
         )
         f, f_hat = D.features(x), D.features(x_hat.detach())
         terms = dict(real=bce(D.head(f), 1.0), fake=bce(D.head(f_hat), 0.0))
         total = terms["real"] + terms["fake"]
         if self.discriminator_matches:
-            terms["lat"] = _mean_square(f - f_hat).mean()
+            terms["lat"] = mean_square(f - f_hat).mean()
         yield "discriminator", terms
         if total < 1e-5:  # it has won for good: the official code starts it anew
-            D.apply(_anew)
+            D.apply(start_anew)
 
     def score_batch(self, x: Tensor) -> Tensor:
         f, x_hat = self.nets_.discriminator.features, self.nets_.generator(x)
-        return self.w_score * _mean_square(x - x_hat) + (1 - self.w_score) * _mean_square(f(x) - f(x_hat))
+        return self.w_score * mean_square(x - x_hat) + (1 - self.w_score) * mean_square(f(x) - f(x_hat))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         return self.nets_.generator(x)
-
-
-def _mean_square(x: Tensor) -> Tensor:
-    return x.float().flatten(1).square().mean(1)
-
-
-def _anew(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear):
-        module.reset_parameters()
-    else:
-        dcgan_init(module)
 
 
 class UNet(nn.Module):
@@ -157,9 +146,9 @@ class DenseUNet(nn.Module):
 def image_critic(shape: tuple[int, ...], width: int, n_features: int) -> Critic:
     """Halve to 4 x 4, a convolution over the whole map for the features, a 3 x 3 convolution as classifier."""
     sizes = pyramid((shape[1], shape[2]), until=4)
-    layers: list[nn.Module] = [SameConv2d(shape[0], width, 4, 2, bias=False), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [SameConv2d(shape[0], width, 4, 2, bias=False), leaky_fifth()]
     for _ in sizes[2:]:
-        layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), nn.LeakyReLU(0.2)]
+        layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), leaky_fifth()]
         width *= 2
     layers.append(nn.Conv2d(width, n_features, sizes[-1], bias=False))
     return Critic(nn.Sequential(*layers), nn.Conv2d(n_features, 1, 3, padding=1, bias=False)).apply(dcgan_init)

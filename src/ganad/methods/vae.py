@@ -30,7 +30,7 @@ from torch.nn.functional import softplus
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import per_sample
 from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
-from ..settings import Size
+from ..settings import Count
 
 
 class VAE(GenerativeDetector):
@@ -39,7 +39,7 @@ class VAE(GenerativeDetector):
     variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: of the pixels or columns given z
     n_draws: int = 10  #: fixed draws of z for a score
-    latent_dim: Size = 64  #: size of z (256 in the ADGAN paper)
+    latent_dim: Count = 64  #: size of z (256 in the ADGAN paper)
     hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     lr: float = 1e-3  #: step size of Adam
@@ -55,7 +55,16 @@ class VAE(GenerativeDetector):
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.draws_ = torch.randn(self.n_draws, self.latent_dim)
-        return dict(vae=Networks(shape, self.latent_dim, self.hidden, self.width))
+        return super().build(shape)
+
+    def build_table(self, d: int) -> dict[str, nn.Module]:
+        encoder = mlp(d, *self.hidden, 2 * self.latent_dim)
+        return dict(vae=Networks(encoder, mlp(self.latent_dim, *self.hidden[::-1], d)))
+
+    def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
+        encoder = convolutional(shape, self.width, 2 * self.latent_dim)
+        decoder = dcgan_generator(shape, self.latent_dim, self.width)[:-1]  # its tanh is in the likelihood
+        return dict(vae=Networks(encoder, decoder))
 
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)
@@ -110,22 +119,10 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 class Networks(nn.Module):
     """Encoder with two heads, decoder, and the logarithm of the Gaussian's one standard deviation."""
 
-    def __init__(self, shape: tuple[int, ...], latent_dim: int, hidden: tuple[int, ...], width: int):
+    def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()
         self.log_s = nn.Parameter(torch.zeros(()))
-        if len(shape) == 1:
-            self.encoder: nn.Module = mlp(shape[0], *hidden, 2 * latent_dim)
-            self.decoder: nn.Module = mlp(latent_dim, *hidden[::-1], shape[0])
-            return
-        sizes = pyramid((shape[1], shape[2]), until=4)
-        layers: list[nn.Module] = []
-        c_in, c = shape[0], width
-        for _ in sizes[1:]:
-            layers += [SameConv2d(c_in, c, 4, 2), nn.BatchNorm2d(c), nn.ReLU()]
-            c_in, c = c, 2 * c
-        h, w = sizes[-1]
-        self.encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(c_in * h * w, 2 * latent_dim)).apply(dcgan_init)
-        self.decoder = dcgan_generator(shape, latent_dim, width)[:-1]  # its tanh is in the likelihood
+        self.encoder, self.decoder = encoder, decoder
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance of q(z | x), ``(n, latent_dim)`` each; the variance is kept from overflowing."""
@@ -134,3 +131,15 @@ class Networks(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         return self.decoder(z)
+
+
+def convolutional(shape: tuple[int, ...], width: int, n_out: int) -> nn.Module:
+    """A DCGAN's halvings to 4 x 4 or less with batch norm and ReLU, and a dense layer."""
+    sizes = pyramid((shape[1], shape[2]), until=4)
+    layers: list[nn.Module] = []
+    c_in, c = shape[0], width
+    for _ in sizes[1:]:
+        layers += [SameConv2d(c_in, c, 4, 2), nn.BatchNorm2d(c), nn.ReLU()]
+        c_in, c = c, 2 * c
+    h, w = sizes[-1]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(c_in * h * w, n_out)).apply(dcgan_init)

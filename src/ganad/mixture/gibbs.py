@@ -121,7 +121,8 @@ class GibbsScan:
         g = self.state
         rank = np.empty(len(g.active), dtype=np.int64)
         rank[g.active] = np.arange(len(g.active))
-        return rank[g.z]
+        labels: np.ndarray = rank[g.z]
+        return labels
 
     @property
     def n_clusters(self) -> int:

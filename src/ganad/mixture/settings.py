@@ -100,7 +100,7 @@ def prior_for(x: np.ndarray, settings: dict[str, Any]) -> niw.NIW:
             "inverse-wishart-precision": (m - d - 1) / s,
         }
         psi = scale[psi_scale] * np.eye(d)
-    with np.errstate(over="ignore"):  # the overflow is what is looked for
+    with np.errstate(over="ignore"):  # the check below looks for the overflow
         squares = np.square(x - mu).sum()
     if not np.isfinite(squares):
         raise InputError("X holds values whose squares overflow; divide it by a constant first.")

@@ -33,7 +33,7 @@ def kmeans(x: np.ndarray, prior: niw.NIW, alpha: float, rng: np.random.Generator
     centres = min(OVER_SEGMENTED, max(1, len(rows) // 2))
     model = KMeans(centres, n_init=1, max_iter=50, random_state=int(rng.integers(2**31)))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # duplicates leave centres empty, which is no harm here
+        warnings.simplefilter("ignore", ConvergenceWarning)  # duplicates leave centres empty, which does no harm here
         labels = model.fit(rows).predict(x)
     return np.unique(labels, return_inverse=True)[1]
 

@@ -91,21 +91,7 @@ def tune(
     if unknown or not all(len(values) for values in grid.values()):
         raise InputError(f"grid must map settings of the mixture to values to try; check {unknown or 'empty lists'}.")
     triples = [dict(zip(grid, values)) for values in itertools.product(*grid.values())]
-    if y is not None:
-        if len(y) != len(x):
-            raise InputError(f"y has {len(y)} labels for {len(x)} points.")
-        warnings.warn(
-            "tuning on labels: the class labels leak into the model, so figures measured with it are not those of "
-            "an unsupervised method; leave y out to tune by held-out density",
-            UserWarning,
-            stacklevel=2,
-        )
-        data: tuple[np.ndarray, np.ndarray] = (x, np.asarray(y))
-        criterion = "macro-f1"
-    else:
-        order = np.random.default_rng(random_state).permutation(len(x))
-        n_test = min(len(x) - 1, max(1, round(holdout * len(x))))
-        data, criterion = (x[order[n_test:]], x[order[:n_test]]), "held-out log density"
+    data, criterion = _parts(x, y, holdout, random_state)
     stamp = _fingerprint(data, criterion, base)
     done = _finished(Path(results), stamp) if results is not None else {}
     rows = [done[key] for t in triples if (key := _key(t)) in done]
@@ -123,6 +109,25 @@ def tune(
     rows.sort(key=lambda row: rank[_key(row["settings"])])
     best = max(rows, key=lambda row: row["score"])
     return TuneResult(dict(best["settings"]), rows, criterion)
+
+
+def _parts(
+    x: np.ndarray, y: np.ndarray | None, holdout: float, random_state: int
+) -> tuple[tuple[np.ndarray, np.ndarray], str]:
+    """What to fit on and what to score with, and the name of the score."""
+    if y is None:
+        order = np.random.default_rng(random_state).permutation(len(x))
+        n_test = min(len(x) - 1, max(1, round(holdout * len(x))))
+        return (x[order[n_test:]], x[order[:n_test]]), "held-out log density"
+    if len(y) != len(x):
+        raise InputError(f"y has {len(y)} labels for {len(x)} points.")
+    warnings.warn(
+        "tuning on labels: the class labels leak into the model, so figures measured with it are not those of "
+        "an unsupervised method; leave y out to tune by held-out density",
+        UserWarning,
+        stacklevel=3,
+    )
+    return (x, np.asarray(y)), "macro-f1"
 
 
 def _trial(
@@ -172,7 +177,7 @@ def _finished(path: Path, stamp: str) -> dict[str, dict[str, Any]]:
             same = row.pop("stamp") == stamp
             rows[_key(row["settings"])] = row
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path}, line {number}, is no finished triple; move the file away.") from error
+            raise InputError(f"{path}, line {number}, is not a finished triple; move the file away.") from error
         if not same:
             raise InputError(f"{path} holds triples of other data or settings; name another results file.")
     return rows

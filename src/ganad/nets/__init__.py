@@ -3,7 +3,8 @@
 from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
-from .init import dcgan_init, glorot_normal, he_normal, normal_init, xavier_uniform
+from .init import dcgan_init, glorot_normal, he_normal, normal_init, start_anew, xavier_uniform
+from .layers import keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
 from .mlp import Cube, RowLinear, mlp, row_linear
 from .spectral import SpectralNorm
 
@@ -21,9 +22,14 @@ __all__ = [
     "dcgan_init",
     "glorot_normal",
     "he_normal",
+    "keras_norm1d",
+    "keras_norm2d",
+    "leaky_fifth",
+    "leaky_tenth",
     "mlp",
     "normal_init",
     "pyramid",
     "row_linear",
+    "start_anew",
     "xavier_uniform",
 ]

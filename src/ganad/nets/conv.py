@@ -14,7 +14,7 @@ Size = tuple[int, int]
 
 
 def pyramid(size: Size, *, until: int | None = None, levels: int | None = None) -> list[Size]:
-    """Sizes from ``size`` down by halving: ``levels`` times, or until no side is longer than ``until``."""
+    """Sizes from ``size`` down by halving, until no side is longer than ``until`` and at least ``levels`` times."""
     sizes = [size]
     while (levels is not None and len(sizes) <= levels) or (until is not None and max(sizes[-1]) > until):
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))

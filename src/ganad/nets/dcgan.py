@@ -10,6 +10,7 @@ from torch import nn
 from .conv import SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic
 from .init import dcgan_init
+from .layers import leaky_fifth
 
 
 def _sizes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -34,11 +35,11 @@ def dcgan_generator(shape: tuple[int, ...], latent_dim: int, width: int = 64, ke
 def dcgan_critic(shape: tuple[int, ...], width: int = 64, kernel: int = 4, *, batch_norm: bool = True) -> Critic:
     """Images to a logit; the features are the last maps, 4 x 4 or less."""
     sizes = _sizes(shape)
-    layers: list[nn.Module] = [SameConv2d(shape[0], width, kernel, 2, bias=False), nn.LeakyReLU(0.2)]
+    layers: list[nn.Module] = [SameConv2d(shape[0], width, kernel, 2, bias=False), leaky_fifth()]
     c = width
     for _ in sizes[2:]:
         layers.append(SameConv2d(c, 2 * c, kernel, 2, bias=not batch_norm))
-        layers += [nn.BatchNorm2d(2 * c), nn.LeakyReLU(0.2)] if batch_norm else [nn.LeakyReLU(0.2)]
+        layers += [nn.BatchNorm2d(2 * c), leaky_fifth()] if batch_norm else [leaky_fifth()]
         c *= 2
     critic = Critic(nn.Sequential(*layers), nn.Conv2d(c, 1, sizes[-1], bias=False))
     return critic.apply(dcgan_init)

@@ -39,3 +39,11 @@ he_normal = _weights(lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"))
 #: Keras' "glorot_normal" (up to its truncation) and "glorot_uniform", biases 0.
 glorot_normal = _weights(nn.init.xavier_normal_)
 xavier_uniform = _weights(nn.init.xavier_uniform_)
+
+
+def start_anew(module: nn.Module) -> None:
+    """A network as it was before training: dense layers by PyTorch's own rule, all others by DCGAN's."""
+    if isinstance(module, nn.Linear):
+        module.reset_parameters()
+    else:
+        dcgan_init(module)

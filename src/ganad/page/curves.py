@@ -42,4 +42,5 @@ def training(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> list[list[float]]:
     keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).astype(int))
-    return np.round(np.column_stack([x[keep], y[keep]]), 5).tolist()
+    points: list[list[float]] = np.round(np.column_stack([x[keep], y[keep]]), 5).tolist()
+    return points

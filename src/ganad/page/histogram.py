@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+Scale = Callable[[np.ndarray], np.ndarray]
+
 BINS = 60  #: between the edges; one more on each side holds what lies beyond
 WIDE = 30  #: the middle 98 % this many times wider than their narrower half: scores span orders of magnitude
 
@@ -21,8 +23,8 @@ def edges(scores: np.ndarray) -> np.ndarray:
     low, high = np.percentile(t, [1, 99])
     spread = high - low
     low, high = max(t.min(), low - spread), min(t.max(), high + spread)
-    result = back(np.linspace(low, high if high > low else low + (abs(low) or 1), BINS + 1))
-    # there and back is inexact, and the extremes must not fall out for that
+    result: np.ndarray = back(np.linspace(low, high if high > low else low + (abs(low) or 1), BINS + 1))
+    # the way there and back is inexact, which must not leave the extremes out
     result[0] = scores.min() if low == t.min() else result[0]
     result[-1] = scores.max() if high == t.max() > low else result[-1]
     return result
@@ -32,10 +34,12 @@ def counts(scores: np.ndarray, edges: np.ndarray) -> list[int]:
     """``BINS + 2`` numbers of scores: below the edges, in each bin, above the edges."""
     slot = np.searchsorted(edges, scores, side="right")
     slot[scores == edges[-1]] = BINS
-    return np.bincount(slot, minlength=BINS + 2).tolist()
+    numbers: list[int] = np.bincount(slot, minlength=BINS + 2).tolist()
+    return numbers
 
 
-def _scale(scores: np.ndarray) -> tuple[Callable, Callable]:
+def _scale(scores: np.ndarray) -> tuple[Scale, Scale]:
+    """A rising function that spreads the scores, and its inverse."""
     low, middle, high = np.percentile(scores, [1, 50, 99])
     halves = [half for half in (middle - low, high - middle) if half > 0]
     if not halves or high - low <= WIDE * min(halves):

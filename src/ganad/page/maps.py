@@ -18,16 +18,16 @@ MARKED = 6  #: clusters with a mark of their own, the largest; k-means looks for
 def draw(
     codes: np.ndarray, scores: np.ndarray, odd: np.ndarray, clusters: np.ndarray | None = None
 ) -> dict[str, Any] | None:
-    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None where there is none to draw.
+    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None where there is nothing to draw.
 
     codes: ``(n, k)``. odd: ``(n,)`` bool, samples apart from the clusters. clusters: ``(n,)``, the method's own; else
     k-means finds some among the mapped codes. Groups: 0 to MARKED - 1 for clusters by falling size, MARKED for the
-    smaller ones, MARKED + 1 for the odd. t-SNE keeps neighbours and no distances, so what lies apart in it need not be
-    far apart.
+    smaller ones, MARKED + 1 for the odd. t-SNE keeps neighbours but not distances: points far apart in it may be
+    close.
     """
     codes = np.asarray(codes, np.float64).reshape(len(codes), -1)
     size = codes.std(0).max(initial=0)
-    # equal codes, of an encoder that has died, would end t-SNE and the process with it
+    # equal codes, of an encoder that has died, would crash t-SNE and the process with it
     if len(codes) < 10 or codes.shape[1] < 2 or not np.isfinite(size) or size == 0:
         return None
     codes = codes / size
@@ -73,4 +73,5 @@ def _chosen(scores: np.ndarray, most: int) -> np.ndarray:
 
 def _places(plane: np.ndarray) -> list[list[int]]:
     low, size = plane.min(0), np.ptp(plane, axis=0)
-    return np.rint(1000 * (plane - low) / np.where(size > 0, size, 1)).astype(int).tolist()
+    places: list[list[int]] = np.rint(1000 * (plane - low) / np.where(size > 0, size, 1)).astype(int).tolist()
+    return places

@@ -12,10 +12,10 @@ from PIL import Image
 from ..errors import InputError
 
 BUDGET = 7400  #: bytes of all pictures of one sample; 200 samples in base64 then take less than 2 MB
-SIDE = 128  #: pixels a thumbnail has at most
-HEAT_SIDE = 64  #: pixels a heat map has at most
-HEAT_LEVELS = 16  #: a pixel is half a byte, a heat map at most HEAT_BYTES
-HEAT_BYTES = 2300
+SIDE = 128  #: largest side of a thumbnail, in pixels
+HEAT_SIDE = 64  #: largest side of a heat map, in pixels
+HEAT_LEVELS = 16  #: so that a pixel takes half a byte
+HEAT_BYTES = 2300  #: of a heat map at most
 QUALITIES = (85, 70, 50, 30, 15, 5)  #: of JPEG, the first that fits is taken
 
 

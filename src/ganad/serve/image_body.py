@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ..data.folder import decode_one
+from ..data.decode import decode_one
 from ..detector import Detector
 from .limits import Limits
 

@@ -48,7 +48,7 @@ def is_flat(kind: pyarrow.DataType) -> bool:
     """Whether a cell is one number, truth value or text; one of other types may be of any size."""
     t = pyarrow.types
     text = t.is_string(kind) or t.is_large_string(kind) or t.is_string_view(kind) or t.is_binary(kind)
-    return text or t.is_primitive(kind) or t.is_decimal(kind) or t.is_null(kind) or t.is_dictionary(kind)
+    return bool(text or t.is_primitive(kind) or t.is_decimal(kind) or t.is_null(kind) or t.is_dictionary(kind))
 
 
 def unfolded(column: pyarrow.ChunkedArray) -> int:

@@ -1,4 +1,4 @@
-"""The classical baselines against scikit-learn's own scores, and AlexNet's loader on a checkpoint made here."""
+"""The baselines against scikit-learn's own scores, and AlexNet's loader on a checkpoint made here."""
 
 import hashlib
 import logging
@@ -13,7 +13,8 @@ from torch import nn
 
 import ganad
 from ganad import GMM, KDE, LOF, InputError, IsolationForest, NearestNeighbor, OneClassSVM, PCAResidual
-from ganad.methods.classical import average_path, nearest_gamma
+from ganad.methods.baselines.isolation_forest import average_path
+from ganad.methods.baselines.one_class_svm import nearest_gamma
 from ganad.nets import alexnet
 from ganad.nets.alexnet import AlexNetFeatures
 

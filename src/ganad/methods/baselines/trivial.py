@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..detector import Detector
-from ..errors import InputError
-from ..losses import per_sample
-from ..nets import mlp
-from ..training import TrainingSet
+from ...detector import Detector
+from ...errors import InputError
+from ...losses import per_sample
+from ...nets import mlp
+from ...training import TrainingSet
 
 
 class Trivial(Detector):

@@ -1,0 +1,220 @@
+"""What ganad does with input made to harm. Part one: model files whose checksums are right and whose content is not.
+
+    python benchmarks/hostile.py [--bases vae-table] [--every 7] [--list "other scores"] [--seconds 10]
+
+A handful of the golden model files (tests/golden) is altered in thousands of ways: headers that are no object, keys
+that are missing or of another type, wild settings, state and weights of other shapes, types and values, tensors and
+formats that lie (benchmarks/hostile_models.py). SHA-256 is made right again each time, as an attacker would, so that
+nothing is refused for that reason alone. A child process with a limit on memory loads each copy and scores with it; a
+child that dies or takes too long is replaced. The table counts what came of it; ``--list`` names the copies behind a
+count.
+
+The outcome to aim for is "refused": an InputError of one sentence. "other scores" is a change that nobody is told of.
+It cannot always be refused: a checksum is not a signature, and a weight or a setting that is itself allowed looks
+honest. Two more columns count messages that would send control characters to a terminal, and long ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from hostile_models import BASES, Base, copies, read_base
+
+import ganad
+
+MEMORY = 4 << 30  #: bytes of addresses that a child may have
+LONG = 500  #: characters of a message that nobody reads any more
+OUTCOMES = (
+    "refused",
+    "refused when scoring",
+    "error of another type",
+    "such when scoring",
+    "process died",
+    "hang",
+    "same scores",
+    "other scores",
+    "scores not finite",
+)
+MESSAGES = ("control characters", "long message")
+
+
+# -- in the child ----------------------------------------------------------------------------------------------------
+
+
+def serve() -> None:
+    """Answer each line of the input, a model file's path and its samples' path, with a line of JSON."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is not an answer
+    ganad.DETECTORS  # noqa: B018  (imports every method now, not in the time of the first file)
+    print("ready", file=answers, flush=True)
+    for line in sys.stdin:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            outcome, message = judge(**json.loads(line))
+        said = " ".join([message, *(str(w.message) for w in caught)]).strip(" ")
+        answers.write(json.dumps([outcome, said[:2000], controls(said), len(said)]) + "\n")
+        answers.flush()
+
+
+def judge(path: str, samples: str, scores: list[float], threshold: float | None) -> tuple[str, str]:
+    """What comes of one file, and what is said of it."""
+    try:
+        model = ganad.load(path, device="cpu")
+    except ganad.InputError as error:
+        return "refused", str(error)
+    except BaseException as error:
+        return "error of another type", f"{type(error).__name__}: {error}"
+    try:
+        found = model.anomaly_score(np.load(samples))
+        model.predict(np.load(samples))
+        limit = float(model.threshold_)
+        known = float("inf") if threshold is None else threshold
+        if not np.isfinite(found).all() or np.isnan(limit):
+            return "scores not finite", f"{found.tolist()} {limit}"
+        same = found.shape == np.shape(scores) and np.allclose(found, scores, rtol=1e-5) and np.isclose(limit, known)
+        return ("same scores", "") if same else ("other scores", f"{found.tolist()} {limit}")
+    except ganad.InputError as error:
+        return "refused when scoring", str(error)
+    except BaseException as error:
+        return "such when scoring", f"{type(error).__name__}: {error}"
+
+
+def controls(text: str) -> bool:
+    """Whether a terminal would obey a part of the text, or another program choke on it."""
+    return not text.isprintable()
+
+
+# -- in the parent ---------------------------------------------------------------------------------------------------
+
+
+class Child:
+    """A process that judges files until one of them ends it."""
+
+    def __init__(self, errors: Any) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.errors = errors
+
+    def ask(self, question: dict[str, Any], seconds: float) -> tuple[str, str, bool, int]:
+        """Outcome, message, whether it has control characters, and its length."""
+        if self.process is None:
+            self.process = self.started()
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        if not self.answers_within(seconds):
+            self.end()
+            return "hang", f"no answer in {seconds:g} s", False, 0
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            self.process = None
+            name = signal.Signals(-code).name if code < 0 else f"exit {code}"
+            return "process died", name, False, 0
+        outcome, message, control, length = json.loads(line)
+        return outcome, message, control, length
+
+    def started(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, __file__, "--child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+        )
+        assert process.stdout
+        if process.stdout.readline() != "ready\n":
+            sys.exit("the child process does not start; run this script with --child to see why")
+        return process
+
+    def answers_within(self, seconds: float) -> bool:
+        """Whether a line, or the end, comes in time."""
+        assert self.process and self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+def model_files(names: list[str], every: int, seconds: float, wanted: str) -> dict[str, Counter[str]]:
+    """Counts of outcomes by the kind of alteration; copies of the ``wanted`` outcome are printed."""
+    counts: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as errors:
+        child = Child(errors)
+        try:
+            for name in names:
+                one_base(read_base(name), every, child, Path(folder), seconds, wanted, counts)
+        finally:
+            child.end()
+    return counts
+
+
+def one_base(
+    base: Base, every: int, child: Child, folder: Path, seconds: float, wanted: str, counts: dict[str, Counter[str]]
+) -> None:
+    """Judge the copies of one file, after the file itself, which must pass."""
+    np.save(folder / "x.npy", base.x)
+    path = folder / "model.safetensors"
+    question = dict(path=str(path), samples=str(folder / "x.npy"), scores=base.scores, threshold=base.threshold)
+    path.write_bytes(base.unaltered)
+    outcome, message, *_ = child.ask(question, 60)
+    if outcome != "same scores":
+        sys.exit(f"{base.name} itself: {outcome} {message!r}")
+    for family, what, data in itertools.islice(copies(base), 0, None, every):
+        path.write_bytes(data)
+        outcome, message, control, length = child.ask(question, seconds)
+        flags = [outcome, *(m for m, true in zip(MESSAGES, (control, length > LONG)) if true)]
+        counts.setdefault(family, Counter()).update([*flags, "copies"])
+        if wanted in flags:
+            print(f"{outcome}  {base.name}  {family}: {what}  {ascii(message)[:200]}")
+    print(f"{base.name}: done", file=sys.stderr, flush=True)
+
+
+def table(counts: dict[str, Counter[str]]) -> str:
+    """Markdown, a row for each kind of alteration and one for all."""
+    columns = ("copies", *OUTCOMES, *MESSAGES)
+    rows = [*counts.items(), ("**all**", sum(counts.values(), Counter()))]
+    lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
+    lines += [f"| {name} | {' | '.join(str(row[c] or '') for c in columns)} |" for name, row in rows]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--bases", nargs="+", default=BASES, choices=BASES, metavar="FILE", help="golden files to alter")
+    add("--every", type=int, default=7, metavar="N", help="take every N-th copy; 1 takes all, in about an hour")
+    add("--list", default="", choices=(*OUTCOMES, *MESSAGES), metavar="OUTCOME", help="print the copies behind it")
+    add("--seconds", type=float, default=10, help="after which a file counts as a hang")
+    add("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        serve()
+    else:
+        print(table(model_files(options.bases, options.every, options.seconds, options.list)))
+
+
+if __name__ == "__main__":
+    main()

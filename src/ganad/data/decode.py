@@ -1,0 +1,140 @@
+"""One picture: opened with care, decoded, and brought to the size and colour that a model wants."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from ..errors import InputError
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+#: Pictures too, which are listed as unreadable and not passed over in silence.
+UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".exr", ".dcm", ".pgm", ".ppm"}
+MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
+
+
+def decode_one(content: bytes, size: tuple[int, int], mode: str, most: int = MAX_PIXELS) -> np.ndarray:
+    """``decode`` of a file's content of at most so many pixels; InputError, in words, if that is not possible."""
+    file = io.BytesIO(content)
+    try:
+        image = Image.open(file, formats=FORMATS)
+        if image.width * image.height > most:
+            raise _Refused(f"{image.width * image.height:,} pixels, more than the {most:,} allowed")
+        return _pixels(image, size, mode)
+    except Exception as error:
+        raise InputError(f"the image cannot be read: {reason(error, Path('image'))}") from error
+
+
+def decode(file: Path, size: tuple[int, int], mode: str) -> np.ndarray:
+    """One image as uint8 ``(H, W)`` or ``(H, W, 3)``.
+
+    The first frame is taken, turned by its EXIF orientation, 16-bit grey scaled by 256, transparency laid on white.
+    Raises whatever Pillow does for a damaged file, EXIF data included, if that is not possible.
+    """
+    with open_image(file) as image:
+        return _pixels(image, size, mode)
+
+
+def open_image(file: Path) -> Image.Image:
+    """Open an image of the allowed formats, refusing folders, empty files and bombs before anything is decoded."""
+    if file.is_dir():
+        raise _Refused("a folder, not an image")
+    if file.is_symlink() and not file.exists():
+        raise _Refused("a link to nothing")
+    if not file.is_file():
+        raise _Refused("not a regular file")
+    if file.stat().st_size == 0:
+        raise _Refused("empty file")
+    if file.suffix.lower() in UNSUPPORTED:
+        raise _Refused(f"{file.suffix[1:].upper()} images are not read; convert it to PNG")
+    image = Image.open(file, formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        pixels = image.width * image.height
+        image.close()
+        raise _Refused(f"{pixels:,} pixels, more than the {MAX_PIXELS:,} allowed")
+    return image
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """Within: cut-off files are errors whatever the program asked of Pillow, and Pillow's warnings are silent.
+
+    Both are settings of the process: entered by the calling thread alone, for catch_warnings in several threads at
+    once leaves the program's own filters changed for ever.
+    """
+    lenient = ImageFile.LOAD_TRUNCATED_IMAGES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+        try:
+            yield
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = lenient
+
+
+def reason(error: Exception, file: Path) -> str:
+    """Why an image could not be read, in words."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image in one of the formats " + ", ".join(FORMATS)
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than the {MAX_PIXELS:,} pixels allowed"
+    text = (str(error).replace(str(file), "").strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, OSError | SyntaxError | ValueError | MemoryError):
+        return text
+    return f"damaged ({type(error).__name__}: {text})"  # "required argument is not an integer" alone says nothing
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether the EXIF orientation swaps width and height."""
+    return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+
+
+class _Refused(ValueError):
+    """An image that is readable as a file but has no meaning as pixels from 0 to 255."""
+
+
+def _pixels(image: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
+    height, width = size
+    with image:
+        if image.format == "JPEG":
+            target = (height, width) if is_turned(image) else (width, height)
+            image.draft(mode if image.mode in ("L", "RGB", "YCbCr") else None, target)
+        image.load()
+        pixels = ImageOps.exif_transpose(_eight_bit(image)).convert(mode)
+    if pixels.size != (width, height):
+        pixels = pixels.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    return np.asarray(pixels, np.uint8)
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """The same picture in a mode that ``convert`` treats rightly: it saturates 16-bit grey and truncates floats."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 65535:
+            raise _Refused("integer pixels outside 0 to 65,535")
+        return _grey(values >> 8, image)  # by the type, never by the content, or a dark picture would turn bright
+    if image.mode == "F":
+        floats = np.asarray(image)
+        if not np.isfinite(floats).all() or floats.min() < 0 or floats.max() > 1:
+            raise _Refused("floating-point pixels outside 0 to 1")
+        return _grey(np.rint(floats * 255), image)
+    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
+        colour = image.convert("RGBA")
+        white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
+        flat = Image.alpha_composite(white, colour).convert("RGB")
+        flat.info["exif"] = image.info.get("exif", b"")
+        return flat
+    return image
+
+
+def _grey(values: np.ndarray, image: Image.Image) -> Image.Image:
+    grey = Image.fromarray(values.astype(np.uint8))
+    grey.info["exif"] = image.info.get("exif", b"")
+    return grey

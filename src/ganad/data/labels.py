@@ -1,0 +1,88 @@
+"""Which samples are normal: the classes that the user names, as a mask, as labels, or as the samples to train on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from .samples import Samples
+
+_LOG = logging.getLogger("ganad")
+_NAMED = 20  # classes that a message lists
+Names = Sequence[str] | None
+
+
+def choose_normal(samples: Samples, *, normal: Names = None, anomaly: Names = None) -> np.ndarray:
+    """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
+
+    Raises InputError when the source knows no classes or a named class does not occur, or is in both lists.
+    """
+    classes = np.empty(0, str) if samples.y is None else samples.y.astype(str)
+    _check_names(sorted(set(classes)), normal, anomaly)
+    mask = np.isin(classes, list(normal)) if normal else np.ones(len(classes), bool)
+    return mask & ~np.isin(classes, list(anomaly or ()))
+
+
+def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -> Samples:
+    """The samples to train on: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
+
+    Without names all samples train. If they then have several classes, a warning is logged: defects would be learnt
+    as normal. Raises InputError as ``choose_normal`` does.
+    """
+    if normal or anomaly:
+        return samples.subset(choose_normal(samples, normal=normal, anomaly=anomaly))
+    known = [] if samples.y is None else sorted(set(samples.y.astype(str)))
+    if len(known) > 1:
+        _LOG.warning(
+            "the samples have %d classes (%s), and all of them train as normal; name the normal ones with --normal",
+            len(known),
+            _listed(known),
+        )
+    return samples
+
+
+def labels_of(samples: Samples, normal: Names = None, anomaly: Names = None) -> np.ndarray | None:
+    """Labels ``(n,)``: 1 for anomalies, 0 for normal samples, -1 for classes in neither list where both are given.
+
+    None without classes or without names. A name that does not occur is no error, because a part of a table need not
+    hold every class; ``unnamed`` checks the names once all parts are read.
+    """
+    if samples.y is None or not (normal or anomaly):
+        return None
+    classes = samples.y.astype(str)
+    is_normal, is_anomaly = np.isin(classes, list(normal or ())), np.isin(classes, list(anomaly or ()))
+    if not normal:
+        is_normal = ~is_anomaly
+    elif not anomaly:
+        is_anomaly = ~is_normal
+    return np.where(is_anomaly, 1, np.where(is_normal, 0, -1))
+
+
+def unnamed(classes: Iterable[str], normal: Names = None, anomaly: Names = None) -> list[str]:
+    """The classes in neither list, sorted, where both are given; otherwise none.
+
+    Raises InputError when there are no classes, or a named class does not occur, or is in both lists.
+    """
+    if not (normal or anomaly):
+        return []
+    known = sorted(set(classes))
+    _check_names(known, normal, anomaly)
+    return [c for c in known if c not in {*normal, *anomaly}] if normal and anomaly else []
+
+
+def _check_names(known: list[str], normal: Names, anomaly: Names) -> None:
+    if not known:
+        raise InputError("--normal and --anomaly need classes: subfolders of images, or --label COLUMN for a table")
+    for name in [*(normal or ()), *(anomaly or ())]:
+        if name not in known:
+            raise InputError(f"no class {name!r} in the data; it has {_listed([c for c in known if c])}")
+    if both := set(normal or ()) & set(anomaly or ()):
+        raise InputError(f"class {min(both)!r} is named as normal and as an anomaly; leave it in one of the lists")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [name or "those in no subfolder" for name in names[:_NAMED]]
+    return ", ".join(shown) + (", ..." if len(names) > _NAMED else "")

@@ -1,0 +1,81 @@
+"""One function that reads them all: a data set's name, a folder of images, one image, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .catalog import DATASETS
+from .folder import load_folder
+from .samples import Progress, Samples
+from .table import load_table
+
+TABLES = {".csv", ".parquet"}
+
+
+def load(
+    name: str | Path,
+    *,
+    data_dir: str | Path | None = None,
+    split: str | None = None,
+    label: str | None = None,
+    drop: Sequence[str] = (),
+    impute: bool = False,
+    size: int | None = None,
+    mode: str | None = None,
+    source: dict[str, Any] | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Samples:
+    """Samples from a data set's name, a folder of images, one image, or a CSV or Parquet file.
+
+    split: "train", "test" or "all", for the sets that have one. source: the recipe that a model was trained on; new
+    data are then read in the same size and colour, or matched to the same columns.
+
+    Raises InputError that says what, where and what to do.
+    """
+    path = Path(name)
+    table, images = dict(label=label, drop=drop, impute=impute), dict(size=size, mode=mode)
+    if str(name) in DATASETS and not path.exists():
+        _refuse(table | images, f"{name}:", "for files and folders; a data set by name is read as it is")
+        return _matched(_named(str(name), split, data_dir, progress), source, str(name))
+    if not path.exists():
+        raise InputError(f"{name}: no such file or folder, and no data set of that name; known: {', '.join(DATASETS)}")
+    if path.is_file() and path.suffix.lower() in TABLES:
+        if source and source.get("kind") != "table":
+            raise InputError(f"{path} is a table, but the model was trained on images")
+        _refuse(images, f"{path}:", "for images, and this is a table; leave it out")
+        return load_table(path, label=label, drop=drop, impute=impute, source=source)
+    if source and source.get("kind") != "images":
+        raise InputError(f"{path}: images, but the model was trained on a table; give a .csv or .parquet file")
+    _refuse(table, f"{path}:", "for tables, .csv or .parquet; leave it out for images")
+    if source:
+        size, mode = source["size"], source["mode"]
+    return load_folder(path, size=size, mode=mode, cache=cache, progress=progress)
+
+
+def _refuse(options: dict[str, Any], where: str, why: str) -> None:
+    """Raise InputError naming the first of the options that has a value."""
+    for option, value in options.items():
+        if value not in (None, False, (), []):
+            raise InputError(f"{where} --{option} is {why}")
+
+
+def _named(name: str, split: str | None, data_dir: str | Path | None, progress: Progress | None) -> Samples:
+    if split not in (None, "train", "test", "all"):
+        raise InputError(f"split {split!r} is not one of train, test, all")
+    entry = DATASETS[name]
+    return entry.read(split=(split or "all") if entry.has_split else "all", data_dir=data_dir, progress=progress)
+
+
+def _matched(samples: Samples, source: dict[str, Any] | None, name: str) -> Samples:
+    """A named set as the model wants it; it is never resized or re-encoded, so it must fit as it is."""
+    if source and _unlabelled(samples.source) != _unlabelled(source):
+        raise InputError(f"{name}: its samples are not of the kind that the model was trained on")
+    return samples
+
+
+def _unlabelled(source: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in source.items() if k != "label"}

@@ -1,0 +1,22 @@
+"""scikit-learn's part of a detector, with types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    class Estimator:
+        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+        def fit_predict(self, X: Any, y: Any = None) -> np.ndarray: ...
+        def __getstate__(self) -> dict[str, Any]: ...
+
+else:
+    from sklearn.base import BaseEstimator, OutlierMixin
+
+    class Estimator(OutlierMixin, BaseEstimator):
+        """scikit-learn's outlier detector."""

@@ -1,0 +1,65 @@
+"""KDE, kernel density estimate: minus the log density of a sample under Gaussians around the training samples.
+
+E. Parzen, "On estimation of a probability density function and mode", Annals of Mathematical Statistics 33, 1962. A
+baseline of the ADGAN paper.
+
+    score   -log mean_i N(z; z_i, h^2 I), z: the features
+    h       the bandwidth of the highest likelihood, summed over ten folds
+
+Differs from the ADGAN paper:
+- The number of components was chosen on a hold-out with anomalies; it is a setting here.
+Differs from scikit-learn:
+- Its KDE sums in a tree whose error bound is absolute in the density: where that is below 1e-16 or so its log density
+  is off in the second digit, and ours is not.
+
+Every training sample is kept, and a score costs as many distances, exactly and without a tree, which prunes nothing in
+40 dimensions. The bandwidth is chosen on ``max_samples`` of them. 50,000 samples of 121 columns or 40 components take
+16 s at most to fit on one thread: docs/speed.md.
+
+Measured rows at full size agree with another implementation's within .01 of AUROC, except on CIFAR-10, where another
+bandwidth won (.015): tests/test_reference.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .features import OnDistances, squared_distances
+
+
+class KDE(OnDistances):
+    """Kernel density estimate with a Gaussian kernel."""
+
+    bandwidths: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(9))  #: to choose from
+    folds: int = 10  #: of the likelihood that chooses
+    max_samples: int = 4000  #: that choose the bandwidth
+
+    PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+
+    def learn(self, z: np.ndarray) -> None:
+        self.bandwidth_ = self.choose(self.some(z, self.max_samples, "the bandwidth is chosen"))
+        self.keep(z)
+
+    def choose(self, z: np.ndarray) -> float:
+        """The bandwidth of the highest log likelihood summed over the folds."""
+        rows = torch.as_tensor(z)
+        fold = torch.as_tensor(np.random.default_rng(self.seed_).permutation(len(z)) % min(self.folds, len(z)))
+        totals = torch.zeros(len(self.bandwidths), dtype=torch.float64)
+        for k in fold.unique():
+            kept = rows[fold != k]
+            d2 = squared_distances(rows[fold == k], kept, kept.square().sum(1))
+            for i, h in enumerate(self.bandwidths):
+                totals[i] += log_density(d2, h, z.shape[1]).sum()
+        return self.bandwidths[int(totals.argmax())] if len(z) > 1 else self.bandwidths[-1]
+
+    def rate(self, z: Tensor) -> Tensor:
+        return -log_density(self.distances(z), self.bandwidth_, z.shape[1])
+
+
+def log_density(d2: Tensor, h: float, d: int) -> Tensor:
+    """log mean_i N(z; z_i, h^2 I), ``(n,)``, from squared distances ``(n, m)`` in d dimensions."""
+    return (d2 * (-0.5 / h**2)).logsumexp(1) - math.log(max(1, d2.shape[1])) - d * math.log(h * math.sqrt(2 * math.pi))

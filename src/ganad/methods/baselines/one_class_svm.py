@@ -1,0 +1,58 @@
+"""One-class SVM: the distance from the surface that holds most training samples, in a Gaussian kernel's space.
+
+B. Schoelkopf et al., "Estimating the support of a high-dimensional distribution", Neural Computation 13, 2001. A
+baseline of the ADGAN paper.
+
+    score   -(sum_i a_i exp(-gamma ||z - z_i||^2) - rho), z: the features; i runs over the support vectors
+    nu      .1, the share of the training data that may lie outside
+    gamma   1 / median squared distance to the nearest neighbour
+
+Differs from the ADGAN paper:
+- The number of components was chosen on a hold-out with anomalies; it is a setting here.
+- The paper does not state its rule for gamma, and rules read into it are unreliable (docs of measured rows). The
+  default of libraries, 1 / (d var), loses .25 AUROC on MNIST.
+
+It is fitted to ``max_samples`` training samples, drawn once by the seed. 50,000 samples of 121 columns or 40 components
+take 6 s at most to fit on one thread: docs/speed.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn import neighbors, svm
+from torch import Tensor
+
+from .features import OnDistances
+
+
+class OneClassSVM(OnDistances):
+    """Schoelkopf's one-class support vector machine with a Gaussian kernel."""
+
+    nu: float = 0.1  #: share of the training data that may lie outside
+    gamma: float | None = None  #: inverse squared length of the kernel; None: from nearest neighbours
+    max_samples: int = 10_000  #: that it is fitted to
+
+    PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+
+    def learn(self, z: np.ndarray) -> None:
+        z = self.some(z, self.max_samples, "fitted")
+        gamma = self.gamma if self.gamma is not None else nearest_gamma(z)
+        model = svm.OneClassSVM(nu=self.nu, gamma=gamma, cache_size=1000)
+        model.random_state = self.seed_  # not an argument; without it NumPy's global state is drawn from
+        model.fit(z)
+        self.keep(model.support_vectors_)
+        # arrays, because an export rounds a Python number to float32
+        self.duals_, self.rho_, self.gamma_ = model.dual_coef_[0], model.offset_, np.array([gamma])
+
+    def rate(self, z: Tensor) -> Tensor:
+        kernel = (self.distances(z) * -self.on(self.gamma_, z)).exp()
+        return self.on(self.rho_, z) - (kernel * self.on(self.duals_, z)).sum(1)
+
+
+def nearest_gamma(z: np.ndarray) -> float:
+    """1 / median squared distance of distinct rows to their nearest neighbour."""
+    z = np.unique(z, axis=0)
+    if len(z) < 2:
+        return 1.0
+    nearest = neighbors.NearestNeighbors(n_neighbors=1, algorithm="brute").fit(z).kneighbors()[0]
+    return float(1 / np.median(np.square(nearest)))

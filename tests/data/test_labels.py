@@ -1,0 +1,82 @@
+"""Which samples are normal: by the classes named, and a warning where none is named and there are several."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from ganad import InputError
+from ganad.data import Samples, choose_normal, labels_of, load, only_normal, unnamed
+
+from .images import encoded
+
+
+def samples(*classes):
+    return Samples(np.arange(len(classes)), np.array(classes))
+
+
+def test_a_folder_of_good_and_crack_does_not_train_on_cracks_without_a_word(tmp_path, caplog):
+    for name in ("good", "crack"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").write_bytes(encoded("PNG"))
+    both = load(tmp_path)
+    with caplog.at_level(logging.WARNING, "ganad"):
+        assert only_normal(both) is both
+    assert "2 classes (crack, good)" in caplog.text
+    assert "--normal" in caplog.text
+    caplog.clear()
+    assert only_normal(both, ["good"]).names == ["good/0.png"]
+    assert only_normal(both, None, ["crack"]).names == ["good/0.png"]
+    only_normal(load(tmp_path / "good"))
+    assert caplog.text == ""
+
+
+def test_pictures_beside_the_subfolders_are_told_apart_in_words(caplog):
+    only_normal(samples("", "crack"))
+    assert "2 classes (those in no subfolder, crack)" in caplog.text
+
+
+def test_a_warning_names_twenty_classes_at_most(caplog):
+    only_normal(samples(*(f"c{i:02d}" for i in range(25))))
+    assert "25 classes" in caplog.text
+    assert "c19, ...)" in caplog.text
+
+
+@pytest.mark.parametrize("y", [None, np.array(["good", "good"])])
+def test_one_class_or_none_trains_silently(y, caplog):
+    only_normal(Samples(np.zeros(2), y))
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("normal", "anomaly", "labels"),
+    [
+        (["a"], None, [0, 1, 1]),
+        (None, ["c"], [0, 0, 1]),
+        (["a"], ["c"], [0, -1, 1]),
+        (["z"], None, [1, 1, 1]),  # a part of a table need not hold every class
+    ],
+)
+def test_labels_follow_the_named_classes(normal, anomaly, labels):
+    assert labels_of(samples("a", "b", "c"), normal, anomaly).tolist() == labels
+
+
+def test_without_names_or_classes_there_are_no_labels():
+    assert labels_of(samples("a", "b")) is None
+    assert labels_of(Samples(np.zeros(2)), ["a"]) is None
+
+
+def test_classes_in_neither_list_are_named_and_wrong_names_refused():
+    assert unnamed({"c", "b", "a"}, ["a"], ["c"]) == ["b"]
+    assert unnamed({"a", "b"}, ["a"]) == unnamed({"a", "b"}) == unnamed(()) == []
+    with pytest.raises(InputError, match="no class 'z' in the data; it has a, b"):
+        unnamed({"a", "b"}, ["z"])
+    with pytest.raises(InputError, match="class 'a' is named as normal and as an anomaly"):
+        unnamed({"a", "b"}, ["a"], ["a"])
+    with pytest.raises(InputError, match="--normal and --anomaly need classes"):
+        unnamed((), ["a"])
+
+
+def test_a_mask_needs_classes():
+    with pytest.raises(InputError, match="--normal and --anomaly need classes"):
+        choose_normal(Samples(np.zeros(2)), normal=["a"])
