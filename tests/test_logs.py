@@ -17,7 +17,7 @@ from ganad import DETECTORS, EGBAD, NearestNeighbor
 from ganad.errors import MissingExtra
 from ganad.logs import MetricsFile, TensorBoard
 
-from .samples import fitted, has_players, normal, small
+from .samples import fitted, has_networks, normal, small
 
 
 def lines(path):
@@ -28,7 +28,7 @@ def timeless(rows):
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-@pytest.mark.parametrize("detector", [d for d in DETECTORS if has_players(d)], ids=lambda d: d.__name__)
+@pytest.mark.parametrize("detector", [d for d in DETECTORS if has_networks(d)], ids=lambda d: d.__name__)
 def test_watching_changes_no_bit(detector, tmp_path):
     x = normal("images")
     watched, blind = small(detector).fit(x, on_epoch=TensorBoard(tmp_path, x)), fitted(detector, "images")
