@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ Updates = Iterator[tuple[str, dict[str, Tensor]]]
 class NetworkDetector(Detector):
     """Base of the detectors with trained networks. A method writes ``build``, ``training_step`` and ``score_batch``."""
 
-    epochs: int = 20  #: passes over the training set
+    epochs: int | None = None  #: passes over the training set; None: as many as make ``updates`` batches, or a few more
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None, so that small data are learnt too
     batch_size: Annotated[int, Bound(0, 2**20, open_low=True)] = 64  #: samples a training step draws
     lr: Positive = 2e-4  #: step size of Adam, shared by all players
     betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
@@ -32,6 +34,9 @@ class NetworkDetector(Detector):
     patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
     validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
     precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
+
+    #: Fewest passes where ``epochs`` is None, over a table and over images: large data are seen whole, several times.
+    LEAST_EPOCHS: ClassVar[tuple[int, int]] = (5, 20)
 
     # -- what a method writes -----------------------------------------------------------------------------
 
@@ -59,6 +64,16 @@ class NetworkDetector(Detector):
         return self.score_batch(x)
 
     # -- what a method calls ------------------------------------------------------------------------------
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training set that this fit makes: ``epochs``, or what ``updates`` asks for."""
+        return self.epochs if self.epochs is not None else self.passes_for(self.updates)
+
+    def passes_for(self, updates: int) -> int:
+        """Passes over the training set of this fit that make ``updates`` batches, and LEAST_EPOCHS or more."""
+        batches = math.ceil(self._fit.n_train / min(self.batch_size, self._fit.n_train))
+        return max(self.LEAST_EPOCHS[self.input_.is_image], math.ceil(updates / batches))
 
     def run(
         self,
@@ -119,7 +134,7 @@ class NetworkDetector(Detector):
             stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
             nets=self.nets_,
             optimizers={k: self.optimizer(k, list(self.nets_[k].parameters())) for k in names},
-            epochs=self.epochs if epochs is None else epochs,
+            epochs=self.passes if epochs is None else epochs,
             iterations=iterations,
             dtype=self.dtype_,
             ema=self.ema,
@@ -151,12 +166,14 @@ class NetworkDetector(Detector):
 
     def _training_set(self, x: np.ndarray) -> TrainingSet:
         """The samples to train on; those that ``patience`` needs are held out of them."""
+        self._fit.n_train = len(x)
         if self.patience is None:
             return super()._training_set(x)
         n = max(1, round(self.validation_fraction * len(x)))
         if len(x) - n < 2:
             raise InputError(f"{len(x)} samples are too few to hold {n} out; set patience=None")
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self._fit.seed))
+        self._fit.n_train = len(x) - n
         whole = super()._training_set(x)
         self._fit.held_out = whole.part(order[:n].sort().values)
         return whole.part(order[n:])
