@@ -38,7 +38,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import ganad
-from ganad.methods import DETECTORS
+from ganad import registry
 
 ROWS = Path(__file__).parent / "results" / "tables.jsonl"
 DATA = Path(__file__).parent.parent.parent / "shared" / "data" / "tables_dev"
@@ -118,7 +118,7 @@ def settings(method: str, **changes: Any) -> dict[str, Any]:
 
 def method_names() -> list[str]:
     others = [f"PyOD {name}" for name in PYOD.values()] if importlib.util.find_spec("pyod") else []
-    return [d.__name__ for d in DETECTORS] + others
+    return [registry.get(name).__name__ for name in registry.names()] + others
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------
