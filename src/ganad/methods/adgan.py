@@ -62,14 +62,16 @@ class ADGAN(GenerativeDetector):
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
-    latent_dim: Count = 256  #: size of z
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 256 for images
     width: int = 64  #: channels of the DCGAN at half the image's size
     lr: float = 1e-4  #: step size
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
-    epochs: int = 50  #: passes over the training set of the critic
+    updates: Count = 2500  #: batches of the critic where ``epochs`` is None
     score_batch_size: int | None = 1  #: samples scored at a time; a search fills the memory by itself
     threshold_samples: int = 100  #: training samples, at most, whose scores set the threshold; each costs a search
 
+    LEAST_EPOCHS = (5, 50)
+    IMAGE_CODE = 256
     PRESETS = {
         "paper": dict(image_size=32, lipschitz="clip", lr=5e-5, batch_size=64, epochs=100),
         "mnist": dict(image_size=32, epochs=100, batch_size=64),
@@ -79,18 +81,18 @@ class ADGAN(GenerativeDetector):
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search over codes and weights"
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.starts_ = torch.randn(self.n_seeds, self.latent_dim)
+        self.starts_ = torch.randn(self.n_seeds, self.code_size)
         if "generator_of_" in self.__dict__:
             return dict(generator=self._borrowed(shape).generator())
         return super().build(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         critic = Critic(mlp(d, 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
-        return dict(generator=mlp(self.latent_dim, 64, 128, d), critic=critic)
+        return dict(generator=mlp(self.code_size, 64, 128, d), critic=critic)
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return dict(
-            generator=dcgan_generator(shape, self.latent_dim, self.width),
+            generator=dcgan_generator(shape, self.code_size, self.width),
             critic=dcgan_critic(shape, self.width, batch_norm=self.lipschitz == "clip"),
         )
 
@@ -204,7 +206,7 @@ class ADGAN(GenerativeDetector):
             generator = fitted.generator()
         except NotSupported as error:
             raise InputError(f"{error}; give ADGAN.from_detector a method that does, such as AnoGAN or VAE") from error
-        own: dict[str, Any] = {"latent_dim": getattr(fitted, "latent_dim", cls.latent_dim), "device": fitted.device}
+        own: dict[str, Any] = {"latent_dim": getattr(fitted, "code_size", cls.IMAGE_CODE), "device": fitted.device}
         made = cls(**own | settings)
         made.__dict__.update({k: v for k, v in vars(fitted).items() if k in ("mean_", "source_", "columns_")})
         kept = {"class": target_of(type(fitted)), "settings": fitted.get_params(deep=False), "ganad": __version__}
