@@ -63,8 +63,9 @@ class DAGMM(NetworkDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 256  #: samples a training step draws
-    epochs: int = 100  #: passes over the training set
+    updates: Count = 500  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 100)
     PRESETS = {
         "kddcup99": dict(latent_dim=1, lr=1e-4, batch_size=1024, epochs=200),
         "thyroid": dict(latent_dim=1, hidden=(12, 4), n_components=2, lr=1e-4, batch_size=1024, epochs=20_000),
