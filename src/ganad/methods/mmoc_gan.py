@@ -34,7 +34,7 @@ readings`).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ from ..nets import Critic, mlp
 from ..settings import Count
 from .ocan import OCAN
 
-_PRODUCTION = dict(epochs=1000, encoder_epochs=20, target_epochs=20, reach=1.0)
+_PRODUCTION: dict[str, Any] = dict(epochs=1000, encoder_epochs=20, target_epochs=20, reach=1.0)
 _PRODUCTION |= dict(discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 

@@ -138,7 +138,7 @@ class OCNN(NetworkDetector):
         """The encoder's output ``(n, d)`` and, with ``errors``, what the decoder makes wrong of it."""
         h = self.nets_.autoencoder["encoder"](x)
         if not self.with_errors:
-            return h  # type: ignore[no-any-return]
+            return h
         return torch.cat([h, (x - self.nets_.autoencoder["decoder"](h)).flatten(1)], 1)
 
     def on_sphere(self, h: Tensor) -> Tensor:
