@@ -203,10 +203,17 @@ class GenerativeDetector(NetworkDetector):
 
     @property
     def code_size(self) -> int:
-        """Size of z. Rows of d columns cannot fill a normal cloud of more dimensions, so no encoder can match it."""
+        """Size of z in this fit."""
+        return self.code_size_for(self.input_.shape)
+
+    def code_size_for(self, shape: tuple[int, ...]) -> int:
+        """Size of z for samples ``(d,)`` or ``(C, H, W)``.
+
+        Rows of d columns cannot fill a normal cloud of more dimensions than d, so no encoder could match it.
+        """
         if self.latent_dim is not None:
             return self.latent_dim
-        return self.IMAGE_CODE if self.input_.is_image else max(2, min(32, math.ceil(self.input_.shape[0] / 2)))
+        return self.IMAGE_CODE if len(shape) == 3 else max(2, min(32, math.ceil(shape[0] / 2)))
 
     def noise(self, n: int) -> Tensor:
         """``(n, code_size)`` standard normal codes on the device."""

@@ -81,18 +81,18 @@ class ADGAN(GenerativeDetector):
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search over codes and weights"
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.starts_ = torch.randn(self.n_seeds, self.code_size)
+        self.starts_ = torch.randn(self.n_seeds, self.code_size_for(shape))
         if "generator_of_" in self.__dict__:
             return dict(generator=self._borrowed(shape).generator())
         return super().build(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         critic = Critic(mlp(d, 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
-        return dict(generator=mlp(self.code_size, 64, 128, d), critic=critic)
+        return dict(generator=mlp(self.code_size_for((d,)), 64, 128, d), critic=critic)
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         return dict(
-            generator=dcgan_generator(shape, self.code_size, self.width),
+            generator=dcgan_generator(shape, self.code_size_for(shape), self.width),
             critic=dcgan_critic(shape, self.width, batch_norm=self.lipschitz == "clip"),
         )
 

@@ -71,10 +71,10 @@ class ALAD(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return table_networks(d, self.code_size, large=self.network == "arrhythmia")
+        return table_networks(d, self.code_size_for((d,)), large=self.network == "arrhythmia")
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return image_networks(shape, self.code_size, self.width, self.pairing, spectral=self.spectral_norm)
+        return image_networks(shape, self.code_size_for(shape), self.width, self.pairing, spectral=self.spectral_norm)
 
     def training_step(self, batches: Batches) -> Updates:
         G, E = self.nets_.codec["generator"], self.nets_.codec["encoder"]

@@ -77,19 +77,19 @@ class AnoGAN(GenerativeDetector):
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search for the code of the sample"
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.starts_ = torch.randn(self.n_starts, self.code_size)
+        self.starts_ = torch.randn(self.n_starts, self.code_size_for(shape))
         if self.prior == "uniform":
             self.starts_ = Cube()(self.starts_)
         return super().build(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.code_size)
+        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.code_size_for((d,)))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "mnist":
-            return dict(generator=mnist_generator(shape, self.code_size), discriminator=mnist_critic(shape))
+            return dict(generator=mnist_generator(shape, self.code_size_for(shape)), discriminator=mnist_critic(shape))
         return dict(
-            generator=dcgan_generator(shape, self.code_size, self.width, self.kernel),
+            generator=dcgan_generator(shape, self.code_size_for(shape), self.width, self.kernel),
             discriminator=dcgan_critic(shape, self.width, self.kernel),
         )
 

@@ -75,10 +75,10 @@ class EGBAD(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return kdd_networks(d, self.code_size)
+        return kdd_networks(d, self.code_size_for((d,)))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return mnist_networks(shape, self.code_size)
+        return mnist_networks(shape, self.code_size_for(shape))
 
     def training_step(self, batches: Batches) -> Updates:
         G, E, D = self.nets_.generator, self.nets_.encoder, self.nets_.discriminator

@@ -68,7 +68,7 @@ class FAnoGAN(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        k = self.code_size
+        k = self.code_size_for((d,))
         players = dict(
             generator=mlp(k, 64, 128, d),
             critic=Critic(mlp(d, 256, 128, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1)),
@@ -80,10 +80,12 @@ class FAnoGAN(BidirectionalDetector):
         sizes = pyramid((shape[1], shape[2]), until=4)
         flat = _widths(self.width, sizes)[-1] * sizes[-1][0] * sizes[-1][1]
         return dict(
-            generator=generator(shape, self.code_size, self.width, sizes),
+            generator=generator(shape, self.code_size_for(shape), self.width, sizes),
             critic=Critic(tower(shape[0], self.width, sizes, _layer_norm), nn.Linear(flat, 1)),
             encoder=nn.Sequential(
-                *tower(shape[0], self.width, sizes, keras_norm2d), nn.Linear(flat, self.code_size), self._bound()
+                *tower(shape[0], self.width, sizes, keras_norm2d),
+                nn.Linear(flat, self.code_size_for(shape)),
+                self._bound(),
             ),
         )
 

@@ -74,10 +74,10 @@ class IGMMGAN(BidirectionalDetector):
     TRANSIENT = ("mixture_", "clusters_")
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return self._players(kdd_networks(d, self.code_size))
+        return self._players(kdd_networks(d, self.code_size_for((d,))))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return self._players(image_networks(shape, self.code_size, self.stride))
+        return self._players(image_networks(shape, self.code_size_for(shape), self.stride))
 
     def _players(self, nets: dict[str, nn.Module]) -> dict[str, nn.Module]:
         """Encoder and generator under one optimiser."""

@@ -81,12 +81,12 @@ class OCNN(NetworkDetector):
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         widths = (d, *self.hidden, self.latent_dim)
-        n = self.latent_dim + d if self.with_errors else self.latent_dim
+        n = self.latent_dim if self.errors is False else self.latent_dim + d
         return self._players(mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1]), n)
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         encoder, decoder, n = convolutional(shape, self.channels)
-        return self._players(encoder, decoder, n + math.prod(shape) if self.with_errors else n)
+        return self._players(encoder, decoder, n + math.prod(shape) if self.errors else n)
 
     @property
     def with_errors(self) -> bool:
