@@ -52,7 +52,7 @@ class AnoGAN(GenerativeDetector):
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or it alone
     w_feature: float = 0.1  #: its weight, against 1 - w_feature on the pixels
-    search_steps: int = 500  #: steps of Adam on the code of a sample
+    search_steps: int | None = None  #: steps of Adam on the code of a sample; None: 200 for tables, 500 for images
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
@@ -120,8 +120,9 @@ class AnoGAN(GenerativeDetector):
         x = x.repeat_interleave(len(starts), 0)
         wanted = x if self.variant == "cross-entropy" else self.nets_.discriminator.features(x).detach()
         adam = torch.optim.Adam([z], self.search_lr, betas=(0.9, 0.999))
-        for step in range(self.search_steps):
-            done = step / self.search_steps
+        steps = self.search_steps if self.search_steps is not None else 500 if self.input_.is_image else 200
+        for step in range(steps):
+            done = step / steps
             adam.param_groups[0]["lr"] = self.search_lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
             z.grad = None
             self.distance(x, wanted, z).sum().backward(inputs=[z])
