@@ -25,6 +25,10 @@ Differs from the paper:
 The search finds only what the generator can nearly draw, and what it misses it misses for normal samples, too: on
 scikit-learn's digits without the 0, 780 generator steps with two critic steps each end below .6, with five critic steps
 each at .87 (one seed), so the length of training is what a short benchmark row of this method shows.
+
+Tables show the same. After 250 generator steps a development table of 64 columns has .54 with the step size of images
+and .65 with ten times that (one seed), where the distance to the mean has .57 and the nearest neighbour .92. So tables
+step faster, and the distance from what the generator draws still says little more than that from the data's middle.
 """
 
 from __future__ import annotations
@@ -46,7 +50,7 @@ from ..nets.per_sample import FewPerWeight
 from ..nets.players import Players
 from ..registry import find, target_of
 from ..seeds import isolated_rng
-from ..settings import Count
+from ..settings import Count, Positive
 
 
 class ADGAN(GenerativeDetector):
@@ -67,14 +71,15 @@ class ADGAN(GenerativeDetector):
     n_critic: int = 5  #: critic steps per generator step
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 256 for images
     width: int = 64  #: channels of the DCGAN at half the image's size
-    lr: float = 1e-4  #: step size
+    lr: Positive | None = None  #: step size; None: 1e-3 for tables, 1e-4 for images
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
-    updates: Count = 2500  #: batches of the critic where ``epochs`` is None
+    updates: Count = 1250  #: batches of the critic where ``epochs`` is None
     score_batch_size: int | None = None  #: samples scored at a time; None: 1 image or 64 rows
     threshold_samples: int = 100  #: training samples, at most, whose scores set the threshold; each costs a search
 
     LEAST_EPOCHS = (5, 50)
     IMAGE_CODE = 256
+    STEP_SIZES = (1e-3, 1e-4)
     PRESETS = {
         "paper": dict(image_size=32, lipschitz="clip", lr=5e-5, batch_size=64, epochs=100),
         "mnist": dict(image_size=32, epochs=100, batch_size=64),
@@ -93,7 +98,7 @@ class ADGAN(GenerativeDetector):
         """Starts of the search for samples of a shape: each costs a generator, and a table has thousands of rows."""
         if self.n_seeds is not None:
             return self.n_seeds
-        return 64 if len(shape) == 3 else max(2, min(8, 512 // shape[0]))
+        return 64 if len(shape) == 3 else max(2, min(8, 256 // shape[0]))
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         critic = Critic(mlp(d, 256, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1))
@@ -107,7 +112,7 @@ class ADGAN(GenerativeDetector):
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         if self.lipschitz == "clip":
-            return torch.optim.RMSprop(params, self.lr)
+            return torch.optim.RMSprop(params, self.step_size)
         return super().optimizer(player, params)
 
     def training_step(self, batches: Batches) -> Updates:
