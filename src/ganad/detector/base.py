@@ -56,6 +56,7 @@ class Fit:
     checkpoint: Checkpoint | None = None
     on_epoch: Callable[[Any], object] | None = None
     held_out: TrainingSet | None = None
+    n_train: int = 0  #: samples that are trained on
     runs: int = 0
 
 

@@ -56,12 +56,15 @@ class DSEBM(NetworkDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "kddcup99": dict(hidden=(128, 512), noise_sd=1.0, batch_size=256, epochs=8),
-        "kddcup99-alad": dict(hidden=(128, 512), noise_sd=1.0, lr=1e-4, batch_size=100, scaling="none"),
-        "cifar10-alad": dict(network="alad", latent_dim=128, noise_sd=1.0, lr=3e-3, batch_size=32, patience=25),
+        "kddcup99-alad": dict(hidden=(128, 512), noise_sd=1.0, lr=1e-4, batch_size=100, epochs=50, scaling="none"),
+        "cifar10-alad": dict(
+            network="alad", latent_dim=128, noise_sd=1.0, lr=3e-3, batch_size=32, epochs=50, patience=25
+        ),
         "arrhythmia": dict(hidden=(10, 2), noise_sd=1.0, lr=1e-4, batch_size=26, epochs=200),
         "cifar10": dict(noise_sd=0.5, epochs=200),
     }

@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import row_linear
+from ..settings import Count
 from ..training import TrainingSet
 
 Penalty = Literal["rows", "columns", "entries"]
@@ -57,8 +58,9 @@ class RobustAutoEncoder(NetworkDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 20  #: passes over the training set in every turn
+    updates: Count = 200  #: batches of every turn where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 20)
     PRESETS = {
         "mnist": dict(
             w_sparse=9.74, n_turns=20, restart=True, activation="sigmoid", hidden=(400, 200), batch_size=133, epochs=50
