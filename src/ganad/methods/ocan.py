@@ -87,6 +87,7 @@ class OCAN(GenerativeDetector):
         ),
         "wiki": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50),
     }
+    LEARNS = {"code_shift_": "torch.float32[d]", "code_scale_": "torch.float32[d]", "epsilon_": "float"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         flat = int(torch.Size(shape).numel())
