@@ -39,7 +39,8 @@ def defined() -> set[type]:
 
 def lacks(cls: type) -> set[str]:
     """The hooks that a class still has to write: those that do nothing but raise NotImplementedError."""
-    found = {name for name, hook in inspect.getmembers(cls, inspect.isfunction) if "NotImplementedError" in hook.__code__.co_names}
+    hooks = inspect.getmembers(cls, inspect.isfunction)
+    found = {name for name, hook in hooks if "NotImplementedError" in hook.__code__.co_names}
     return found - {"training_step"}  # a method with stages has steps of other names
 
 

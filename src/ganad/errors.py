@@ -17,13 +17,27 @@ UserWarning
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from .shown import shown
+
 
 class InputError(ValueError):
-    """Data or a setting that cannot be used; nothing was changed."""
+    """Data or a setting that cannot be used; nothing was changed.
+
+    A message may quote a file or a name that somebody else chose, so it is one line without control characters.
+    """
+
+    LONGEST: ClassVar[int] = 2000  #: characters of a message; more are cut from its middle
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shown(message, self.LONGEST))
 
 
 class ModelFileError(InputError):
     """A model or checkpoint file that is cut short, altered, of another format or of another model."""
+
+    LONGEST: ClassVar[int] = 320
 
 
 class NotSupported(InputError, AttributeError):

@@ -8,6 +8,7 @@ from typing import cast
 from . import files, registry
 from .detector import Detector, model_file
 from .errors import ModelFileError
+from .shown import shown
 
 
 def load(path: str | Path, device: str = "auto") -> Detector:
@@ -22,7 +23,7 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     cls = registry.find(header.class_)
     if cls is None:
         raise ModelFileError(
-            f"{path}: a model of class {header.class_!r:.200}, which is not known here; install its package, or import "
-            f"the module that defines it (--plugin MODULE)"
+            f"{path}: a model of class {shown(repr(header.class_))}, which is not known here; install its package, or "
+            f"import the module that defines it (--plugin MODULE)"
         )
     return cast(Detector, model_file.unpack(cast("type[model_file.Saved]", cls), path, tensors, header, device))

@@ -83,6 +83,15 @@ class Detector(Fitted, Thresholds, Estimator):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
+    #: The form of every fitted attribute, which a model file is held to; see ``ganad.detector.learnt``.
+    LEARNS: ClassVar[dict[str, str]] = {
+        "history_": "list",
+        "mean_": "float32[*shape]",
+        "offset_": "float",
+        "calibration_": "float64[calibrated]?",
+        "source_": "dict?",
+        "columns_": "list?",
+    }
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
     #: What versions have changed about the settings, so that older model files and rows are understood.
@@ -157,7 +166,10 @@ class Detector(Fitted, Thresholds, Estimator):
         return _is_own(type(self), PARTS[part][0])
 
     def restored(self) -> None:
-        """Called after loading: make again what ``TRANSIENT`` left out."""
+        """Called after loading: make again what ``TRANSIENT`` left out.
+
+        Raises InputError where what was learnt cannot be, beyond what ``LEARNS`` says.
+        """
 
     # -- what a method calls ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import warnings
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self
 
 import msgspec
 import numpy as np
@@ -24,6 +24,8 @@ from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
 from ..seeds import isolated_rng
+from ..shown import shown
+from . import learnt
 from .input import InputSpec
 from .scaling import Scaling
 from .scoring import frozen
@@ -44,6 +46,7 @@ class Saved(Protocol):
     nets_: Players
     input_: InputSpec
     device_: torch.device
+    image_size: int | None
     mean_: np.ndarray
 
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
@@ -81,14 +84,18 @@ class Header(msgspec.Struct):
     input: InputEntry | None = None
     clip: float | None = None  #: of format 1, whose input stands in ``state``
     scores: list[float | None] | None = None  #: of the probes; absent in format 1
+    format: str = "1"
 
     @classmethod
     def read(cls, header: dict[str, Any], path: str | Path) -> Self:
         """The header as types; ModelFileError where it is not one of a model."""
         try:
-            return msgspec.convert(header, cls)
-        except (msgspec.ValidationError, RecursionError) as error:
+            found = msgspec.convert(header, cls)
+        except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise ModelFileError(f"{path}: its header is not that of a model ({error}); use another copy") from error
+        if found.format != "1" and (found.input is None or found.scores is None or len(found.scores) != _PROBES):
+            raise ModelFileError(f"{path}: its header lacks the input or the scores it vouches for; use another copy")
+        return found
 
 
 def save(detector: Saved, path: str | Path) -> None:
@@ -148,13 +155,16 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
         detector = cls(**settings)
         detector.check_settings()
     except (TypeError, InputError) as error:
-        raise ModelFileError(f"{path}: its settings are not those of this {cls.__name__} ({error})") from error
+        reason = shown(str(error), 150)
+        raise ModelFileError(f"{path}: its settings are not those of this {cls.__name__} ({reason})") from error
     state = {k: _restored(path, k, entry, tensors) for k, entry in header.state.items() if k not in _OLD_INPUT}
     for name in state:
         if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE or hasattr(cls, name):
-            raise ModelFileError(f"{path}: {name!r:.80} is not an attribute that a {cls.__name__} learns")
+            raise ModelFileError(f"{path}: {shown(repr(name))} is not an attribute that a {cls.__name__} learns")
     try:
         spec = _input(header, tensors)
+        spec.check_itself(detector.image_size)
+        learnt.check(detector, state, spec.shape)
         detector.__dict__.update(state)
         detector.input_, detector.device_ = spec, torch.device("cpu")
         nets = _networks(detector, path, spec, tensors)
@@ -162,12 +172,12 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
         detector.nets_ = nets
         detector.restored()
         _prove(detector, path, header)
-    except (InputError, OSError):
+    except (ModelFileError, OSError):
         raise
     except Exception as error:  # a file may hold anything; the method's own code meets it first
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
-            f"{path}: what it holds does not fit together ({reason:.200}); use another copy"
+            f"{path}: what it holds does not fit together ({shown(reason, 150)}); use another copy"
         ) from error
     detector.device_ = where
     detector.nets_ = detector.nets_.placed(where, channels_last=spec.is_image).eval()
@@ -178,8 +188,8 @@ def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[
     written_by = header.versions.get("ganad", "0")
     if written_by.split(".")[:2] != files.__version__.split(".")[:2]:
         warnings.warn(
-            f"{path} was written by ganad {written_by!r:.20}, this is {files.__version__}; it should score alike, and "
-            f"docs/compatibility.md says what is promised",
+            f"{path} was written by ganad {shown(repr(written_by), 20)}, this is {files.__version__}; it should score "
+            f"alike, and docs/compatibility.md says what is promised",
             OtherVersion,
             stacklevel=4,
         )
@@ -193,18 +203,20 @@ def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[
 
 def _input(header: Header, tensors: dict[str, Tensor]) -> InputSpec:
     shift, scale = tensors["scaling/shift"].numpy(), tensors["scaling/scale"].numpy()
-    if header.input is not None:
-        found = header.input
-        names = None if found.names is None else tuple(found.names)
-        return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip), names)
+    found = header.input or _old_input(header)
+    names = None if found.names is None else tuple(found.names)
+    return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip), names)
+
+
+def _old_input(header: Header) -> InputEntry:
+    """What format 1 says of the input, one attribute each."""
     old = header.state
     strings = old["feature_names_in_"].strings if "feature_names_in_" in old else None
-    return InputSpec(
-        tuple(cast(list[int], old["sample_shape_"].tuple_)),
-        tuple(cast(list[int], old["shape_"].tuple_)),
-        Scaling(shift, scale, header.clip),
-        None if strings is None else tuple(strings),
-    )
+    shapes = {k: old[f"{k}_"].tuple_ for k in ("sample_shape", "shape")}
+    entry = msgspec.convert(shapes | dict(clip=header.clip, names=strings), InputEntry)
+    if old["n_features_in_"].value != math.prod(entry.sample_shape):
+        raise InputError("the number of its columns is not that of its samples")
+    return entry
 
 
 def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[str, Tensor]) -> Players:
@@ -218,7 +230,10 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
         want, have = _signature(expected.get(name)), _signature(weights.get(name))
         if want != have:
             cls = type(detector).__name__
-            raise ModelFileError(f"{path}: {name!r:.200} is {have}, but {cls} with these settings has {want}")
+            raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
+    strange = next((name for name, tensor in weights.items() if not learnt.finite(tensor)), None)
+    if strange is not None:
+        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that no fit leaves; use another copy")
     nets.load_state_dict(weights, assign=True)
     return nets.eval()
 
@@ -226,21 +241,21 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
 def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tensor]) -> Any:
     if entry.array is not None:
         tensor = tensors.get(f"state/{name}")
-        if tensor is None or (tensor.is_floating_point() and bool(tensor.isnan().any())):
-            raise ModelFileError(f"{path}: the values of {name!r:.80} are missing or not numbers; use another copy")
+        if tensor is None or tensor.dtype == torch.bfloat16 or not learnt.finite(tensor):
+            raise ModelFileError(f"{path}: the values of {shown(name)} are missing or not numbers; use another copy")
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:
         return np.array(entry.strings, dtype=object)
     value = tuple(entry.tuple_) if entry.tuple_ is not None else entry.value
     if isinstance(value, float) and math.isnan(value):
-        raise ModelFileError(f"{path}: {name!r:.80} is not a number; use another copy")
+        raise ModelFileError(f"{path}: {shown(name)} is not a number; use another copy")
     return value
 
 
 def _signature(tensor: Tensor | None) -> str:
     if tensor is None:
         return "absent"
-    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+    return f"{str(tensor.dtype).removeprefix('torch.')}{shown(list(tensor.shape))}"
 
 
 # -- what a file vouches for ------------------------------------------------------------------------------
@@ -259,9 +274,11 @@ def _probe_scores(detector: Saved) -> list[float | None]:
 
 def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     """ModelFileError unless the detector gives the scores that the file says it gives."""
-    if header.scores is None:
-        return
     given = _probe_scores(detector)
+    if header.scores is None:  # format 1 vouches for nothing, but a sample like those it was fitted on has a score
+        if None in given[:2]:
+            raise ModelFileError(f"{path}: the model gives no score to what it was fitted on; use another copy")
+        return
     # a search ends a little elsewhere on another processor, a forward pass differs by rounding
     tolerance = 0.05 if detector.NO_FORWARD_PASS else 1e-3
     for found, said in zip(given, header.scores, strict=True):

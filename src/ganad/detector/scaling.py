@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..arrays import chunks
 from ..errors import InputError
+from ..shown import shown
 
 #: Scaled table cells are clipped here: far beyond any normal value, and no cell can overflow a network.
 CLIP = 1000.0
@@ -56,6 +57,17 @@ class Scaling:
         if is_image:
             return cls(shift.astype(np.float32), scale.astype(np.float32))
         return cls(shift.astype(np.float64), scale.astype(np.float64), clip=CLIP)
+
+    def check_itself(self, shape: tuple[int, ...]) -> None:
+        """Raise InputError unless this is what ``fit`` makes of samples that need ``shape`` numbers."""
+        for numbers in (self.shift, self.scale):
+            if numbers.shape not in ((), shape) or numbers.dtype not in (np.float32, np.float64):
+                raise InputError(f"a scaling by numbers of shape {shown(numbers.shape)} and type {numbers.dtype}")
+        same = self.shift.shape == self.scale.shape and self.shift.dtype == self.scale.dtype
+        if not (same and np.isfinite(self.shift).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            raise InputError("a scaling by numbers that no fit leaves")
+        if self.clip != (CLIP if self.shift.shape else None):
+            raise InputError(f"values clipped at {shown(self.clip)}, which is not what a fit leaves")
 
     def apply(self, x: Tensor) -> Tensor:
         """Scale a batch of samples, channels last as the user gave them; float32."""

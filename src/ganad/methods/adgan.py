@@ -33,7 +33,7 @@ step faster, and the distance from what the generator draws still says little mo
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -50,17 +50,16 @@ from ..nets.per_sample import FewPerWeight
 from ..nets.players import Players
 from ..registry import find, target_of
 from ..seeds import isolated_rng
-from ..settings import Count, Positive
+from ..settings import Bound, Count, Positive
+from ..shown import shown
 
 
 class ADGAN(GenerativeDetector):
     """Search, from many starts, over codes and private copies of the generator."""
 
     variant: Literal["search", "critic", "prior"] = "search"  #: the score
-    n_seeds: int | None = (
-        None  #: starts of the search; None: 64 for images, 2 to 8 for tables
-    )
-    search_steps: int = 5  #: steps of Adam from each start
+    n_seeds: Annotated[int, Bound(1, 65_536)] | None = None  #: starts; None: 64 for images, 2 to 8 for tables
+    search_steps: Annotated[int, Bound(0, 10_000)] = 5  #: steps of Adam from each start
     search_lr: float = 0.25  #: step size on the code
     weight_lr: float = 5e-5  #: step size on the generator's weights
     moving: Literal["seed", "sample", "none"] = "seed"  #: who has a private copy of the generator
@@ -87,6 +86,7 @@ class ADGAN(GenerativeDetector):
         "lsun": dict(image_size=64, epochs=20, batch_size=64),
     }
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search over codes and weights"
+    LEARNS = {"starts_": "torch.float32[n_seeds, latent_dim]", "generator_of_": "dict?"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.starts_ = torch.randn(self.starts_for(shape), self.code_size_for(shape))
@@ -206,9 +206,10 @@ class ADGAN(GenerativeDetector):
         described = vars(self)["generator_of_"]
         owner = find(described["class"])
         if owner is None:
-            raise InputError(f"the generator is of {described['class']}, which is not known here")
+            raise InputError(f"the generator is of {shown(repr(described['class']))}, which is not known here")
         saved = {k: tuple(v) if isinstance(v, list) else v for k, v in described["settings"].items()}
         other = owner(**upgraded(owner, saved, described.get("ganad", "0.1")))
+        other.check_settings()
         other.input_, other.device_ = self.input_, self.device_
         other.nets_ = Players(other.build(shape))
         return other

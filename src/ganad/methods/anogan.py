@@ -32,7 +32,7 @@ spread covers the "normal" traffic that is the anomaly there. The discriminator 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import Critic, Cube, RowLinear, dcgan_critic, dcgan_generator, leaky_fifth, mlp, xavier_uniform
 from ..nets.egbad import kdd_gan, mnist_critic, mnist_generator
-from ..settings import Count
+from ..settings import Bound, Count
 
 _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999)
 
@@ -52,7 +52,7 @@ class AnoGAN(GenerativeDetector):
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or it alone
     w_feature: float = 0.1  #: its weight, against 1 - w_feature on the pixels
-    search_steps: int | None = None  #: steps of Adam on the code of a sample; None: 200 for tables, 500 for images
+    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: of Adam; None: 200 for tables, 500 for images
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
@@ -75,6 +75,7 @@ class AnoGAN(GenerativeDetector):
         "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
     }
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search for the code of the sample"
+    LEARNS = {"starts_": "torch.float32[n_starts, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.starts_ = torch.randn(self.n_starts, self.code_size_for(shape))

@@ -82,6 +82,11 @@ class DAGMM(NetworkDetector):
             latent_dim=5, n_components=3, estimation_hidden=(64, 10), w_energy=0.01, w_diag=0.0005, epochs=200
         ),
     }
+    LEARNS = {
+        "log_phi_": "torch.float64[n_components]",
+        "location_": "torch.float64[n_components, d]",
+        "whitener_": "torch.float64[n_components, d, d]",
+    }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         widths = (d, *self.hidden, self.latent_dim)

@@ -65,6 +65,7 @@ class DeepSVDD(NetworkDetector):
         | dict(latent_dim=32, pretrain_epochs=150, pretrain_weight_decay=5e-4, pretrain_lr_milestone=1 / 3),
         "cifar10": _CODE | dict(latent_dim=128, pretrain_epochs=350, pretrain_lr_milestone=5 / 7),
     }
+    LEARNS = {"centre_": "torch.float32[latent_dim]"}
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         return dict(network=Ball(*dense(d, self.hidden, self.latent_dim)))

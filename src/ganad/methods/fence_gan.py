@@ -135,7 +135,8 @@ class FenceGAN(GenerativeDetector):
     def _begin_outside(self, x: TrainingSet) -> None:
         """Scale the generator's last layer until each column spreads ``start`` times as wide as the data's."""
         rows = x.batch(torch.linspace(0, len(x) - 1, min(len(x), 10_000)).long())
-        drawn, last = self.sample_batch(2000), self.nets_.generator[-1]
+        drawn = self.sample_batch(2000)
+        *_, last = self.nets_.generator.children()
         factor = self.start * rows.std(0, correction=0) / drawn.std(0).clamp_min(1e-6)
         last.weight.mul_(factor[:, None])
         last.bias.copy_((last.bias - drawn.mean(0)) * factor + rows.mean(0))

@@ -72,6 +72,22 @@ class IGMMGAN(BidirectionalDetector):
         "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
     }
     TRANSIENT = ("mixture_", "clusters_")
+    LEARNS = {
+        "mixture_counts_": "int64[k]",
+        "mixture_means_": "float64[k, d]",
+        "mixture_scale_cholesky_": "float64[k, d, d]",
+        "mixture_weights_": "float64[k]",
+        "mixture_mu0_": "float64[d]",
+        "mixture_psi0_": "float64[d, d]",
+        "mixture_labels_": "int64[n]",
+        "mixture_label_samples_": "int64[kept, n]",
+        "mixture_log_joint_": "float64[drawn]",
+        "mixture_n_clusters_trace_": "int64[drawn]",
+        "mixture_alpha_trace_": "float64[drawn]",
+        "mixture_scalars_": "float64[5]",
+        "codes_mean_": "float64[d]",
+        "codes_covariance_": "float64[d, d]",
+    }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         return self._players(kdd_networks(d, self.code_size_for((d,))))

@@ -78,6 +78,7 @@ class OCNN(NetworkDetector):
         "cifar10": dict(channels=(128, 64, 32), nu=0.04, pretrain_epochs=150, lr=1e-4, batch_size=200, epochs=100),
         "kddcup99": dict(nu=0.1, errors=False, pretrain_epochs=5, batch_size=256, epochs=5),
     }
+    LEARNS = {"scale_": "torch.float32[...]", "center_": "torch.float32[n]?"}
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         widths = (d, *self.hidden, self.latent_dim)

@@ -112,6 +112,7 @@ class OCAN(GenerativeDetector):
             epochs=50,
         ),
     }
+    LEARNS = {"code_shift_": "torch.float32[d]", "code_scale_": "torch.float32[d]", "epsilon_": "float"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         flat = int(torch.Size(shape).numel())

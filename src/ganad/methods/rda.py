@@ -67,6 +67,7 @@ class RobustAutoEncoder(NetworkDetector):
         ),
         "kddcup99": dict(hidden=(60, 30), n_turns=3, batch_size=256, epochs=3),
     }
+    LEARNS = {"objective_": "list", "sparse_": "float32[n]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         d = math.prod(shape)

@@ -53,6 +53,7 @@ class VAE(GenerativeDetector):
         "cifar10": dict(latent_dim=256, epochs=100),
         "kddcup99": dict(latent_dim=16, hidden=(64, 32), epochs=20, batch_size=256),
     }
+    LEARNS = {"draws_": "torch.float32[n_draws, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.draws_ = torch.randn(self.n_draws, self.latent_dim)

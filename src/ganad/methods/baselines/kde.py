@@ -39,6 +39,7 @@ class KDE(OnDistances):
     max_samples: int = 4000  #: that choose the bandwidth
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+    LEARNS = {"bandwidth_": "float"}
 
     def learn(self, z: np.ndarray) -> None:
         self.bandwidth_ = self.choose(self.some(z, self.max_samples, "the bandwidth is chosen"))

@@ -33,6 +33,7 @@ class Trivial(Detector):
     variant: Literal["constant", "random", "column", "brightness", "distance", "untrained"] = "distance"  #: the score
     column: int = 0  #: which column or pixel, counted along rows
     sign: float = 1.0  #: -1 for scores that are high where the value is low
+    LEARNS = {"center_": "float64[d]", "directions_": "float64[d]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         d = math.prod(shape)
