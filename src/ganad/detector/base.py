@@ -86,7 +86,7 @@ class Detector(Fitted, Thresholds, Estimator):
 
     contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
     threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
-    scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "auto"  #: of input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
     device: str = "auto"  #: auto, cpu, cuda, cuda:1, ...
@@ -328,9 +328,13 @@ class Detector(Fitted, Thresholds, Estimator):
     def reconstruct(self, X: Any) -> np.ndarray:
         """The networks' version of each sample, in the units and shape of ``X``, float32.
 
-        Raises NotSupported where the method has none.
+        With ``scaling="contrast"`` it has the sample's own brightness and contrast. Raises NotSupported where the
+        method has none.
         """
-        return self.map_samples(lambda x: self.input_.to_user(self.reconstruct_batch(x)), X).astype(np.float32)
+        check_is_fitted(self, "nets_")
+        x = self.input_.check(X, type(self).__name__)
+        redrawn = self._map(lambda x: self.input_.to_user(self.reconstruct_batch(x)), x)
+        return self.input_.scaling.lent(redrawn, x).astype(np.float32)
 
     @offered("encode")
     def encode(self, X: Any) -> np.ndarray:
@@ -344,7 +348,8 @@ class Detector(Fitted, Thresholds, Estimator):
     def sample(self, n: int = 1, random_state: int | None = None) -> np.ndarray:
         """``n`` generated samples in the units and shape of the training data, float32.
 
-        Raises NotSupported where the method has no generator.
+        With ``scaling="contrast"`` all have the brightness and contrast that are usual in training. Raises NotSupported
+        where the method has no generator.
         """
         check_is_fitted(self, "nets_")
         seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])

@@ -25,7 +25,7 @@ from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
 from ..seeds import isolated_rng
 from .input import InputSpec
-from .scaling import Scaling
+from .scaling import Contrast, Scaling
 from .scoring import frozen
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
@@ -62,13 +62,14 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     value: Any = None
 
 
-class InputEntry(msgspec.Struct, forbid_unknown_fields=True):
+class InputEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The input, beside the tensors of its scaling."""
 
     sample_shape: tuple[int, ...]
     shape: tuple[int, ...]
     clip: float | None
     names: list[str] | None
+    contrast: Contrast | None = None  #: where the scaling has it; no file before 0.2 does
 
 
 class Header(msgspec.Struct):
@@ -116,7 +117,7 @@ def save(detector: Saved, path: str | Path) -> None:
         settings,
         state,
         files.versions(),
-        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names),
+        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names, spec.scaling.contrast),
         scores=_probe_scores(detector),
     )
     try:
@@ -196,7 +197,7 @@ def _input(header: Header, tensors: dict[str, Tensor]) -> InputSpec:
     if header.input is not None:
         found = header.input
         names = None if found.names is None else tuple(found.names)
-        return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip), names)
+        return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip, found.contrast), names)
     old = header.state
     strings = old["feature_names_in_"].strings if "feature_names_in_" in old else None
     return InputSpec(
@@ -249,7 +250,9 @@ def _signature(tensor: Tensor | None) -> str:
 def _probe_scores(detector: Saved) -> list[float | None]:
     """Scores of the mean training sample, one beside it and one far away; None where a score is not finite."""
     mean = torch.as_tensor(np.asarray(detector.mean_), dtype=torch.float32)
-    x = detector.input_.to_user(torch.stack([mean, mean + 0.5, mean + _FAR]))
+    # where contrast is taken out, what is added to all pixels alike would be
+    away = torch.linspace(-1, 1, mean.numel()).reshape(mean.shape) if detector.input_.scaling.contrast else 1.0
+    x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean + _FAR * away]))
     x = detector.input_.to_network(x).to(detector.device_)
     assert len(x) == _PROBES
     with frozen(detector.nets_), torch.enable_grad(), isolated_rng(0, detector.device_):
