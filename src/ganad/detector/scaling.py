@@ -15,7 +15,7 @@ from ..errors import InputError
 CLIP = 1000.0
 #: Of the contrast that is usual in training: an image with less keeps what it lacks, or noise would fill a blank one.
 _FLOOR = 0.1
-#: Of the training images, the share without a pixel outside [-1, 1] after "contrast": an odd one must not set the range.
+#: Of training images, the share without a pixel outside [-1, 1] after "contrast": an odd one must not set the range.
 _WITHIN = 0.99
 _TOGETHER = 64  # images
 
