@@ -31,6 +31,7 @@ from .input import InputSpec, as_array
 from .parts import offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
+from .trust import Trust
 
 if TYPE_CHECKING:
 
@@ -77,7 +78,7 @@ class Fit:
 
 @dataclass_transform(kw_only_default=True)
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Detector(Fitted, Thresholds, Estimator):
+class Detector(Fitted, Thresholds, Trust, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.
 
     Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
@@ -223,6 +224,7 @@ class Detector(Fitted, Thresholds, Estimator):
         hold_out: the share of ``X`` to train nothing on, but to ``calibrate`` on in the end, at ``false_alarm_rate``:
         0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
 
+        Warns with ``UntrustedFit`` where ``self_test_``, on held-out samples if there are any, finds a reason.
         Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
         """
         self.check_settings()
@@ -245,7 +247,10 @@ class Detector(Fitted, Thresholds, Estimator):
         with Bar(owner, enabled=self.verbose > 0) as bar:
             self._learn(x, spec, device, Fit(seed, bar, keeper, on_epoch))
         self._look_at(x, seed)
-        return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+        if held_back is not None:
+            self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+        self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
+        return self
 
     # where fit's keywords go is not for scikit-learn's metadata routing to say
     __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(

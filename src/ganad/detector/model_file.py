@@ -24,6 +24,7 @@ from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
 from ..seeds import isolated_rng
+from ..selftest import SelfTest
 from .input import InputSpec
 from .scaling import Contrast, Scaling
 from .scoring import frozen
@@ -59,6 +60,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     array: str | None = None  #: "numpy" or "torch"; the values are a tensor of the file
     strings: list[str] | None = None
     tuple_: list[Any] | None = msgspec.field(default=None, name="tuple")
+    self_test: SelfTest | None = None
     value: Any = None
 
 
@@ -138,6 +140,8 @@ def _entry(value: Any) -> Entry:
         return Entry(strings=[str(v) for v in value.ravel()])
     if isinstance(value, np.ndarray | Tensor):
         return Entry(array="numpy" if isinstance(value, np.ndarray) else "torch")
+    if isinstance(value, SelfTest):
+        return Entry(self_test=value)
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
 
 
@@ -232,6 +236,8 @@ def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tens
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:
         return np.array(entry.strings, dtype=object)
+    if entry.self_test is not None:
+        return entry.self_test
     value = tuple(entry.tuple_) if entry.tuple_ is not None else entry.value
     if isinstance(value, float) and math.isnan(value):
         raise ModelFileError(f"{path}: {name!r:.80} is not a number; use another copy")
