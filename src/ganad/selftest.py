@@ -31,7 +31,7 @@ _VARIETY = 0.01
 _ONLY_DISTANCE = 0.995
 #: AUROC under which the samples made of real parts count as taken for normal. Real ones that vary more than their
 #: mixtures do, in size or in ink, have .4 with good detectors as well.
-_UPSIDE_DOWN = 0.35
+_UPSIDE_DOWN = 0.3
 #: Share of held-out normal samples above the threshold, from which on it needs calibration.
 _FLAGGED = 0.2
 #: Samples of which nothing is said: with fewer, chance decides.
