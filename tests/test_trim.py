@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ganad
-from ganad import GMM, AutoEncoder, NearestNeighbor, PCAResidual, Trivial
+from ganad import GMM, AutoEncoder, NearestNeighbor, PCAResidual
 from ganad.changes import upgraded
 from ganad.detector.fitting import calmest
 from ganad.training import Run
@@ -34,10 +34,18 @@ def test_it_is_a_fit_on_the_rest():
     assert np.array_equal(small(GMM, trim=0.0).fit(x).anomaly_score(x), scores)
 
 
-def test_the_threshold_no_longer_lies_among_the_anomalies():
+def test_contamination_is_still_a_share_of_all_training_samples():
     x, odd = unclean(), anomalous("table")[20:]
-    found = [(small(cls, trim=trim).fit(x).predict(odd) == -1).mean() for cls in (Trivial,) for trim in (0, 0.05)]
-    assert found[0] < 0.5 < found[1]
+    for trim in (0, 0.1):
+        model = small(GMM, trim=trim, contamination=0.05).fit(x)
+        assert 0.03 < (model.predict(x) == -1).mean() <= 0.05
+    assert (model.predict(odd) == -1).all()
+
+
+def test_anomalies_among_the_training_samples_hide_less():
+    x, odd = unclean(), anomalous("table")[20:]
+    there, cut = (small(NearestNeighbor, trim=trim).fit(x).anomaly_score(odd) for trim in (0, 0.1))
+    assert cut.mean() > 1.2 * there.mean()
 
 
 def test_held_out_samples_are_not_trimmed():

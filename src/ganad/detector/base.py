@@ -208,8 +208,8 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
 
         With the setting ``trim`` it fits twice, the second time without the most anomalous share of the samples, and
-        ``history_`` holds both. Samples held out are not trimmed: the false-alarm rate is promised for the mix as it
-        comes, with whatever anomalies are in it.
+        ``history_`` holds both. The threshold is set on all of them, so ``contamination`` keeps its meaning. Samples
+        held out are not trimmed: the false-alarm rate is promised for the mix as it comes, anomalies included.
 
         Warns with ``UntrustedFit`` where ``self_test_``, on held-out samples if there are any, finds a reason.
         Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
@@ -235,10 +235,10 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
             fit = Fit(seed, bar, keeper, on_epoch)
             self._learn(x, spec, device, fit)
             if self.trim:
-                x = x[calmest(self._map(self.score_batch, x), self.trim)]
+                rest = x[calmest(self._map(self.score_batch, x), self.trim)]
                 fit.again(self.history_)
                 self._forget()
-                self._learn(x, InputSpec.of(x, names, self.scaling, self.image_size, owner), device, fit)
+                self._learn(rest, InputSpec.of(rest, names, self.scaling, self.image_size, owner), device, fit)
         self._look_at(x, seed)
         if held_back is not None:
             self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
