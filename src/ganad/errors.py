@@ -12,7 +12,8 @@ KeyboardInterrupt
 └── Interrupted           the user stopped a fit
 
 UserWarning
-└── OtherVersion          a model file of another minor version
+├── OtherVersion          a model file of another minor version
+└── UntrustedFit          a fit whose model should not be believed
 """
 
 from __future__ import annotations
@@ -61,3 +62,7 @@ class Interrupted(KeyboardInterrupt):
 
 class OtherVersion(UserWarning):
     """A model file was written by another minor version of ganad."""
+
+
+class UntrustedFit(UserWarning):
+    """A fit found a reason not to trust its model; the message says which and what to try. See ``ganad.selftest``."""

@@ -55,7 +55,7 @@ def report(
         codes=_codes(detector, x),
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
-        facts={**(facts or {}), **{name: versions()[name] for name in ("ganad", "torch")}},
+        facts={**(facts or {}), **_doubts(detector), **{name: versions()[name] for name in ("ganad", "torch")}},
         settings=detector.get_params(),
         history=detector.history_,
         unreadable=samples.unreadable if isinstance(samples, Samples) else (),
@@ -103,6 +103,11 @@ def _codes(detector: Detector, x: Any) -> page.Codes | None:
         return None
     mixture = getattr(detector, "mixture_", None)
     return page.Codes(codes, None if mixture is None else mixture.predict(codes))
+
+
+def _doubts(detector: Detector) -> dict[str, object]:
+    """What the fit's self-test found; a model file from before 0.2 has none."""
+    return {"self-test": str(detector.self_test_)} if hasattr(detector, "self_test_") else {}
 
 
 def _names(samples: Any) -> list[str] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import registry, settings
-from ..errors import InputError
+from ..errors import InputError, UntrustedFit
 from .options import (
     Anomalies,
     Classes,
@@ -174,14 +175,16 @@ def _fit_and_save(
         for watch in watchers:
             watch(detector)
 
-    detector.fit(
-        samples.x,
-        checkpoint=checkpoint,
-        resume=resume,
-        on_epoch=on_epoch,
-        hold_out=share,
-        false_alarm_rate=false_alarm_rate,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
+        detector.fit(
+            samples.x,
+            checkpoint=checkpoint,
+            resume=resume,
+            on_epoch=on_epoch,
+            hold_out=share,
+            false_alarm_rate=false_alarm_rate,
+        )
     log(detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
     detector.save(output)
@@ -192,6 +195,8 @@ def _fit_and_save(
     if false_alarm_rate is not None:
         rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
+    trusted = detector.self_test_.trusted
+    typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
 

@@ -20,10 +20,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..selftest import SelfTest
 from ..shown import shown
 
 _FORM = re.compile(r"(torch\.)?(\w+)(?:\[(.*)\])?(\?)?")
 _PLAIN: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "list": (list,), "dict": (dict,)}
+_PLAIN |= {"SelfTest": (SelfTest,)}
 _LARGEST = 1e30  # no fit leaves larger numbers, and products of them are infinite
 _LARGEST_DOUBLE = 1e300
 
@@ -90,7 +92,8 @@ def finite(value: np.ndarray | Tensor) -> bool:
 def _check_plain(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, _PLAIN[form.kind]) or isinstance(value, bool):
         raise InputError(f"{name!r} is {shown(value)}, not of the kind {form.kind}")
-    if form.kind == "float" and isinstance(value, int | float) and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
+    is_number = isinstance(value, int | float)
+    if form.kind == "float" and is_number and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
         raise InputError(f"{name!r} is {shown(value)}, not a number that a fit leaves")
 
 

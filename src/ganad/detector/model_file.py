@@ -24,10 +24,11 @@ from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
 from ..seeds import isolated_rng
+from ..selftest import SelfTest
 from ..shown import shown
 from . import learnt
 from .input import InputSpec
-from .scaling import Scaling
+from .scaling import Contrast, Scaling
 from .scoring import frozen
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
@@ -62,16 +63,18 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     array: str | None = None  #: "numpy" or "torch"; the values are a tensor of the file
     strings: list[str] | None = None
     tuple_: list[Any] | None = msgspec.field(default=None, name="tuple")
+    self_test: SelfTest | None = None
     value: Any = None
 
 
-class InputEntry(msgspec.Struct, forbid_unknown_fields=True):
+class InputEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The input, beside the tensors of its scaling."""
 
     sample_shape: tuple[int, ...]
     shape: tuple[int, ...]
     clip: float | None
     names: list[str] | None
+    contrast: Contrast | None = None  #: where the scaling has it; no file before 0.2 does
 
 
 class Header(msgspec.Struct):
@@ -123,7 +126,7 @@ def save(detector: Saved, path: str | Path) -> None:
         settings,
         state,
         files.versions(),
-        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names),
+        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names, spec.scaling.contrast),
         scores=_probe_scores(detector),
     )
     try:
@@ -144,6 +147,8 @@ def _entry(value: Any) -> Entry:
         return Entry(strings=[str(v) for v in value.ravel()])
     if isinstance(value, np.ndarray | Tensor):
         return Entry(array="numpy" if isinstance(value, np.ndarray) else "torch")
+    if isinstance(value, SelfTest):
+        return Entry(self_test=value)
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
 
 
@@ -205,7 +210,7 @@ def _input(header: Header, tensors: dict[str, Tensor]) -> InputSpec:
     shift, scale = tensors["scaling/shift"].numpy(), tensors["scaling/scale"].numpy()
     found = header.input or _old_input(header)
     names = None if found.names is None else tuple(found.names)
-    return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip), names)
+    return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip, found.contrast), names)
 
 
 def _old_input(header: Header) -> InputEntry:
@@ -246,6 +251,8 @@ def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tens
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:
         return np.array(entry.strings, dtype=object)
+    if entry.self_test is not None:
+        return entry.self_test
     value = tuple(entry.tuple_) if entry.tuple_ is not None else entry.value
     if isinstance(value, float) and math.isnan(value):
         raise ModelFileError(f"{path}: {shown(name)} is not a number; use another copy")
@@ -264,7 +271,9 @@ def _signature(tensor: Tensor | None) -> str:
 def _probe_scores(detector: Saved) -> list[float | None]:
     """Scores of the mean training sample, one beside it and one far away; None where a score is not finite."""
     mean = torch.as_tensor(np.asarray(detector.mean_), dtype=torch.float32)
-    x = detector.input_.to_user(torch.stack([mean, mean + 0.5, mean + _FAR]))
+    # where contrast is taken out, what is added to all pixels alike would be
+    away = torch.linspace(-1, 1, mean.numel()).reshape(mean.shape) if detector.input_.scaling.contrast else 1.0
+    x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean + _FAR * away]))
     x = detector.input_.to_network(x).to(detector.device_)
     assert len(x) == _PROBES
     with frozen(detector.nets_), torch.enable_grad(), isolated_rng(0, detector.device_):

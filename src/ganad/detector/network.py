@@ -136,7 +136,7 @@ class NetworkDetector(Detector):
         data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
         early_stopping = early_stopping and fit.held_out is not None
         return Run(
-            name=step.__name__.removesuffix("_step"),
+            name=fit.stage + step.__name__.removesuffix("_step"),
             step=step,
             stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
             nets=self.nets_,

@@ -44,7 +44,7 @@ and fence nothing across it. What remains: columns with a few values far out (wo
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -136,7 +136,7 @@ class FenceGAN(GenerativeDetector):
         """Scale the generator's last layer until each column spreads ``start`` times as wide as the data's."""
         rows = x.batch(torch.linspace(0, len(x) - 1, min(len(x), 10_000)).long())
         drawn = self.sample_batch(2000)
-        *_, last = self.nets_.generator.children()
+        last: Any = list(self.nets_.generator.children())[-1]
         factor = self.start * rows.std(0, correction=0) / drawn.std(0).clamp_min(1e-6)
         last.weight.mul_(factor[:, None])
         last.bias.copy_((last.bias - drawn.mean(0)) * factor + rows.mean(0))

@@ -68,7 +68,7 @@ class OCAN(GenerativeDetector):
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     discriminator_lr: float = 2e-4  #: step size of the discriminators
     discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: SGD in the code
-    scaling: Literal["auto", "minmax", "standard", "none"] = "minmax"  #: of the input
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
 
     LEAST_EPOCHS = (5, 50)
     CHANGES = (Change("0.2", added=dict(reach=1.0)),)
