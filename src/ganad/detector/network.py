@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import devices
+from ..changes import Change
 from ..errors import InputError
 from ..seeds import isolated_rng
 from ..settings import Bound, Count, Positive, Share
@@ -35,6 +36,7 @@ class NetworkDetector(Detector):
     validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
     precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
 
+    CHANGES = (Change("0.2", added=dict(updates=1000)),)  # files of 0.1 say their epochs, so it means nothing there
     #: Step size of Adam where ``lr`` is None, for a table and for images.
     STEP_SIZES: ClassVar[tuple[float, float]] = (1e-3, 2e-4)
     #: Fewest passes where ``epochs`` is None, over a table and over images: large data are seen whole, several times.

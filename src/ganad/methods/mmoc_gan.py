@@ -23,7 +23,8 @@ Differs from the paper:
 
 The generator ends in a tanh. With data scaled to fill its cube it cannot draw a row outside the data's own box, and
 what lies out there comes out as normal: .01 on a development table whose anomalies have large values, .99 with
-``reach=2``. So the data take the middle of the cube, half its side; the presets have ``reach=1``.
+``reach=2``. So the data take the middle of the cube, half its side; the presets have ``reach=1``. A table of 1,555
+columns stays below one half (.45), and what follows is a likely reason.
 
 On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
 little of a space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits

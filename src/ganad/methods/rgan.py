@@ -10,8 +10,8 @@ generator's target is what makes a discriminator a detector. GAN: I. Goodfellow 
 This is Fence GAN with alpha = 1, beta = 0, gamma = 1 and no pretraining, and it is built as just that, so that a
 comparison of the two isolates the generator's loss. At the optimum D is 1/2 wherever the generator has learnt the
 data, and anything elsewhere: AUROC below one half is a legitimate outcome, and what small tables gave as long as the
-generator began inside the data. It begins outside them now, as Fence GAN's, and the defaults stop it on its way in:
-what is good there is the way and not the end. It passes through good detectors and does
+generator began inside the data. It begins outside them now, as Fence GAN's does, and the defaults stop after few
+steps; whether it stays good for longer was not measured on tables. It passes through good detectors and does
 not stay one: on KDD99 (50,000 rows, eight epochs) some epoch has .99 on each of three seeds, the last .86, .77, .19.
 
 The presets "wiki" and "credit-card" are the baseline of the OCAN paper (``network="ocan"``; its vectors come from an
