@@ -26,6 +26,7 @@ from ..seeds import isolated_rng, seed_from
 from ..settings import Bound, Count
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
+from .fit import Fit
 from .fitted import Fitted
 from .input import InputSpec, as_array
 from .parts import offered
@@ -63,18 +64,6 @@ PARTS = {
 }
 
 
-@dataclasses.dataclass
-class Fit:
-    """What belongs to one call of ``fit`` and is forgotten after it."""
-
-    seed: int
-    bar: Bar
-    checkpoint: Checkpoint | None = None
-    on_epoch: Callable[[Any], object] | None = None
-    held_out: TrainingSet | None = None
-    runs: int = 0
-
-
 @dataclass_transform(kw_only_default=True)
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class Detector(Fitted, Thresholds, Estimator):
@@ -100,6 +89,8 @@ class Detector(Fitted, Thresholds, Estimator):
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
+    #: What stands between the user's samples and the networks.
+    INPUT: ClassVar[type[InputSpec]] = InputSpec
     #: What versions have changed about the settings, so that older model files and rows are understood.
     CHANGES: ClassVar[tuple[Change, ...]] = (
         Change(
@@ -236,7 +227,7 @@ class Detector(Fitted, Thresholds, Estimator):
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
             )
-        spec = InputSpec.of(x, names, self.scaling, self.image_size, owner)
+        spec = self._spec(x, names)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
@@ -251,6 +242,14 @@ class Detector(Fitted, Thresholds, Estimator):
     __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
         "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
     )
+
+    def fit_part(self, x: np.ndarray, names: tuple[str, ...] | None, device: torch.device, fit: Fit) -> None:
+        """Fit to samples ``(n, ...)`` that were checked, as a part of the fit of another detector."""
+        self._learn(x, self._spec(x, names), device, fit)
+        self._look_at(x, fit.seed)
+
+    def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
+        return self.INPUT.of(x, names, self.scaling, self.image_size, type(self).__name__)
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""
