@@ -7,8 +7,6 @@ from typing import cast
 
 from . import files, registry
 from .detector import Detector, model_file
-from .errors import ModelFileError
-from .shown import shown
 
 
 def load(path: str | Path, device: str = "auto") -> Detector:
@@ -20,10 +18,4 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     """
     tensors, raw = files.read(path, "model")
     header = model_file.Header.read(raw, path)
-    cls = registry.find(header.class_)
-    if cls is None:
-        raise ModelFileError(
-            f"{path}: a model of class {shown(repr(header.class_))}, which is not known here; install its package, or "
-            f"import the module that defines it (--plugin MODULE)"
-        )
-    return cast(Detector, model_file.unpack(cast("type[model_file.Saved]", cls), path, tensors, header, device))
+    return cast(Detector, model_file.unpack(path, tensors, header, registry.find, device))

@@ -69,6 +69,11 @@ class Setting:
     default: Any
     comment: str
 
+    @property
+    def is_object(self) -> bool:
+        """Whether no text says its value: a detector, a network."""
+        return set(self.kind.split(" or ")) == {"none"}
+
 
 def describe(cls: type) -> list[Setting]:
     """The settings of a dataclass, its own before those of its bases, each with the ``#:`` comment beside it."""

@@ -6,7 +6,7 @@ import functools
 import inspect
 import itertools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,10 +48,10 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     name = next(reversed(values_of("--method", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get(name or DEFAULT)
+    cls = registry.get((name or DEFAULT).partition(":")[0])
     signature = inspect.signature(fit, eval_str=True)
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
-    extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own]
+    extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
     known = own | {option for setting in extra for option in (f"--{setting.option}", f"--no-{setting.option}")}
     for token in arguments:
         option = token.partition("=")[0]
@@ -202,12 +202,37 @@ def _fit_and_save(
 
 
 def make_detector(method: str, preset: str | None, options: dict[str, str]) -> Detector:
-    """A detector with the preset's settings and those given as text."""
-    cls = registry.get(method)
-    chosen = settings.parse(cls, options)
+    """A detector with the preset's settings and those given as text.
+
+    method: a name, or "ensemble:igmm-gan,nearest-neighbor" for a detector that is made of others. Settings of those
+    have their names before a dot: ``{"igmm-gan.epochs": "5"}``.
+    """
+    kind, colon, inner = method.partition(":")
+    cls = registry.get(kind)
+    chosen = settings.parse(cls, {k: v for k, v in options.items() if "." not in k})
+    theirs = {k: v for k, v in options.items() if "." in k}
+    if colon:
+        chosen |= _made_of(cls, split(inner), theirs)
+    elif theirs:
+        raise InputError(f"--set {next(iter(theirs))}: {method} is not made of other methods that have settings")
     detector = cls.preset(preset, **chosen) if preset else cls(**chosen)
     detector.check_settings()
     return detector
+
+
+def _made_of(cls: type[Detector], names: Iterable[str], options: dict[str, str]) -> dict[str, Any]:
+    """The setting that holds the detectors ``names``, with their settings as text."""
+    from ..ensemble import Combined
+
+    if not issubclass(cls, Combined):
+        raise InputError(f"{registry.name_of(cls)} is not made of other methods; ensemble:A,B is")
+    own: dict[str, dict[str, str]] = {name: {} for name in names}
+    for option, text in options.items():
+        member, _, setting = option.partition(".")
+        if member not in own:
+            raise InputError(f"--set {option}={text}: {member} is not one of {', '.join(own)}")
+        own[member][setting] = text
+    return cls.made_of([make_detector(name, None, own[name]) for name in names])
 
 
 def _named(text: str) -> tuple[str, str]:

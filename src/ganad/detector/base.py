@@ -78,6 +78,8 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     }
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
+    #: What stands between the user's samples and the networks.
+    INPUT: ClassVar[type[InputSpec]] = InputSpec
     #: What versions have changed about the settings, so that older model files and rows are understood.
     CHANGES: ClassVar[tuple[Change, ...]] = (
         Change(
@@ -224,21 +226,14 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
             )
-        spec = InputSpec.of(x, names, self.scaling, self.image_size, owner)
+        spec = self._spec(x, names)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
         keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
         seed = self._seed(mark)
         with Bar(owner, enabled=self.verbose > 0) as bar:
-            fit = Fit(seed, bar, keeper, on_epoch)
-            self._learn(x, spec, device, fit)
-            if self.trim:
-                rest = x[calmest(self._map(self.score_batch, x), self.trim)]
-                fit.again(self.history_)
-                self._forget()
-                self._learn(rest, InputSpec.of(rest, names, self.scaling, self.image_size, owner), device, fit)
-        self._look_at(x, seed)
+            self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
         if held_back is not None:
             self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
         self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
@@ -248,6 +243,23 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
         "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
     )
+
+    def fit_part(self, x: np.ndarray, names: tuple[str, ...] | None, device: torch.device, fit: Fit) -> None:
+        """Fit to samples ``(n, ...)`` that were checked, as a part of the fit of another detector."""
+        self._learn_all(x, self._spec(x, names), device, fit)
+
+    def _learn_all(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
+        """Learn, a second time without the samples that ``trim`` drops, and look at what came of it."""
+        self._learn(x, spec, device, fit)
+        if self.trim:
+            rest = x[calmest(self._map(self.score_batch, x), self.trim)]
+            fit.again(self.history_)
+            self._forget()
+            self._learn(rest, self._spec(rest, spec.names), device, fit)
+        self._look_at(x, fit.seed)
+
+    def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
+        return self.INPUT.of(x, names, self.scaling, self.image_size, type(self).__name__)
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""

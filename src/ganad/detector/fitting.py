@@ -28,6 +28,10 @@ class Fit:
     stage: str = ""  #: before the names of this fit's stages
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  #: what came before
 
+    def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
+        """The fit of one detector that another is made of: its runs go on in the same checkpoint."""
+        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs)
+
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""
         self.stage, self.history, self.held_out = "trimmed ", history, None

@@ -92,8 +92,8 @@ def finite(value: np.ndarray | Tensor) -> bool:
 def _check_plain(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, _PLAIN[form.kind]) or isinstance(value, bool):
         raise InputError(f"{name!r} is {shown(value)}, not of the kind {form.kind}")
-    is_number = isinstance(value, int | float)
-    if form.kind == "float" and is_number and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
+    number: Any = value
+    if form.kind == "float" and not (number == -math.inf or abs(number) <= _LARGEST_DOUBLE):
         raise InputError(f"{name!r} is {shown(value)}, not a number that a fit leaves")
 
 

@@ -3,6 +3,9 @@
 A file is not trusted for being whole: whoever can write one can make its hashes right. So the header is read into
 types, settings meet the same checks as a user's, fitted attributes may not take the place of methods, networks are
 compared by name, shape and type before they are used, and the model must give the scores that the file says it gives.
+
+A detector that is made of others (``members_``) packs them as whole models of their own, each with its header and the
+scores that it vouches for. A setting that is a detector is its class and its settings.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import msgspec
 import numpy as np
@@ -32,7 +37,7 @@ from .scaling import Contrast, Scaling
 from .scoring import frozen
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
-_NOT_STATE = {"nets_", "input_", "device_"}
+_NOT_STATE = {"nets_", "input_", "device_", "members_"}
 #: What format 1 kept of the input, one attribute each.
 _OLD_INPUT = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_")
 _PROBES = 3  # samples whose scores a file vouches for
@@ -44,6 +49,7 @@ class Saved(Protocol):
 
     NO_FORWARD_PASS: ClassVar[str]
     TRANSIENT: ClassVar[tuple[str, ...]]
+    INPUT: ClassVar[type[InputSpec]]
     nets_: Players
     input_: InputSpec
     device_: torch.device
@@ -88,6 +94,7 @@ class Header(msgspec.Struct):
     clip: float | None = None  #: of format 1, whose input stands in ``state``
     scores: list[float | None] | None = None  #: of the probes; absent in format 1
     format: str = "1"
+    members: list[Header] = []  #: of the detectors that this one is made of; their tensors are "members/0/..."
 
     @classmethod
     def read(cls, header: dict[str, Any], path: str | Path) -> Self:
@@ -103,8 +110,19 @@ class Header(msgspec.Struct):
 
 def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
-    spec = detector.input_
-    tensors = {f"nets/{k}": v for k, v in detector.nets_.state_dict().items()}
+    tensors, header = _packed(detector)
+    try:
+        plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
+        files.write(path, "model", tensors, plain)
+    except TypeError as error:  # a setting or fitted attribute that JSON cannot hold
+        raise InputError(f"{type(detector).__name__} cannot be saved: {error}") from error
+
+
+def _packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
+    spec, members = detector.input_, _members(detector)
+    theirs = tuple(f"{i}." for i in range(len(members)))  # weights that the members pack themselves
+    weights = detector.nets_.state_dict()
+    tensors = {f"nets/{k}": v for k, v in weights.items() if not k.startswith(theirs)}
     tensors |= {
         "scaling/shift": torch.as_tensor(spec.scaling.shift),
         "scaling/scale": torch.as_tensor(spec.scaling.scale),
@@ -116,24 +134,44 @@ def save(detector: Saved, path: str | Path) -> None:
         state[name] = _entry(value)
         if state[name].array:
             tensors[f"state/{name}"] = torch.as_tensor(value)
-    settings = detector.get_params(deep=False)
-    if isinstance(settings["random_state"], np.random.RandomState):
-        settings["random_state"] = None
-    cls = type(detector)
     names = None if spec.names is None else list(spec.names)
     header = Header(
-        f"{cls.__module__}:{cls.__qualname__}",
-        settings,
+        _target(detector),
+        _own_settings(detector),
         state,
         files.versions(),
         InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names, spec.scaling.contrast),
         scores=_probe_scores(detector),
     )
-    try:
-        plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
-        files.write(path, "model", tensors, plain)
-    except TypeError as error:  # a setting or fitted attribute that JSON cannot hold
-        raise InputError(f"{cls.__name__} cannot be saved: {error}") from error
+    for i, member in enumerate(members):
+        own, described = _packed(member)
+        tensors |= {f"members/{i}/{k}": v for k, v in own.items()}
+        header.members.append(described)
+    return tensors, header
+
+
+def _members(detector: Saved) -> list[Saved]:
+    return list(getattr(detector, "members_", ()))
+
+
+def _target(detector: Any) -> str:
+    return f"{type(detector).__module__}:{type(detector).__qualname__}"
+
+
+def _own_settings(detector: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = detector.get_params(deep=False)
+    if isinstance(settings["random_state"], np.random.RandomState):
+        settings["random_state"] = None
+    return {name: _setting(value) for name, value in settings.items()}
+
+
+def _setting(value: Any) -> Any:
+    """A setting, a detector among them as its class and its settings."""
+    if isinstance(value, list | tuple):
+        return list(map(_setting, value))
+    if hasattr(value, "check_settings"):
+        return {"class": _target(value), "settings": _own_settings(value)}
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -152,26 +190,93 @@ def _entry(value: Any) -> Entry:
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
 
 
-def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], header: Header, device: str) -> Saved:
-    """The detector of class ``cls`` in the file ``path``; ModelFileError where the file contradicts itself."""
+@dataclass(frozen=True)
+class _Source:
+    """Where a model is read from, and how."""
+
+    path: str | Path
+    find: Callable[[str], type | None]  #: the class of "module:Class", if it is known here
+    device: str
+    written_by: str  #: version of ganad
+
+    def detector_class(self, target: str) -> type[Saved]:
+        cls = self.find(target)
+        if cls is None:
+            raise ModelFileError(
+                f"{self.path}: a model of class {shown(repr(target))}, which is not known here; install its package or "
+                f"import the module that defines it (--plugin MODULE)"
+            )
+        return cast("type[Saved]", cls)
+
+    def made(self, cls: type[Saved], settings: dict[str, Any]) -> Saved:
+        """A detector that is not fitted; its settings meet the same checks as a user's."""
+        known = upgraded(cls, {k: self._value(v) for k, v in settings.items()}, self.written_by)
+        missing = sorted({f.name for f in dataclasses.fields(cast(Any, cls))} - known.keys())
+        if missing:
+            raise ModelFileError(f"{self.path}: the setting {missing[0]!r} is missing; use another copy")
+        try:
+            detector = cls(**known)
+            detector.check_settings()
+        except (TypeError, InputError) as error:
+            reason = shown(str(error), 150)
+            raise ModelFileError(
+                f"{self.path}: its settings are not those of this {cls.__name__} ({reason})"
+            ) from error
+        return detector
+
+    def _value(self, value: Any) -> Any:
+        """A setting as it was before JSON: a tuple for a list, a detector for its class and settings."""
+        if isinstance(value, list):
+            return tuple(map(self._value, value))
+        if isinstance(value, dict) and value.keys() == {"class", "settings"}:
+            try:
+                found = msgspec.convert(value, _Made)
+            except msgspec.ValidationError as error:
+                raise ModelFileError(
+                    f"{self.path}: a setting is not a detector's ({shown(str(error), 150)})"
+                ) from error
+            return self.made(self.detector_class(found.class_), found.settings)
+        return value
+
+
+class _Made(msgspec.Struct):
+    """A detector as a setting."""
+
+    class_: str = msgspec.field(name="class")
+    settings: dict[str, Any]
+
+
+def unpack(
+    path: str | Path, tensors: dict[str, Tensor], header: Header, find: Callable[[str], type | None], device: str
+) -> Saved:
+    """The detector in the file ``path``; ModelFileError where the file contradicts itself.
+
+    find: the class of "module:Class", or None where it is not known.
+    """
     where = choose_device(device)
-    settings = _settings(cls, path, header, device)
-    try:
-        detector = cls(**settings)
-        detector.check_settings()
-    except (TypeError, InputError) as error:
-        reason = shown(str(error), 150)
-        raise ModelFileError(f"{path}: its settings are not those of this {cls.__name__} ({reason})") from error
+    source = _Source(path, find, device, header.versions.get("ganad", "0"))
+    _compare_versions(source)
+    detector = _unpacked(source, tensors, header)
+    _place(detector, where)
+    return detector
+
+
+def _unpacked(source: _Source, tensors: dict[str, Tensor], header: Header) -> Saved:
+    cls, path = source.detector_class(header.class_), source.path
+    detector = source.made(cls, header.settings | {"device": source.device})
     state = {k: _restored(path, k, entry, tensors) for k, entry in header.state.items() if k not in _OLD_INPUT}
     for name in state:
         if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE or hasattr(cls, name):
             raise ModelFileError(f"{path}: {shown(repr(name))} is not an attribute that a {cls.__name__} learns")
     try:
-        spec = _input(header, tensors)
+        spec = _input(cls.INPUT, header, tensors)
         spec.check_itself(detector.image_size)
         learnt.check(detector, state, spec.shape)
         detector.__dict__.update(state)
         detector.input_, detector.device_ = spec, torch.device("cpu")
+        if header.members:
+            parts = [(_part(tensors, f"members/{i}/"), member) for i, member in enumerate(header.members)]
+            detector.__dict__["members_"] = [_unpacked(source, own, member) for own, member in parts]
         nets = _networks(detector, path, spec, tensors)
         detector.__dict__.update(state)  # build may have drawn some of these anew
         detector.nets_ = nets
@@ -184,33 +289,36 @@ def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], heade
         raise ModelFileError(
             f"{path}: what it holds does not fit together ({shown(reason, 150)}); use another copy"
         ) from error
-    detector.device_ = where
-    detector.nets_ = detector.nets_.placed(where, channels_last=spec.is_image).eval()
     return detector
 
 
-def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[str, Any]:
-    written_by = header.versions.get("ganad", "0")
-    if written_by.split(".")[:2] != files.__version__.split(".")[:2]:
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _place(detector: Saved, where: torch.device) -> None:
+    """Move a detector, and those that it is made of, to a device."""
+    for member in _members(detector):
+        _place(member, where)
+    detector.device_ = where
+    detector.nets_ = detector.nets_.placed(where, channels_last=detector.input_.is_image).eval()
+
+
+def _compare_versions(source: _Source) -> None:
+    if source.written_by.split(".")[:2] != files.__version__.split(".")[:2]:
         warnings.warn(
-            f"{path} was written by ganad {shown(repr(written_by), 20)}, this is {files.__version__}; it should score "
-            f"alike, and docs/compatibility.md says what is promised",
+            f"{source.path} was written by ganad {shown(repr(source.written_by), 20)}, this is {files.__version__}; it "
+            f"should score alike, and docs/compatibility.md says what is promised",
             OtherVersion,
             stacklevel=4,
         )
-    saved = {k: tuple(v) if isinstance(v, list) else v for k, v in header.settings.items()}
-    settings = upgraded(cls, saved, written_by)
-    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())
-    if missing:
-        raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
-    return settings | {"device": device}
 
 
-def _input(header: Header, tensors: dict[str, Tensor]) -> InputSpec:
+def _input(kind: type[InputSpec], header: Header, tensors: dict[str, Tensor]) -> InputSpec:
     shift, scale = tensors["scaling/shift"].numpy(), tensors["scaling/scale"].numpy()
     found = header.input or _old_input(header)
     names = None if found.names is None else tuple(found.names)
-    return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip, found.contrast), names)
+    return kind(found.sample_shape, found.shape, Scaling(shift, scale, found.clip, found.contrast), names)
 
 
 def _old_input(header: Header) -> InputEntry:
@@ -229,7 +337,9 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
     # On the meta device nothing is allocated: a file cannot make us build networks larger than itself.
     with torch.device("meta"):
         nets = Players(detector.build(spec.shape))
-    weights = {k.removeprefix("nets/"): v for k, v in tensors.items() if k.startswith("nets/")}
+    weights = _part(tensors, "nets/")
+    for i, member in enumerate(_members(detector)):  # compared already
+        weights |= {f"{i}.{k}": v for k, v in member.nets_.state_dict().items()}
     expected = nets.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
         want, have = _signature(expected.get(name)), _signature(weights.get(name))
