@@ -93,6 +93,12 @@ class Header(msgspec.Struct):
 
 def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
+    tensors, header = packed(detector)
+    write(path, type(detector).__name__, tensors, header)
+
+
+def packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
+    """A fitted detector as the tensors and the header of a file."""
     spec = detector.input_
     tensors = {f"nets/{k}": v for k, v in detector.nets_.state_dict().items()}
     tensors |= {
@@ -119,11 +125,16 @@ def save(detector: Saved, path: str | Path) -> None:
         InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names),
         scores=_probe_scores(detector),
     )
+    return tensors, header
+
+
+def write(path: str | Path, owner: str, tensors: dict[str, Tensor], header: msgspec.Struct) -> None:
+    """Write what ``packed`` gave. Raises InputError for a setting or fitted attribute that JSON cannot hold."""
     try:
         plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
         files.write(path, "model", tensors, plain)
-    except TypeError as error:  # a setting or fitted attribute that JSON cannot hold
-        raise InputError(f"{cls.__name__} cannot be saved: {error}") from error
+    except TypeError as error:
+        raise InputError(f"{owner} cannot be saved: {error}") from error
 
 
 def _plain(value: Any) -> Any:
