@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -106,7 +106,7 @@ def _regions(detector: Regions, photos: _Photos, scores: np.ndarray) -> page.Ima
     """The photos; those that the page shows with the scores of their regions, above the photo's median."""
     shown = page.shown(scores, detector.threshold_)
     maps = detector.maps(taken(photos.photos, shown))
-    return page.Images(photos, heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)})
+    return page.Images(cast(Any, photos), heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)})
 
 
 def _images(detector: Detector, pixels: Any, scores: np.ndarray) -> page.Images:

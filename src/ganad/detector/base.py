@@ -75,7 +75,7 @@ class Fit:
     runs: int = 0
 
 
-@dataclass_transform(kw_only_default=True)
+@dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class Detector(Fitted, Thresholds, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.

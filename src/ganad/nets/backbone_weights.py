@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -81,7 +82,9 @@ def _state(path: Path) -> dict[str, Tensor]:
         if path.suffix.lower() == ".safetensors":
             state = safetensors.torch.load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pickles in another protocol
+                state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file of any kind can be handed in, and its readers raise what they like
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "weights_only" in text.lower() or "unsupported" in text.lower():

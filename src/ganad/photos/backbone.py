@@ -117,7 +117,7 @@ class Backbone:
 
     def _prepared(self, photo: np.ndarray, device: torch.device) -> Tensor:
         """A photo as ``(1, 3, H, W)`` from 0 to 1, at the size that the network sees."""
-        pixels = torch.from_numpy(np.ascontiguousarray(photo)).to(device)
+        pixels = torch.from_numpy(np.array(photo)).to(device)  # a copy: pixels of Pillow's are read-only
         pixels = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
         x = pixels.float() / 255
         if x.shape[2:] != self._size(photo.shape):
