@@ -29,6 +29,7 @@ from .options import (
     reports_errors,
     split,
 )
+from .photos import BackboneOption, MaxRegions, PoolOption, TilesOption, of_photos
 
 if TYPE_CHECKING:
     from ..data import Samples
@@ -115,6 +116,10 @@ def fit(
     impute: Impute = False,
     size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
     mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
+    tiles: TilesOption = None,
+    backbone: BackboneOption = None,
+    pool: PoolOption = None,
+    max_regions: MaxRegions = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
@@ -127,13 +132,14 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    detector = make_detector(method, preset, given)
+    detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
-    samples = read(data, data_dir, split="train", label=label, drop=split(drop), impute=impute, size=size, mode=mode)
+    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, own_size=bool(tiles or backbone))
+    samples = read(data, data_dir, split="train", **how)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)
@@ -169,7 +175,8 @@ def _fit_and_save(
     log = MetricsFile(metrics)
     watchers: list[Callable[[Detector], None]] = [log]
     if log_dir is not None:
-        watchers.append(TensorBoard(log_dir / output.stem, samples.x[rows[:SHOWN]]))
+        shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
+        watchers.append(TensorBoard(log_dir / output.stem, shown))
 
     def on_epoch(detector: Detector) -> None:
         for watch in watchers:

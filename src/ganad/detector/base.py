@@ -42,7 +42,7 @@ _Chunk = Annotated[int, Bound(0, 65_536, open_low=True)]
 _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
 
 
-@dataclass_transform(kw_only_default=True)
+@dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
 class Detector(Fitted, Thresholds, Trust, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.

@@ -110,15 +110,12 @@ class Header(msgspec.Struct):
 
 def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
-    tensors, header = _packed(detector)
-    try:
-        plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
-        files.write(path, "model", tensors, plain)
-    except TypeError as error:  # a setting or fitted attribute that JSON cannot hold
-        raise InputError(f"{type(detector).__name__} cannot be saved: {error}") from error
+    tensors, header = packed(detector)
+    write(path, type(detector).__name__, tensors, header)
 
 
-def _packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
+def packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
+    """A fitted detector as the tensors and the header of a file."""
     spec, members = detector.input_, _members(detector)
     theirs = tuple(f"{i}." for i in range(len(members)))  # weights that the members pack themselves
     weights = detector.nets_.state_dict()
@@ -144,10 +141,19 @@ def _packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
         scores=_probe_scores(detector),
     )
     for i, member in enumerate(members):
-        own, described = _packed(member)
+        own, described = packed(member)
         tensors |= {f"members/{i}/{k}": v for k, v in own.items()}
         header.members.append(described)
     return tensors, header
+
+
+def write(path: str | Path, owner: str, tensors: dict[str, Tensor], header: msgspec.Struct) -> None:
+    """Write what ``packed`` gave. Raises InputError for a setting or fitted attribute that JSON cannot hold."""
+    try:
+        plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
+        files.write(path, "model", tensors, plain)
+    except TypeError as error:
+        raise InputError(f"{owner} cannot be saved: {error}") from error
 
 
 def _members(detector: Saved) -> list[Saved]:
