@@ -13,10 +13,11 @@ _PAGE_CLUSTER = 64 * 1024  # what Linux maps around one page fault
 
 def is_on_disk(x: np.ndarray) -> bool:
     """Whether ``x`` is a view of a ``numpy.memmap``, however deep."""
-    while x is not None:
-        if isinstance(x, np.memmap | mmap.mmap):
+    at: object = x
+    while at is not None:
+        if isinstance(at, np.memmap | mmap.mmap):
             return True
-        x = getattr(x, "base", None)  # type: ignore[assignment]
+        at = getattr(at, "base", None)
     return False
 
 
@@ -35,14 +36,15 @@ def chunks(x: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
 
 def release(x: np.ndarray) -> None:
     """Give mapped pages of a memmap back: they stay in the system's cache but leave our resident size."""
-    while x is not None:
-        mapping = getattr(x, "_mmap", None) if isinstance(x, np.memmap) else x
+    at: object = x
+    while at is not None:
+        mapping = getattr(at, "_mmap", None) if isinstance(at, np.memmap) else at
         if isinstance(mapping, mmap.mmap):
             # copy-on-write maps hold the caller's own changes, which MADV_DONTNEED would drop
-            if hasattr(mapping, "madvise") and getattr(x, "mode", "r") != "c":
+            if hasattr(mapping, "madvise") and getattr(at, "mode", "r") != "c":
                 mapping.madvise(mmap.MADV_DONTNEED)
             return
-        x = getattr(x, "base", None)  # type: ignore[assignment]
+        at = getattr(at, "base", None)
 
 
 class DiskRows:

@@ -50,7 +50,7 @@ assert_type(detector.p_values(x), NDArray[Any])
 assert_type(detector.sample(4, random_state=0), NDArray[Any])
 assert_type(detector.explain(x), NDArray[Any])
 assert_type(detector.threshold_, float)
-assert_type(detector.epochs, int)
+assert_type(detector.verbose, int)
 assert_type(detector.set_params(epochs=2), FenceGAN)
 detector.anything  # error: attr-defined, reportAttributeAccessIssue, reportUnknownMemberType
 ganad.FenceGAN().anything  # error: attr-defined, reportAttributeAccessIssue, reportUnknownMemberType

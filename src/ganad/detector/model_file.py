@@ -316,7 +316,7 @@ def _compare_versions(source: _Source) -> None:
             f"{source.path} was written by ganad {shown(repr(source.written_by), 20)}, this is {files.__version__}; it "
             f"should score alike, and docs/compatibility.md says what is promised",
             OtherVersion,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

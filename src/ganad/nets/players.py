@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     class Network(nn.Module):
         """A network as a method sees it: it makes one tensor; its parts have the types that its own class gives them.
 
-        One of several networks holds them by name. One that makes several tensors is called as an ``nn.Module``.
+        One made of others holds them by name or place. One that makes several tensors is called as an ``nn.Module``.
         """
 
         def __call__(self, *inputs: Tensor) -> Tensor: ...
         def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, name: str) -> Network: ...
+        def __getitem__(self, name: str | int) -> Network: ...
 
 else:
     Network = nn.Module

@@ -64,7 +64,7 @@ def _from_tar(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path) as archive:
             members = [m for m in archive.getmembers() if m.isfile() and "_batch" in m.name]
-            return {Path(m.name).name: archive.extractfile(m).read() for m in members}  # type: ignore[union-attr]
+            return {Path(m.name).name: file.read() for m in members if (file := archive.extractfile(m))}
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: not the CIFAR-10 archive or damaged ({reason}); download it again") from error
