@@ -96,6 +96,13 @@ def model(place):
     return place.folder / "zero.safetensors"
 
 
+@pytest.fixture(scope="module")
+def mine(place):
+    command = ["fit", "rows.csv", "--method", "redraws", "--epochs", "1", "-o", "mine.safetensors"]
+    place.ganad("--plugin", "mine", *command)
+    return place.folder / "mine.safetensors"
+
+
 def test_both_packages_come_from_their_wheels(place):
     done = place.run("python", "-c", "import ganad, ganad_wgan; print(ganad.__file__, ganad_wgan.__file__, sep='\\n')")
     assert [Path(line).is_relative_to(place.site) for line in done.stdout.splitlines()] == [True, True], done.stderr
@@ -137,12 +144,10 @@ def test_the_example_keeps_the_whole_contract(place):
     assert done.returncode == 0, done.stdout
 
 
-def test_a_module_in_the_current_folder_serves_as_a_plugin(place):
-    fit = ["fit", "rows.csv", "--method", "redraws", "--epochs", "1", "-o", "mine.safetensors"]
-    assert "no method 'redraws'" in place.refused(*fit)
-    place.ganad("--plugin", "mine", *fit)
-    assert "--plugin MODULE" in place.refused("score", "mine.safetensors", "rows.csv", "-o", "scores.csv")
-    assert len(place.scores("mine.safetensors", "rows.csv", env={"GANAD_PLUGINS": "mine"})) == 50
+def test_a_module_in_the_current_folder_serves_as_a_plugin(place, mine):
+    assert "no method 'redraws'" in place.refused("fit", "rows.csv", "--method", "redraws", "-o", "x.safetensors")
+    assert "--plugin MODULE" in place.refused("score", mine, "rows.csv", "-o", "scores.csv")
+    assert len(place.scores(mine, "rows.csv", env={"GANAD_PLUGINS": "mine"})) == 50
     assert "redraws " in place.ganad("--plugin", "mine", "methods")
     assert "defines no detector" in place.refused("--plugin", "json", "methods")
     assert "cannot be imported" in place.refused("--plugin", "nowhere", "methods")
@@ -160,10 +165,9 @@ def test_a_name_that_two_packages_claim_is_refused(place, tmp_path):
     assert "two detectors are called 'wgan'" in place.refused("--plugin", "impostor", "methods")
 
 
-def test_a_class_of_the_same_name_from_another_module_never_takes_its_place(place, model):
-    """With the example's entry point gone the only WGAN that is known is the impostor's, and it is not used."""
-    code = "import sys, impostor; from importlib import metadata; metadata.entry_points = lambda **group: []; "
-    code += "import ganad; ganad.load(sys.argv[1])"
-    done = place.run("python", "-c", code, model)
-    assert done.returncode == 1
-    assert "a model of class 'ganad_wgan:WGAN', which is not known here" in done.stderr.splitlines()[-1]
+def test_a_class_of_the_same_name_from_another_module_never_takes_its_place(place, mine, tmp_path):
+    (tmp_path / "theirs.py").write_text(textwrap.dedent(MINE))
+    command = ["ganad", "--plugin", "theirs", "score", mine, place.folder / "rows.csv", "-o", "scores.csv"]
+    done = place.run(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a model of class 'mine:Redraws', which is not known here" in done.stderr
