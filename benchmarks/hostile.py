@@ -9,9 +9,11 @@ nothing is refused for that reason alone. A child process with a limit on memory
 child that dies or takes too long is replaced. The table counts what came of it; ``--list`` names the copies behind a
 count.
 
-The outcome to aim for is "refused": an InputError of one sentence. "other scores" is a change that nobody is told of.
-It cannot always be refused: a checksum is not a signature, and a weight or a setting that is itself allowed looks
-honest. Two more columns count messages that would send control characters to a terminal, and long ones.
+Each file is altered in the format of ganad 0.1, whose files vouch for no scores, and in the present one. The outcome to
+aim for is "refused": an InputError of one sentence. "other scores" is a change that nobody is told of. Where the change
+is one that a fit could have left (another weight of ordinary size, another threshold) the file is an honest one of
+"another model", because a checksum is not a signature. Two more columns count messages that would send control
+characters to a terminal, and long ones.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ OUTCOMES = (
     "process died",
     "hang",
     "same scores",
+    "another model",
     "other scores",
     "scores not finite",
 )
@@ -158,21 +161,27 @@ class Child:
             self.process = None
 
 
-def model_files(names: list[str], every: int, seconds: float, wanted: str) -> dict[str, Counter[str]]:
+def model_files(names: list[str], every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[str]]:
     """Counts of outcomes by the kind of alteration; copies of the ``wanted`` outcome are printed."""
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as errors:
         child = Child(errors)
         try:
-            for name in names:
-                one_base(read_base(name), every, child, Path(folder), seconds, wanted, counts)
+            for name, now in itertools.product(names, (False, True)):
+                one_base(read_base(name, now), every, child, Path(folder), seconds, wanted, counts)
         finally:
             child.end()
     return counts
 
 
 def one_base(
-    base: Base, every: int, child: Child, folder: Path, seconds: float, wanted: str, counts: dict[str, Counter[str]]
+    base: Base,
+    every: int,
+    child: Child,
+    folder: Path,
+    seconds: float,
+    wanted: list[str],
+    counts: dict[str, Counter[str]],
 ) -> None:
     """Judge the copies of one file, after the file itself, which must pass."""
     np.save(folder / "x.npy", base.x)
@@ -182,13 +191,15 @@ def one_base(
     outcome, message, *_ = child.ask(question, 60)
     if outcome != "same scores":
         sys.exit(f"{base.name} itself: {outcome} {message!r}")
-    for family, what, data in itertools.islice(copies(base), 0, None, every):
+    for family, what, data, possible in itertools.islice(copies(base), 0, None, every):
         path.write_bytes(data)
         outcome, message, control, length = child.ask(question, seconds)
+        if possible and outcome == "other scores":
+            outcome = "another model"
         flags = [outcome, *(m for m, true in zip(MESSAGES, (control, length > LONG)) if true)]
         counts.setdefault(family, Counter()).update([*flags, "copies"])
-        if wanted in flags:
-            print(f"{outcome}  {base.name}  {family}: {what}  {ascii(message)[:200]}")
+        if set(wanted) & set(flags):
+            print(f"{outcome}  {base.name} {base.format}  {family}: {what}  {len(message)} {ascii(message)[:200]}")
     print(f"{base.name}: done", file=sys.stderr, flush=True)
 
 
@@ -206,7 +217,8 @@ def main() -> None:
     add = parser.add_argument
     add("--bases", nargs="+", default=BASES, choices=BASES, metavar="FILE", help="golden files to alter")
     add("--every", type=int, default=7, metavar="N", help="take every N-th copy; 1 takes all, in about an hour")
-    add("--list", default="", choices=(*OUTCOMES, *MESSAGES), metavar="OUTCOME", help="print the copies behind it")
+    outcomes = (*OUTCOMES, *MESSAGES)
+    add("--list", nargs="+", default=[], choices=outcomes, metavar="OUTCOME", help="print the copies behind it")
     add("--seconds", type=float, default=10, help="after which a file counts as a hang")
     add("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

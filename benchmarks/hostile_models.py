@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+import ganad
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "0.1"
 #: The golden files that are altered: state of every type, images, mixtures, trees, a generator of another method.
@@ -37,6 +41,7 @@ class Base:
     x: np.ndarray
     scores: list[float]
     threshold: float | None
+    format: str = "1"  #: 1, whose files vouch for no scores, or the present one
 
     @property
     def unaltered(self) -> bytes:
@@ -50,17 +55,24 @@ class Copy(NamedTuple):
     family: str
     what: str
     data: bytes
+    possible: bool = False  #: a fit could have left it, and nothing in the file says otherwise
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
-def read_base(name: str) -> Base:
-    """One of the golden files, in parts that can be altered."""
-    data = (GOLDEN / f"{name}.safetensors").read_bytes()
+def read_base(name: str, now: bool = False) -> Base:
+    """One of the golden files, in parts that can be altered; ``now``: as this version writes it again."""
+    path = GOLDEN / f"{name}.safetensors"
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ganad.errors.OtherVersion)
+        if now:
+            path = Path(folder) / "again.safetensors"
+            ganad.load(GOLDEN / f"{name}.safetensors", device="cpu").save(path)
+        data = path.read_bytes()
     end = 8 + int.from_bytes(data[:8], "little")
     entries = json.loads(data[8:end])
-    header = json.loads(entries.pop("__metadata__")["ganad"])
+    metadata = entries.pop("__metadata__")
     tensors = {}
     for key, entry in entries.items():
         start, stop = entry["data_offsets"]
@@ -68,16 +80,17 @@ def read_base(name: str) -> Base:
     golden = json.loads((GOLDEN / "scores.json").read_text("utf-8"))
     said = golden["models"][f"{name}.safetensors"]
     x = np.array(golden["inputs"][said["inputs"]], np.uint8 if name.endswith("images") else np.float32)
-    return Base(name, header, tensors, x, said["scores"], said["threshold"])
+    header, form = json.loads(metadata["ganad"]), metadata["ganad_format"]
+    return Base(name, header, tensors, x, said["scores"], said["threshold"], form)
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def pack(tensors: dict[str, Raw], text: str, metadata: dict[str, str | None] | None = None) -> bytes:
+def pack(tensors: dict[str, Raw], text: str, form: str, metadata: dict[str, str | None] | None = None) -> bytes:
     """A safetensors file with right checksums of the header; ``None`` leaves a field of the metadata out."""
-    fields = {"ganad": text, "ganad_format": "1", "ganad_sha256": sha256(text.encode("utf-8", "surrogatepass"))}
+    fields = {"ganad": text, "ganad_format": form, "ganad_sha256": sha256(text.encode("utf-8", "surrogatepass"))}
     fields |= metadata or {}  # type: ignore[arg-type]
     entries: dict[str, Any] = {"__metadata__": {k: v for k, v in fields.items() if v is not None}}
     at = 0
@@ -93,7 +106,7 @@ def with_header(base: Base, change: dict[str, Any], tensors: dict[str, Raw] | No
     """The file with other top-level keys in its header, or other tensors, and the checksums made right."""
     kept = base.tensors if tensors is None else tensors
     header = base.header | {"sha256": {k: sha256(raw.data) for k, raw in kept.items()}} | change
-    return pack(kept, json.dumps({k: v for k, v in header.items() if v is not Missing}))
+    return pack(kept, json.dumps({k: v for k, v in header.items() if v is not Missing}), base.format)
 
 
 class Missing:
@@ -160,12 +173,12 @@ def texts() -> Iterator[tuple[str, str]]:
 def headers(base: Base) -> Iterator[Copy]:
     """The header as a whole, and inside a header that is right elsewhere."""
     for what, text in texts():
-        yield Copy("header", what, pack(base.tensors, text))
+        yield Copy("header", what, pack(base.tensors, text, base.format))
     deep = "[" * 10_000 + "]" * 10_000
     for key in ("settings", "state", "clip", "versions", "extra"):
         for what, value in (("10,000 deep", deep), ("5,000 digits", "9" * 5_000)):
             text = json.dumps(base.header | {key: "PLACE"}).replace('"PLACE"', value)
-            yield Copy("header", f"{key}: {what}", pack(base.tensors, text))
+            yield Copy("header", f"{key}: {what}", pack(base.tensors, text, base.format))
 
 
 def keys(base: Base) -> Iterator[Copy]:
@@ -174,7 +187,7 @@ def keys(base: Base) -> Iterator[Copy]:
         yield Copy("missing key", key, with_header(base, {key: Missing}))
         for value in UNLIKE:
             yield Copy("key of another type", f"{key}={short(value)}", with_header(base, {key: value}))
-    for part in ("settings", "state"):
+    for part in ("settings", "state", *(["input"] if "input" in base.header else [])):
         inner = base.header[part]
         for key in inner:
             rest = {k: v for k, v in inner.items() if k != key}
@@ -182,8 +195,26 @@ def keys(base: Base) -> Iterator[Copy]:
         for key in ("extra", "", "__class__", "self", ESCAPE, "x" * 10_000):
             yield Copy("added key", f"{part}.{short(key)}", with_header(base, {part: inner | {key: 5}}))
     for name in ("Detector", "OnFeatures", "VAE", "KDE", "os.system", "../x", ESCAPE, "ganad.VAE", "x" * 10_000):
-        if name != base.header["class"]:
+        if name not in (base.header["class"], base.header["class"].rpartition(":")[2]):
             yield Copy("another class", short(name), with_header(base, {"class": name}))
+
+
+def inputs(base: Base) -> Iterator[Copy]:
+    """What the present format says of the input, and the scores it vouches for."""
+    now = base.header.get("input", {})
+    for key in now:
+        for value in UNLIKE:
+            if value != now[key]:
+                yield Copy("input", f"{key}={short(value)}", with_header(base, {"input": now | {key: value}}))
+    scores = base.header.get("scores", [])
+    for i in range(len(scores)):
+        for value in UNLIKE:
+            if value != scores[i]:
+                others = [*scores[:i], value, *scores[i + 1 :]]
+                yield Copy("vouched scores", f"{i}: {short(value)}", with_header(base, {"scores": others}))
+    for others in (scores[:-1], [*scores, 0.0], scores[::-1] if scores[::-1] != scores else []):
+        if scores:
+            yield Copy("vouched scores", f"{len(others)} of them", with_header(base, {"scores": others}))
 
 
 def settings(base: Base) -> Iterator[Copy]:
@@ -193,10 +224,12 @@ def settings(base: Base) -> Iterator[Copy]:
         for value in UNLIKE:
             if value != now[key]:
                 copy = with_header(base, {"settings": now | {key: value}})
-                yield Copy("setting of another type", f"{key}={short(value)}", copy)
+                possible = base.format == "1" and is_like(value, now[key])
+                yield Copy("setting of another type", f"{key}={short(value)}", copy, possible)
     for key, values in WILD.items():
         for value in values if key in now else ():
-            yield Copy("wild setting", f"{key}={short(value)}", with_header(base, {"settings": now | {key: value}}))
+            copy = with_header(base, {"settings": now | {key: value}})
+            yield Copy("wild setting", f"{key}={short(value)}", copy, base.format == "1" and is_like(value, now[key]))
 
 
 def state(base: Base) -> Iterator[Copy]:
@@ -209,11 +242,14 @@ def state(base: Base) -> Iterator[Copy]:
             for way in ("value", "tuple", "strings", "array"):
                 if {way: value} != entry:
                     copy = with_header(base, {"state": now | {key: {way: value}}})
-                    yield Copy("state of another type", f"{key}: {way}={short(value)}", copy)
+                    like = way == "value" and is_like(value, entry.get("value"))
+                    possible = like and (base.format == "1" or key == "offset_")
+                    yield Copy("state of another type", f"{key}: {way}={short(value)}", copy, possible)
     for key in RESERVED:
         for value in (5, None, "x", [], {"class": "VAE", "settings": {}}):
             copy = with_header(base, {"state": now | {key: {"value": value}}})
-            yield Copy("state named like the program", f"{key}={short(value)}", copy)
+            possible = key == "offset_" and value == 5
+            yield Copy("state named like the program", f"{key}={short(value)}", copy, possible)
 
 
 def arrays(base: Base) -> Iterator[Copy]:
@@ -222,13 +258,29 @@ def arrays(base: Base) -> Iterator[Copy]:
     for key in [k for k in base.tensors if not k.startswith("nets/")] + weights:
         family = "weights" if key.startswith("nets/") else "array"
         for what, raw in other_tensors(base.tensors[key]):
-            yield Copy(family, f"{key}: {what}", with_header(base, {}, base.tensors | {key: raw}))
+            possible = base.format == "1" and is_possible(key, what)
+            yield Copy(family, f"{key}: {what}", with_header(base, {}, base.tensors | {key: raw}), possible)
         rest = {k: v for k, v in base.tensors.items() if k != key}
         yield Copy(family, f"{key}: missing", with_header(base, {}, rest))
         yield Copy(family, f"{key}: renamed", with_header(base, {}, rest | {key + ESCAPE: base.tensors[key]}))
     for name in ("nets/extra", "extra", "state/score_batch", "", "nets/", ESCAPE, "x" * 10_000, "scaling/clip"):
         extra = Raw("F32", [1], b"\0\0\0\0")
         yield Copy("added tensor", short(name), with_header(base, {}, base.tensors | {name: extra}))
+
+
+def is_like(value: Any, known: Any) -> bool:
+    """Whether a number or a truth value is of the kind of a known one and of an ordinary size."""
+    if isinstance(value, bool) or isinstance(known, bool):
+        return isinstance(value, bool) and isinstance(known, bool)
+    kinds = (int, float) if isinstance(known, float) else int
+    return isinstance(known, int | float) and isinstance(value, kinds) and abs(value) < 2**63
+
+
+def is_possible(key: str, what: str) -> bool:
+    """Whether a fit may leave such numbers: nothing or zeros, and in a scaling whatever is finite and positive."""
+    if what in ("first value 0", "all values 0"):
+        return key != "scaling/scale"
+    return (key == "scaling/shift" and "1e+38" in what) or (key == "scaling/scale" and what.endswith("value 1e+38"))
 
 
 _TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
@@ -273,9 +325,9 @@ def formats(base: Base) -> Iterator[Copy]:
     """The fields around the header, and the container itself."""
     text = json.dumps(base.header)
     for field in ("ganad_format", "ganad_sha256", "ganad"):
-        for value in (None, "", "2", "1.0", " 1", "1\n", "-1", ESCAPE, "\u202e1", "9" * 10_000, "../x"):
-            yield Copy("format field", f"{field}={short(value)}", pack(base.tensors, text, {field: value}))
-    good = pack(base.tensors, text)
+        for value in (None, "", "3", "2", "1", "1.0", " 1", "1\n", "-1", ESCAPE, "\u202e1", "9" * 10_000, "../x"):
+            yield Copy("format field", f"{field}={short(value)}", pack(base.tensors, text, base.format, {field: value}))
+    good = pack(base.tensors, text, base.format)
     head = int.from_bytes(good[:8], "little")
     for size in (0, 1, 7, head - 1, head + 1, len(good), 2**31, 2**63, 2**64 - 1):
         yield Copy("container", f"header of {size} bytes", size.to_bytes(8, "little") + good[8:])
@@ -301,7 +353,7 @@ def formats(base: Base) -> Iterator[Copy]:
 
 def copies(base: Base) -> Iterator[Copy]:
     """Every altered copy of a file."""
-    for make in (headers, keys, settings, state, arrays, formats):
+    for make in (headers, keys, inputs, settings, state, arrays, formats):
         yield from make(base)
 
 

@@ -8,7 +8,7 @@ import ganad
 from ganad.losses import per_sample
 
 
-class Linear(ganad.Detector):
+class Linear(ganad.NetworkDetector):
     """A linear autoencoder: what a method has to write."""
 
     latent_dim: int = 5  #: size of the code

@@ -15,7 +15,7 @@ from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 from typer.testing import CliRunner
 
-from ganad import InputError, bench, methods, metrics, protocols, registry
+from ganad import DETECTORS, VAE, AutoEncoder, InputError, PCAResidual, Trivial, bench, metrics, protocols, registry
 from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
 from ganad.bench.cells import caption, cells, measures
 from ganad.bench.lines import collect
@@ -24,7 +24,7 @@ from ganad.bench.ranking import ranking, so_far, verdict
 from ganad.bench.rows import asked, current, key, make, mend, parameters, read
 from ganad.bench.trial import measured
 from ganad.changes import Change
-from ganad.cli.main import app
+from ganad.cli.main import build_app
 from ganad.data.sets import kddcup99
 from ganad.protocols import PROTOCOLS
 
@@ -127,7 +127,7 @@ def test_the_peak_is_that_of_the_trial():
     assert peak_mb() < high - 200
 
 
-class Peeking(methods.Trivial):
+class Peeking(Trivial):
     """Its score is relative to the batch, as with batch norm in training mode."""
 
     def score_batch(self, x):
@@ -135,7 +135,7 @@ class Peeking(methods.Trivial):
         return distance - distance.mean()
 
 
-class Picking(methods.AutoEncoder):
+class Picking(AutoEncoder):
     """Ends with the weights of the epoch that is best on test labels, if it finds any."""
 
     def fit(self, X, y=None, *, on_epoch=None, **options):
@@ -192,7 +192,7 @@ def test_a_detector_that_picks_its_epoch_by_test_labels_finds_none(monkeypatch):
 def test_a_detector_is_given_the_training_samples_and_nothing_else(monkeypatch):
     given = []
 
-    class Noting(methods.Trivial):
+    class Noting(Trivial):
         def fit(self, X, y=None, **options):
             given.append((X, y))
             return super().fit(X, y, **options)
@@ -226,7 +226,7 @@ def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as m:
-        m.setattr(methods.Trivial, "train", broken)
+        m.setattr(Trivial, "train", broken)
         (row,) = run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke")
     assert row["error"] == "RuntimeError: out of luck"
     options = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
@@ -258,8 +258,8 @@ def test_wrong_names_are_refused(tmp_path):
 
 
 def test_the_device_reaches_the_detector_and_the_row(tmp_path, monkeypatch):
-    seen, train = [], methods.Trivial.train
-    monkeypatch.setattr(methods.Trivial, "train", lambda self, x: (seen.append(self.device), train(self, x)))
+    seen, train = [], Trivial.train
+    monkeypatch.setattr(Trivial, "train", lambda self, x: (seen.append(self.device), train(self, x)))
     (row,) = run("digits", tmp_path, labels=["random"], classes=["0"], seeds=1, budget="smoke", device="cpu")
     assert seen == ["cpu"] == [row["device"]]
 
@@ -318,8 +318,8 @@ def test_only_rows_of_the_present_settings_count(budget):
 
 
 def test_a_row_counts_in_whatever_words_its_parameters_were_asked_for(tmp_path):
-    spelled = Recipe("PCA", "PCAResidual", settings=dict(methods.PCAResidual.PRESETS["kddcup99"]))
-    short = Recipe("PCA", registry.name_of(methods.PCAResidual), preset="kddcup99")
+    spelled = Recipe("PCA", "PCAResidual", settings=dict(PCAResidual.PRESETS["kddcup99"]))
+    short = Recipe("PCA", registry.name_of(PCAResidual), preset="kddcup99")
     other = Recipe("PCA", "PCAResidual", preset="kddcup99", settings=dict(n_components=7))
     suites = [Suite("twice", "digits-lo", (recipe,)) for recipe in (spelled, short, other)]
     (row,) = run(suites[0], tmp_path, classes=["0"], seeds=1, budget="smoke")
@@ -337,11 +337,11 @@ def test_a_later_version_can_translate_the_parameters_of_earlier_rows(monkeypatc
     row = row_of("VAE", "0", 0, 0.9, parameters=then, versions=dict(ganad="0.0.1"))
     assert current(suite, [row]) == []
 
-    monkeypatch.setattr(methods.VAE, "CHANGES", (Change("0.1", renamed=dict(code="latent_dim")),), raising=False)
+    monkeypatch.setattr(VAE, "CHANGES", (Change("0.1", renamed=dict(code="latent_dim")),), raising=False)
     assert current(suite, [row]) == [row]
 
 
-@pytest.mark.parametrize("detector", methods.DETECTORS)
+@pytest.mark.parametrize("detector", DETECTORS)
 def test_a_recipe_may_name_a_detector_as_the_command_line_does(detector):
     assert registry.get(detector.__name__) is registry.get(registry.name_of(detector)) is detector
     with pytest.raises(InputError, match="no method 'fence'"):
@@ -371,7 +371,7 @@ def pictures(folder, n_normal=60, n_odd=10):
 
 
 def ganad(*arguments):
-    result = CliRunner().invoke(app, [*arguments, "--budget", "smoke"])
+    result = CliRunner().invoke(build_app([]), [*arguments, "--budget", "smoke"])
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -426,7 +426,7 @@ def test_the_first_rows_of_own_data_rank_something(tmp_path):
 
 def refused(*arguments):
     """The one line with which ``ganad bench`` refuses."""
-    result = CliRunner().invoke(app, ["bench", *map(str, arguments)])
+    result = CliRunner().invoke(build_app([]), ["bench", *map(str, arguments)])
     assert result.exit_code == 2 and result.output.startswith("ganad: ") and result.output.count("\n") == 1
     return result.output
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .detector import Detector as Detector
     from .detector import GenerativeDetector as GenerativeDetector
     from .detector import NetworkDetector as NetworkDetector
+    from .ensemble import Ensemble as Ensemble
     from .errors import InputError as InputError
     from .errors import NotSupported as NotSupported
     from .loading import load as load
@@ -70,6 +71,7 @@ __all__ = [
     "BidirectionalDetector",
     "DeepSVDD",
     "Detector",
+    "Ensemble",
     "FAnoGAN",
     "FenceGAN",
     "GANomaly",
@@ -95,6 +97,7 @@ if not TYPE_CHECKING:
         "Detector": "detector",
         "GenerativeDetector": "detector",
         "NetworkDetector": "detector",
+        "Ensemble": "ensemble",
         "InputError": "errors",
         "NotSupported": "errors",
         "load": "loading",

@@ -25,6 +25,9 @@ def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tup
 
     The same n and share give the same rows. Raises InputError unless 0 < share < 1 and either part gets a sample, and
     where so few are held out that no threshold keeps ``false_alarm_rate``.
+
+    >>> hold_out(10, 0.2)
+    (array([0, 1, 2, 3, 5, 7, 8, 9]), array([4, 6]))
     """
     if not 0 < share < 1:
         raise InputError(f"hold_out={share} must lie between 0 and 1; it is the share of samples to calibrate on")
@@ -46,13 +49,20 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
 
     scores: ``(n,)``; calibration: ``(m,)`` scores of held-out normal samples; higher is more anomalous in both. For a
     normal sample, P(p <= a) <= a for every a, over the draw of calibration set and sample.
+
+    >>> p_values(np.array([0.5, 3.5, 9.0]), calibration=np.arange(9.0))
+    array([0.9, 0.6, 0.1])
     """
     ranks = np.searchsorted(np.sort(calibration), scores, side="left")
     return (1 + len(calibration) - ranks) / (len(calibration) + 1)
 
 
 def least_samples(false_alarm_rate: float) -> int:
-    """The fewest calibration samples with which a threshold can keep this rate; InputError unless it is in (0, 1)."""
+    """The fewest calibration samples with which a threshold can keep this rate; InputError unless it is in (0, 1).
+
+    >>> least_samples(0.01)
+    99
+    """
     if not 0 < false_alarm_rate < 1:
         raise InputError(
             f"false_alarm_rate={false_alarm_rate} must lie between 0 and 1; it is the share of normal samples that "
@@ -91,6 +101,9 @@ def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     p: conformal p-values of one batch with one calibration set, which are positively dependent as the procedure
     needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns where even a single clear anomaly in
     the batch could not be flagged, because no p-value can be below 1 / (n_calibration + 1).
+
+    >>> select(np.array([0.001, 0.4, 0.002]), fdr=0.1, n_calibration=999)
+    array([ True, False,  True])
     """
     if not 0 < fdr < 1:
         raise InputError(f"fdr={fdr} must lie between 0 and 1; it is the share of false discoveries that is allowed")
@@ -102,4 +115,5 @@ def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
             SmallCalibrationSet,
             stacklevel=3,
         )
-    return false_discovery_control(p) <= fdr
+    flagged: np.ndarray = false_discovery_control(p) <= fdr
+    return flagged

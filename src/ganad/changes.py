@@ -22,6 +22,14 @@ def upgraded(cls: type, settings: Mapping[str, Any], written_by: str) -> dict[st
     """``settings`` that version ``written_by`` of ganad stored for ``cls``, in today's names.
 
     A setting that did not exist then takes the value that acts as that version did, which need not be today's default.
+
+    >>> @dataclass
+    ... class Net:
+    ...     false_alarm_rate: float = 0.01
+    ...     warm_up: int = 5
+    ...     CHANGES = (Change("0.2", added={"warm_up": 0}, renamed={"alpha": "false_alarm_rate"}),)
+    >>> upgraded(Net, {"alpha": 0.05}, written_by="0.1.3")
+    {'false_alarm_rate': 0.05, 'warm_up': 0}
     """
     known = {f.name for f in dataclasses.fields(cls)}
     found = dict(settings)

@@ -32,7 +32,7 @@ def choose_device(name: str = "auto") -> torch.device:
 def has_fast_bf16(device_type: str) -> bool:
     """Whether matrix products in bfloat16 run on hardware made for them."""
     if device_type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device_type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

@@ -12,18 +12,33 @@ KeyboardInterrupt
 └── Interrupted           the user stopped a fit
 
 UserWarning
-└── OtherVersion          a model file of another minor version
+├── OtherVersion          a model file of another minor version
+└── UntrustedFit          a fit whose model should not be believed
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from .shown import shown
+
 
 class InputError(ValueError):
-    """Data or a setting that cannot be used; nothing was changed."""
+    """Data or a setting that cannot be used; nothing was changed.
+
+    A message may quote a file or a name that somebody else chose, so it is one line without control characters.
+    """
+
+    LONGEST: ClassVar[int] = 2000  #: characters of a message; more are cut from its middle
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shown(message, self.LONGEST))
 
 
 class ModelFileError(InputError):
     """A model or checkpoint file that is cut short, altered, of another format or of another model."""
+
+    LONGEST: ClassVar[int] = 320
 
 
 class NotSupported(InputError, AttributeError):
@@ -47,3 +62,7 @@ class Interrupted(KeyboardInterrupt):
 
 class OtherVersion(UserWarning):
     """A model file was written by another minor version of ganad."""
+
+
+class UntrustedFit(UserWarning):
+    """A fit found a reason not to trust its model; the message says which and what to try. See ``ganad.selftest``."""

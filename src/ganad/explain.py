@@ -42,6 +42,9 @@ def ranked(parts: np.ndarray, columns: Sequence[str]) -> list[list[tuple[str, fl
 
     parts: ``(n, d)`` of ``Detector.explain``, with d ``columns``. Those that a text column became, ``name=value``,
     count as one, ``name``, by their sum. Columns that lower the score, or leave it alone, are not listed.
+
+    >>> ranked(np.array([[0.5, -1.0, 0.25, 2.0]]), ["age", "sum", "card=credit", "card=debit"])
+    [[('card', 2.25), ('age', 0.5)]]
     """
     names = [name.partition("=")[0] for name in columns]
     shared = Counter(names)

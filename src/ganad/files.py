@@ -20,9 +20,10 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ._version import __version__
+from ._version import __version__ as __version__
 from .atomic import replacing
 from .errors import InputError, ModelFileError
+from .shown import shown
 
 FORMAT = 2
 _READABLE = ("1", "2")  # formats; 1 named a model by its bare class
@@ -49,7 +50,8 @@ def write(path: str | Path, kind: str, tensors: dict[str, Tensor], header: dict[
 def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what ``write`` wrote, every byte checked.
 
-    Raises ModelFileError for anything that is not exactly such a file, InputError if it is missing.
+    The header says under "format" which one it was. Raises ModelFileError for anything that is not exactly such a
+    file, InputError if it is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -58,33 +60,36 @@ def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     try:
         tensors = safetensors.torch.load(data)
         length = int.from_bytes(data[:8], "little")
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
-    except (SafetensorError, ValueError, AttributeError, KeyError, RuntimeError) as error:
+        metadata = msgspec.convert(json.loads(data[8 : 8 + length])["__metadata__"], dict[str, str])
+    except KeyError:
+        metadata = {}
+    except (SafetensorError, ValueError, RuntimeError) as error:
         raise ModelFileError(f"{path}: cut short, damaged or not a ganad {kind}; use another copy") from error
     if "ganad" not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not one that ganad wrote")
     if metadata.get("ganad_format") not in _READABLE:
         raise ModelFileError(
-            f"{path}: written in format {metadata.get('ganad_format')!r:.40}, this version of ganad reads up to format "
-            f"{FORMAT}; install the version that wrote it"
+            f"{path}: written in format {shown(repr(metadata.get('ganad_format')), 20)}, this ganad reads up to "
+            f"format {FORMAT}; install the version that wrote it"
         )
     text = metadata["ganad"]
-    if _sha256(text.encode()) != metadata.get("ganad_sha256"):
+    if _sha256(text.encode("utf-8", "surrogatepass")) != metadata.get("ganad_sha256"):
         raise ModelFileError(f"{path}: its header was altered (SHA-256 differs); use another copy")
     try:
         header = json.loads(text)
+        json.dumps(header, ensure_ascii=False).encode()  # half a character is found here and not when it is printed
         known = msgspec.convert(header, _Any)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: its header is not one that ganad writes; use another copy") from error
     if known.kind != kind:
-        raise ModelFileError(f"{path}: a ganad {known.kind!r:.40}, not a {kind}")
+        raise ModelFileError(f"{path}: a ganad {shown(repr(known.kind), 40)}, not a {kind}")
     if known.sha256.keys() != tensors.keys():
         raise ModelFileError(f"{path}: tensors are missing or were added; use another copy")
     for name, tensor in tensors.items():
         if _digest(tensor) != known.sha256[name]:
-            raise ModelFileError(f"{path}: tensor {name!r:.200} was altered (SHA-256 differs); use another copy")
+            raise ModelFileError(f"{path}: tensor {shown(name)} was altered (SHA-256 differs); use another copy")
     del header["kind"], header["sha256"]
-    return tensors, header
+    return tensors, header | {"format": metadata["ganad_format"]}
 
 
 def versions() -> dict[str, str]:

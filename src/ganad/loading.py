@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+from torch import Tensor
 
 from . import files, registry
 from .detector import Detector, model_file
-from .errors import ModelFileError
+from .photos import Regions, regions_file
 
 
 def load(path: str | Path, device: str = "auto") -> Detector:
@@ -18,11 +20,11 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     foreign file, InputError for a missing one.
     """
     tensors, raw = files.read(path, "model")
+    if raw.get("class") == regions_file.CLASS:
+        return cast(Detector, regions_file.unpack(Regions, path, tensors, raw, device, _unpacked))
+    return _unpacked(path, tensors, raw, device)
+
+
+def _unpacked(path: str | Path, tensors: dict[str, Tensor], raw: dict[str, Any], device: str) -> Detector:
     header = model_file.Header.read(raw, path)
-    cls = registry.find(header.class_)
-    if cls is None:
-        raise ModelFileError(
-            f"{path}: a model of class {header.class_!r:.200}, which is not known here; install its package, or import "
-            f"the module that defines it (--plugin MODULE)"
-        )
-    return cast(Detector, model_file.unpack(cast("type[model_file.Saved]", cls), path, tensors, header, device))
+    return cast(Detector, model_file.unpack(path, tensors, header, registry.find, device))

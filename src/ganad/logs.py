@@ -6,6 +6,7 @@ Both are callables for ``fit(X, on_epoch=...)``: they look at the detector after
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +53,9 @@ class TensorBoard:
             raise MissingExtra("logging needs the extra tensorboard: pip install 'ganad[tensorboard]'") from error
         Path(log_dir).mkdir(parents=True, exist_ok=True)
         self.x = np.array(X[:SHOWN])
-        self.open = lambda step: SummaryWriter(str(log_dir), purge_step=step)
-        self.writer: SummaryWriter | None = None
+        # torch gives this class no types
+        self.open: Callable[[int], Any] = lambda step: SummaryWriter(str(log_dir), purge_step=step)
+        self.writer: Any = None
 
     def __call__(self, detector: Detector) -> None:
         row, step = detector.history_[-1], len(detector.history_)

@@ -37,7 +37,8 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
         share = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device)
         between = (share * real + (1 - share) * fake).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-        return (gradient.flatten(1).norm(2, 1) - 1).square().mean()
+        length: Tensor = gradient.flatten(1).norm(2, 1)
+        return (length - 1).square().mean()
 
 
 def pull_away(h: Tensor) -> Tensor:

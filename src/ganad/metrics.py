@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from .errors import InputError
@@ -41,7 +42,11 @@ class Spread(NamedTuple):
 
 
 def auroc(y: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that an anomaly scores above a normal sample, ties counting half."""
+    """Area under the ROC curve: the chance that an anomaly scores above a normal sample, ties counting half.
+
+    >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    0.75
+    """
     y, score = _checked(y, score)
     return float(roc_auc_score(y, score))
 
@@ -50,6 +55,9 @@ def average_precision(y: np.ndarray, score: np.ndarray, positive: Positive = "an
     """Area under the precision-recall curve as a sum of steps (scikit-learn's ``average_precision_score``).
 
     positive: the class that is to be found; "normal" ranks by ``-score``. The two answers are not comparable.
+
+    >>> average_precision(np.array([0, 1, 0, 1]), np.array([0.7, 0.8, 0.1, 0.9]))
+    1.0
     """
     return float(average_precision_score(*_turned(y, score, positive)))
 
@@ -59,13 +67,20 @@ def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "an
 
     Joining the points by straight lines is too kind where they lie far apart, so that a constant score gets
     ``(1 + p) / 2`` at prevalence ``p`` where the average precision is ``p`` (Davis and Goadrich, ICML 2006).
+
+    >>> pr_area_trapezoid(np.array([0, 0, 0, 1]), np.zeros(4))
+    0.625
     """
     precision, recall, _ = precision_recall_curve(*_turned(y, score, positive))
     return float(auc(recall, precision))
 
 
 def n_flagged_at(rate: float, n: int) -> int:
-    """``ceil(rate * n)``, how many of ``n`` samples a share ``rate`` flags; InputError unless 0 < rate <= 1."""
+    """``ceil(rate * n)``, how many of ``n`` samples a share ``rate`` flags; InputError unless 0 < rate <= 1.
+
+    >>> n_flagged_at(0.07, 100)
+    7
+    """
     if not 0 < rate <= 1:
         raise InputError(f"rate={rate} must lie in (0, 1]; it is the share of the samples that is flagged")
     # without the rounding 0.07 of 100 samples would be 8
@@ -80,6 +95,9 @@ def flag_top(score: np.ndarray, rate: float, seed: int = 0) -> np.ndarray:
     sorted by class, and a constant score would then be perfect or hopeless. The permutation knows neither labels nor
     scores, and its generator shares no stream with the ones that make splits. It does depend on the order of the
     samples, so equal samples in another order may exchange flags; ``Rates.tied`` says how many that concerns.
+
+    >>> flag_top(np.array([0.1, 0.2, 0.6, 0.5, 0.9]), rate=0.4)
+    array([False, False,  True, False,  True])
     """
     score = _finite(score)
     place = np.random.RandomState([seed, _TIES]).permutation(len(score))
@@ -89,14 +107,22 @@ def flag_top(score: np.ndarray, rate: float, seed: int = 0) -> np.ndarray:
 
 
 def rates_at(y: np.ndarray, score: np.ndarray, rate: float, seed: int = 0) -> Rates:
-    """Precision, recall and F1 of flagging exactly ``ceil(rate * n)`` samples; see ``flag_top`` for ties."""
+    """Precision, recall and F1 of flagging exactly ``ceil(rate * n)`` samples; see ``flag_top`` for ties.
+
+    >>> rates_at(np.array([0, 0, 0, 1, 1]), np.array([0.1, 0.2, 0.6, 0.5, 0.9]), rate=0.4)
+    Rates(precision=0.5, recall=0.5, f1=0.5, n_flagged=2, tied=1)
+    """
     y, score = _checked(y, score)
     mask = flag_top(score, rate, seed)
     return _rates(y, mask, int((score == score[mask].min()).sum()))
 
 
 def rates_above(y: np.ndarray, score: np.ndarray, threshold: float) -> Rates:
-    """Precision, recall and F1 of flagging the scores above ``threshold``."""
+    """Precision, recall and F1 of flagging the scores above ``threshold``.
+
+    >>> rates_above(np.array([0, 0, 0, 1, 1]), np.array([0.1, 0.2, 0.6, 0.5, 0.9]), threshold=0.55)
+    Rates(precision=0.5, recall=0.5, f1=0.5, n_flagged=2, tied=1)
+    """
     y, score = _checked(y, score)
     mask = score > threshold
     return _rates(y, mask, int((score == score[mask].min()).sum()) if mask.any() else 0)
@@ -107,12 +133,19 @@ def f1_from(precision: float, recall: float) -> float:
 
     The harmonic mean is concave, so an F1 averaged over runs cannot exceed the one of the averages: a table whose F1
     does, beyond rounding, has a misprint.
+
+    >>> f1_from(precision=0.6, recall=0.6)
+    0.6
     """
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def balanced_accuracy(y: np.ndarray, score: np.ndarray, threshold: float) -> float:
-    """Mean of the shares of anomalies above ``threshold`` and of normal samples not above it; chance is 0.5."""
+    """Mean of the shares of anomalies above ``threshold`` and of normal samples not above it; chance is 0.5.
+
+    >>> balanced_accuracy(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.8, 0.9]), threshold=0.5)
+    0.75
+    """
     y, score = _checked(y, score)
     above = score > threshold
     return float((above[y == 1].mean() + (~above[y == 0]).mean()) / 2)
@@ -124,6 +157,9 @@ def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict
     ``pass_accuracy`` is the share of normal samples not above the threshold, ``nonpass_accuracy`` that of anomalies
     above it. ``f1_pass_positive`` has the normal class as the positive one: where normal samples abound, flagging
     nothing makes it nearly 1, as it does ``accuracy``.
+
+    >>> class_accuracies(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.8, 0.9]), threshold=0.5)["pass_accuracy"]
+    0.5
     """
     y, score = _checked(y, score)
     right = (score > threshold) == (y == 1)
@@ -137,7 +173,11 @@ def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict
 
 
 def prevalence(y: np.ndarray, positive: Positive = "anomaly") -> float:
-    """Share of the positive class, which a random score gets as average precision and, with many samples, as area."""
+    """Share of the positive class, which a random score gets as average precision and, with many samples, as area.
+
+    >>> prevalence(np.array([0, 0, 0, 1]))
+    0.25
+    """
     y, _ = _checked(y, np.zeros(len(np.atleast_1d(y))))
     return float(y.mean() if positive == "anomaly" else 1 - y.mean())
 
@@ -147,6 +187,9 @@ def lowest_pr_area(p: float) -> float:
 
     ``1 + (1 - p) ln(1 - p) / p``, the integral of ``r p / (r p + 1 - p)`` over the recall ``r`` (Boyd et al., ICML
     2012). A published area below it belongs to another test set. Raises InputError for another ``p``.
+
+    >>> round(lowest_pr_area(0.5), 4)
+    0.3069
     """
     if not 0 < p < 1:
         raise InputError(f"prevalence {p} must lie strictly between 0 and 1")
@@ -160,13 +203,18 @@ def summary(
 
     rate: adds precision, recall, F1 and counts when exactly that share is flagged; threshold: adds the same, ending in
     ``_above``, the balanced accuracy and the accuracies by class.
+
+    >>> figures = summary(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    >>> figures["auroc"], figures["chance_average_precision"]
+    (0.75, 0.5)
     """
     y, score = _checked(y, score)
     out: dict[str, float] = {"n": len(y), "n_anomalies": int(y.sum()), "auroc": auroc(y, score), "chance_auroc": 0.5}
-    for positive, end in (("anomaly", ""), ("normal", "_normal")):
-        p = prevalence(y, positive)  # type: ignore[arg-type]
-        out[f"average_precision{end}"] = average_precision(y, score, positive)  # type: ignore[arg-type]
-        out[f"pr_area_trapezoid{end}"] = pr_area_trapezoid(y, score, positive)  # type: ignore[arg-type]
+    views: tuple[tuple[Positive, str], ...] = (("anomaly", ""), ("normal", "_normal"))
+    for positive, end in views:
+        p = prevalence(y, positive)
+        out[f"average_precision{end}"] = average_precision(y, score, positive)
+        out[f"pr_area_trapezoid{end}"] = pr_area_trapezoid(y, score, positive)
         out[f"chance_average_precision{end}"] = p
         out[f"chance_pr_area_trapezoid{end}"] = p
         out[f"constant_pr_area_trapezoid{end}"] = (1 + p) / 2
@@ -183,11 +231,92 @@ def summary(
     return out
 
 
+# -- where the defect is ----------------------------------------------------------------------------------
+
+Pictures = Sequence[np.ndarray]
+
+
+def pixel_auroc(masks: Pictures, maps: Pictures) -> float:
+    """``auroc`` of the pixels of all photos together.
+
+    masks: ``(H, W)`` of each photo, True in the defect, nowhere True for a good photo; maps: ``(H, W)`` of each, higher
+    = more anomalous. Raises InputError as ``auroc`` does, and for a map whose shape is not its mask's.
+    """
+    mask, heat = _pixels(masks, maps)
+    return _area(heat, ~mask / (~mask).sum(), mask / mask.sum(), 1.0)
+
+
+def aupro(masks: Pictures, maps: Pictures, limit: float = 0.3) -> float:
+    """Area under the per-region-overlap curve up to a false-positive rate of ``limit``, divided by ``limit``.
+
+    The overlap is the share of a connected defect that lies above a threshold, averaged over all defects, so that a
+    small one counts as much as a large one; the false-positive rate is the share of the good pixels of all photos.
+    P. Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021. Masks and maps are those of ``pixel_auroc``.
+    Raises InputError unless 0 < limit <= 1.
+    """
+    if not 0 < limit <= 1:
+        raise InputError(f"limit={limit} must lie in (0, 1]; it is a false-positive rate")
+    mask, heat = _pixels(masks, maps)
+    overlap, n = [], 0
+    for one in masks:
+        labels, found = ndimage.label(one, np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel(), minlength=found + 1).astype(float)
+        sizes[0] = np.inf  # of what is no defect
+        overlap.append((1 / sizes)[labels].ravel())
+        n += found
+    return _area(heat, ~mask / (~mask).sum(), np.concatenate(overlap) / n, limit)
+
+
+def pointing_accuracy(masks: Pictures, maps: Pictures, within: float = 0.0) -> float:
+    """Share of the photos with a defect whose highest pixel lies in it, or at most ``within`` pixels away.
+
+    Of several highest pixels the first counts. J. Zhang et al., "Top-down neural attention by excitation backprop",
+    IJCV 2018, who allow 15 pixels. Raises InputError where no mask has a defect.
+    """
+    _pixels(masks, maps)
+    hits = []
+    for mask, heat in zip(masks, maps):
+        if np.any(mask):
+            y, x = np.unravel_index(np.argmax(heat), heat.shape)
+            hits.append(np.hypot(*(np.argwhere(mask) - (y, x)).T).min() <= within)
+    return float(np.mean(hits))
+
+
+def _pixels(masks: Pictures, maps: Pictures) -> tuple[np.ndarray, np.ndarray]:
+    """All pixels in one row: whether each is in a defect, and its score."""
+    if len(masks) != len(maps):
+        raise InputError(f"{len(masks)} masks and {len(maps)} maps; they must be as many")
+    for i, (mask, heat) in enumerate(zip(masks, maps)):
+        if np.shape(mask) != np.shape(heat) or np.ndim(mask) != 2:
+            raise InputError(f"photo {i}: a mask of shape {np.shape(mask)} and a map of shape {np.shape(heat)}")
+    mask = np.concatenate([np.asarray(m, bool).ravel() for m in masks]) if len(masks) else np.empty(0, bool)
+    heat = np.concatenate([np.ravel(m) for m in maps]) if len(maps) else np.empty(0)
+    if not mask.any() or mask.all():
+        raise InputError("masks: no pixel, or every pixel, is a defect's; a figure of merit needs both")
+    if not np.isfinite(heat).all():
+        raise InputError("maps: some pixels are NaN or infinite")
+    return mask, heat
+
+
+def _area(heat: np.ndarray, wrong: np.ndarray, right: np.ndarray, limit: float) -> float:
+    """Area under the curve of the weights ``right`` over ``wrong`` above a falling threshold, up to ``limit``, over
+    ``limit``; pixels of equal score come at once."""
+    order = np.argsort(-heat, kind="stable")
+    ends = np.flatnonzero(np.diff(heat[order], append=np.nan))  # the last pixel of each score
+    x, y = (np.r_[0.0, np.cumsum(weights[order])[ends]] for weights in (wrong, right))
+    inside = x <= limit
+    x_cut, y_cut = np.r_[x[inside], limit], np.r_[y[inside], np.interp(limit, x, y)]
+    return float(np.trapezoid(y_cut, x_cut) / limit)
+
+
 def mean_median_sd(values: Sequence[float] | np.ndarray) -> Spread:
     """Mean, median and sample standard deviation of ``values``, (n,).
 
     All three, because a published table prints the median of its rows under the heading of the mean. Raises
     InputError if there is no value or one is not finite.
+
+    >>> mean_median_sd([1.0, 2.0, 6.0]).median
+    2.0
     """
     v = _finite(values, "values")
     sd = float(v.std(ddof=1)) if len(v) > 1 else None

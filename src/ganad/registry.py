@@ -60,6 +60,11 @@ BUILT_IN = {
     "vae": "ganad.methods.vae:VAE",
 }
 
+#: Detectors that are made of others: not methods, but as good as any where a name or a model file asks for one.
+COMBINED = {
+    "ensemble": "ganad.ensemble.ensemble:Ensemble",
+}
+
 _added: dict[str, str] = {}  # by add()
 _plugins: set[str] = set()  # modules of the environment variable that were imported
 
@@ -123,8 +128,14 @@ def get(name: str) -> type[Detector]:
     """The detector of a name, whatever its case and dashes; a class's own name does as well.
 
     Raises InputError, with the nearest names, for one that is not known.
+
+    >>> get("fence-gan") is get("FenceGAN")
+    True
+    >>> get("fence-gam")
+    Traceback (most recent call last):
+    ganad.errors.InputError: no method 'fence-gam'; did you mean fence-gan? (ganad methods lists all)
     """
-    for known, target in targets().items():
+    for known, target in (targets() | COMBINED).items():
         if _key(name) in (_key(known), _key(target.partition(":")[2])):
             return _import(target)
     near = difflib.get_close_matches(name.lower(), names(), 3) or names()
@@ -149,7 +160,7 @@ def find(target: str) -> type[Detector] | None:
     """
     module, colon, name = target.rpartition(":")
     if not colon or module.startswith("ganad."):
-        own = next((t for t in BUILT_IN.values() if t.partition(":")[2] == name), None)
+        own = next((t for t in (BUILT_IN | COMBINED).values() if t.partition(":")[2] == name), None)
         return _import(own) if own else None
     if target in targets().values():
         return _import(target)
@@ -158,9 +169,13 @@ def find(target: str) -> type[Detector] | None:
 
 
 def name_of(cls: type) -> str:
-    """The name of a detector: the registered one, else its class's in lower case with dashes."""
+    """The name of a detector: the registered one, else its class's in lower case with dashes.
+
+    >>> name_of(get("IsolationForest"))
+    'isolation-forest'
+    """
     target = target_of(cls)
-    return next((name for name, known in targets().items() if known == target), command_name(cls))
+    return next((name for name, known in (targets() | COMBINED).items() if known == target), command_name(cls))
 
 
 def target_of(cls: type) -> str:

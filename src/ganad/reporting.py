@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from .data import Samples
 from .detector import Detector
 from .errors import InputError
 from .files import versions
+from .photos import Regions
+from .photos.sequence import as_photos, taken
 
 GENERATED = 16  #: generated pictures on a page
 
@@ -44,18 +46,18 @@ def report(
     path = _checked(Path(path))
     x = samples.x if isinstance(samples, Samples) else samples
     scores = np.asarray(detector.anomaly_score(x) if scores is None else scores)
-    values = np.asarray(x)
+    values = _Photos(x) if isinstance(detector, Regions) else np.asarray(x)
     if scores.shape != values.shape[:1]:
         raise InputError(f"scores of shape {scores.shape} do not fit {len(values)} samples; give one for each")
-    is_image = values.ndim > 2
+    is_image = isinstance(values, _Photos) or values.ndim > 2
     contents = page.Contents(
         scored=_scored(detector, _names(samples) or range(len(scores)), scores, labels),
         images=_images(detector, values, scores) if is_image else None,
-        table=None if is_image else page.Table(values, _columns(samples)),
+        table=None if isinstance(values, _Photos) or values.ndim > 2 else page.Table(values, _columns(samples)),
         codes=_codes(detector, x),
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
-        facts={**(facts or {}), **{name: versions()[name] for name in ("ganad", "torch")}},
+        facts={**(facts or {}), **_doubts(detector), **{name: versions()[name] for name in ("ganad", "torch")}},
         settings=detector.get_params(),
         history=detector.history_,
         unreadable=samples.unreadable if isinstance(samples, Samples) else (),
@@ -84,8 +86,34 @@ def _scored(detector: Detector, names: Sequence[object], scores: np.ndarray, lab
     )
 
 
-def _images(detector: Detector, pixels: np.ndarray, scores: np.ndarray) -> page.Images:
+class _Photos:
+    """Photos of any size as what the page takes pictures from, one at a time."""
+
+    def __init__(self, photos: Any):
+        self.photos = as_photos(photos)
+        self.shape = (len(self.photos),)
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        if isinstance(index, np.ndarray):  # of some pictures, the page looks at the range of values alone
+            return np.asarray([self.photos[int(index[0])]])
+        photo: np.ndarray = self.photos[index]
+        return photo
+
+
+def _regions(detector: Regions, photos: _Photos, scores: np.ndarray) -> page.Images:
+    """The photos; those that the page shows with the scores of their regions, above the photo's median."""
+    shown = page.shown(scores, detector.threshold_)
+    maps = detector.maps(taken(photos.photos, shown))
+    return page.Images(cast(Any, photos), heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)})
+
+
+def _images(detector: Detector, pixels: Any, scores: np.ndarray) -> page.Images:
     """The pictures; those that the page shows with their heat maps and, where the method redraws, redrawn."""
+    if isinstance(detector, Regions):
+        return _regions(detector, pixels, scores)
     shown = page.shown(scores, detector.threshold_)
     heat = detector.explain(pixels[shown])
     redrawn = _if_able(detector, "reconstruct", pixels[shown])
@@ -103,6 +131,11 @@ def _codes(detector: Detector, x: Any) -> page.Codes | None:
         return None
     mixture = getattr(detector, "mixture_", None)
     return page.Codes(codes, None if mixture is None else mixture.predict(codes))
+
+
+def _doubts(detector: Detector) -> dict[str, object]:
+    """What the fit's self-test found; a model file from before 0.2 has none."""
+    return {"self-test": str(detector.self_test_)} if hasattr(detector, "self_test_") else {}
 
 
 def _names(samples: Any) -> list[str] | None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from .errors import InputError
+from .shown import shown
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ Positive = Annotated[float, Bound(low=0, open_low=True)]
 #: A share that may be nothing but never all.
 Share = Annotated[float, Bound(low=0, high=1, open_high=True)]
 
+_MOST = 256  # numbers of a setting that is several, such as widths: a model file may be anybody's
 _WHOLE = Bound(low=0)  # of a whole number without a bound of its own
 
 
@@ -66,6 +68,11 @@ class Setting:
     kind: str
     default: Any
     comment: str
+
+    @property
+    def is_object(self) -> bool:
+        """Whether no text says its value: a detector, a network."""
+        return set(self.kind.split(" or ")) == {"none"}
 
 
 def describe(cls: type) -> list[Setting]:
@@ -113,6 +120,14 @@ def parse(cls: type, options: dict[str, str]) -> dict[str, Any]:
     """Typed settings from text, ``{"latent-dim": "64"} -> {"latent_dim": 64}``.
 
     Raises InputError for an unknown setting, with the nearest name, and for a value of another type.
+
+    >>> @dataclass
+    ... class Net:
+    ...     latent_dim: int = 32
+    ...     lr: float = 1e-3
+    ...     bias: bool = True
+    >>> parse(Net, {"latent-dim": "64", "no-bias": "true"})
+    {'latent_dim': 64, 'bias': False}
     """
     hints = typing.get_type_hints(cls)
     known = {f.name for f in dataclasses.fields(cls)}
@@ -204,7 +219,7 @@ def _bound_in(hint: Any) -> Bound | None:
 
 def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> None:
     options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
-    where = f"{owner}: {name}={value!r}"
+    where = f"{owner}: {name}={shown(repr(value) if isinstance(value, str) else value)}"
     if typing.get_origin(hint) is Literal:
         if value not in options:
             raise InputError(f"{where} is not one of {', '.join(map(repr, options))}")
@@ -218,12 +233,16 @@ def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> No
     elif name == "random_state":  # scikit-learn's: a number, a RandomState or None
         if not isinstance(value, numbers.Integral) and not _is_numpy(value, "RandomState"):
             raise InputError(f"{where} must be a whole number or None")
+        if isinstance(value, numbers.Integral) and not 0 <= int(value) < 2**32:
+            raise InputError(f"{where} must lie between 0 and {2**32 - 1}")
     elif kinds == {str}:
         if not isinstance(value, str):
             raise InputError(f"{where} must be text")
     elif typing.get_origin(hint) is tuple:
         if not isinstance(value, tuple | list) or not all(_is_number(v) for v in value):
             raise InputError(f"{where} must be numbers with commas")
+        if len(value) > _MOST:
+            raise InputError(f"{where} must be at most {_MOST} numbers")
     elif kinds <= {int, float}:
         _check_number(where, bound if bound is not _WHOLE or kinds == {int} else Bound(), value, whole=kinds == {int})
 
@@ -242,4 +261,7 @@ def _is_numpy(value: Any, name: str) -> bool:
 
 
 def _is_number(value: Any, kind: type = numbers.Real) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(typing.cast(float, value))
+    try:
+        return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(typing.cast(float, value))
+    except OverflowError:  # a whole number that no float holds
+        return False

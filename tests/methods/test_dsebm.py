@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ganad import DSEBM
-from ganad.devices import isolated_rng
+from ganad.seeds import isolated_rng
 
 from ..samples import fitted, normal
 

@@ -6,7 +6,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from ganad import MMOCGAN
-from ganad.devices import isolated_rng
+from ganad.seeds import isolated_rng
 
 from ..samples import normal, small, trained
 from .steps import fake, losses, real

@@ -13,12 +13,12 @@ def test_loss_and_score_by_formula():
     head = detector.nets_.head
     x = detector.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad():
-        phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x)).double().numpy()
+        phi = detector.on_sphere(detector.features(x)).double().numpy()
         V, w = head.V.double().numpy(), head.w.double().numpy()[0]
         y = (1 / (1 + np.exp(-phi @ V.T))) @ w
         r = float(head.margin)
         np.testing.assert_allclose(
-            detector.hinge(detector.output(x)), np.maximum(0, r - y) / detector.nu - r, rtol=1e-9
+            detector.hinge(detector.output(x)), np.maximum(0, r - y) / detector.share_outside - r, rtol=1e-9
         )
     np.testing.assert_allclose(detector.anomaly_score(normal("table")), r - y, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(phi, axis=1), 1, rtol=1e-6)
@@ -30,19 +30,30 @@ def test_the_quantile_minimises_the_loss_in_r():
     best = float(detector.nets_.head.margin)
 
     def loss(r):
-        return np.maximum(0, r - y).mean() / detector.nu - r
+        return np.maximum(0, r - y).mean() / detector.share_outside - r
 
     steps = np.ptp(y) * np.array([-0.5, -0.1, 0.1, 0.5])
     assert all(loss(best) <= loss(best + step) for step in steps)
-    assert abs((y < best).mean() - detector.nu) < 0.01
+    assert abs((y < best).mean() - detector.share_outside) < 0.01
 
 
 def test_the_objective_is_the_papers():
     detector = fitted(OCNN, "table")
     head, x = detector.nets_.head, detector.input_.to_network(torch.from_numpy(normal("table")))
     with torch.no_grad():
-        phi = detector.on_sphere(detector.nets_.autoencoder["encoder"](x))
+        phi = detector.on_sphere(detector.features(x))
         _, terms = next(detector.margin_step(iter([phi])))
         V, w, y, r = head.V.numpy(), head.w.numpy(), head(phi).numpy(), float(head.margin)
-    expected = (w**2).sum() / 2 + (V**2).sum() / 2 + np.maximum(0, r - y).mean() / detector.nu - r
+    expected = (w**2).sum() / 2 + (V**2).sum() / 2 + np.maximum(0, r - y).mean() / detector.share_outside - r
     np.testing.assert_allclose(float(sum(terms.values())), expected, rtol=1e-6)
+
+
+def test_a_table_is_judged_by_its_code_and_its_errors_and_images_by_their_code():
+    table, images = fitted(OCNN, "table"), fitted(OCNN, "images")
+    x = table.input_.to_network(torch.from_numpy(normal("table")))
+    with torch.no_grad():
+        features = table.features(x)
+        error = x - table.nets_.autoencoder["decoder"](features[:, : table.latent_dim])
+    np.testing.assert_allclose(features[:, table.latent_dim :], error, atol=1e-6)
+    assert (table.share_outside, images.share_outside) == (0.5, 0.1)
+    assert not images.with_errors

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from ganad import VAE, load
-from ganad.devices import isolated_rng
+from ganad.seeds import isolated_rng
 
 from ..samples import normal, small
 

@@ -71,16 +71,16 @@ def is_current(wanted: Row, row: Row) -> bool:
     """
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
-    return same_parameters(_known_parameters(wanted["detector"], *_words(wanted)), row)
+    return same_parameters(wanted["detector"], _known_parameters(wanted["detector"], *_words(wanted)), row)
 
 
-def same_parameters(wanted: dict[str, Any], row: Row) -> bool:
-    """Whether a row was made with the parameters ``wanted``.
+def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
+    """Whether a row was made with the parameters ``wanted`` of a detector.
 
     The only place that compares parameters. What an earlier version called otherwise, or did not have, is translated
     first, as it is for a model file of that version.
     """
-    found = upgraded(registry.get(row["detector"]), row["parameters"], row.get("versions", {}).get("ganad", "0"))
+    found = upgraded(registry.get(detector), row["parameters"], row.get("versions", {}).get("ganad", "0"))
     return found == wanted
 
 

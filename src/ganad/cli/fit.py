@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .. import registry, settings
-from ..errors import InputError
+from ..errors import InputError, UntrustedFit
 from .options import (
     Anomalies,
     Classes,
@@ -28,6 +29,7 @@ from .options import (
     reports_errors,
     split,
 )
+from .photos import BackboneOption, MaxRegions, PoolOption, TilesOption, of_photos
 
 if TYPE_CHECKING:
     from ..data import Samples
@@ -47,10 +49,10 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     name = next(reversed(values_of("--method", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get(name or DEFAULT)
+    cls = registry.get((name or DEFAULT).partition(":")[0])
     signature = inspect.signature(fit, eval_str=True)
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
-    extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own]
+    extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
     known = own | {option for setting in extra for option in (f"--{setting.option}", f"--no-{setting.option}")}
     for token in arguments[arguments.index("fit") + 1 :]:  # what stands before it is for all commands
         option = token.partition("=")[0]
@@ -114,6 +116,10 @@ def fit(
     impute: Impute = False,
     size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
     mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
+    tiles: TilesOption = None,
+    backbone: BackboneOption = None,
+    pool: PoolOption = None,
+    max_regions: MaxRegions = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
@@ -126,14 +132,21 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    detector = make_detector(method, preset, given)
+    detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
-    samples = read(data, data_dir, split="train", label=label, drop=split(drop), impute=impute, size=size, mode=mode)
+    if resume and not _checkpoint_of(output).is_dir():
+        raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
+    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, own_size=bool(tiles or backbone))
+    samples = read(data, data_dir, split="train", **how)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)
+
+
+def _checkpoint_of(output: Path) -> Path:
+    return output.with_name(output.name + ".ckpt")
 
 
 def _fit_and_save(
@@ -152,10 +165,8 @@ def _fit_and_save(
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint
 
-    checkpoint = output.with_name(output.name + ".ckpt")
     metrics = output.with_name(output.name + ".metrics.jsonl")
-    if resume and not checkpoint.is_dir():
-        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
+    checkpoint = _checkpoint_of(output)
     rows, held_out, share = np.arange(len(samples.x)), np.empty(0), None
     if false_alarm_rate is not None:
         share = HELD_OUT
@@ -164,20 +175,23 @@ def _fit_and_save(
     log = MetricsFile(metrics)
     watchers: list[Callable[[Detector], None]] = [log]
     if log_dir is not None:
-        watchers.append(TensorBoard(log_dir / output.stem, samples.x[rows[:SHOWN]]))
+        shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
+        watchers.append(TensorBoard(log_dir / output.stem, shown))
 
     def on_epoch(detector: Detector) -> None:
         for watch in watchers:
             watch(detector)
 
-    detector.fit(
-        samples.x,
-        checkpoint=checkpoint,
-        resume=resume,
-        on_epoch=on_epoch,
-        hold_out=share,
-        false_alarm_rate=false_alarm_rate,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
+        detector.fit(
+            samples.x,
+            checkpoint=checkpoint,
+            resume=resume,
+            on_epoch=on_epoch,
+            hold_out=share,
+            false_alarm_rate=false_alarm_rate,
+        )
     log(detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
     detector.save(output)
@@ -188,17 +202,44 @@ def _fit_and_save(
     if false_alarm_rate is not None:
         rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
+    trusted = detector.self_test_.trusted
+    typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
 
 
 def make_detector(method: str, preset: str | None, options: dict[str, str]) -> Detector:
-    """A detector with the preset's settings and those given as text."""
-    cls = registry.get(method)
-    chosen = settings.parse(cls, options)
+    """A detector with the preset's settings and those given as text.
+
+    method: a name, or "ensemble:igmm-gan,nearest-neighbor" for a detector that is made of others. Settings of those
+    have their names before a dot: ``{"igmm-gan.epochs": "5"}``.
+    """
+    kind, colon, inner = method.partition(":")
+    cls = registry.get(kind)
+    chosen = settings.parse(cls, {k: v for k, v in options.items() if "." not in k})
+    theirs = {k: v for k, v in options.items() if "." in k}
+    if colon:
+        chosen |= _made_of(cls, split(inner), theirs)
+    elif theirs:
+        raise InputError(f"--set {next(iter(theirs))}: {method} is not made of other methods that have settings")
     detector = cls.preset(preset, **chosen) if preset else cls(**chosen)
     detector.check_settings()
     return detector
+
+
+def _made_of(cls: type[Detector], names: Iterable[str], options: dict[str, str]) -> dict[str, Any]:
+    """The setting that holds the detectors ``names``, with their settings as text."""
+    from ..ensemble import Combined
+
+    if not issubclass(cls, Combined):
+        raise InputError(f"{registry.name_of(cls)} is not made of other methods; ensemble:A,B is")
+    own: dict[str, dict[str, str]] = {name: {} for name in names}
+    for option, text in options.items():
+        member, _, setting = option.partition(".")
+        if member not in own:
+            raise InputError(f"--set {option}={text}: {member} is not one of {', '.join(own)}")
+        own[member][setting] = text
+    return cls.made_of([make_detector(name, None, own[name]) for name in names])
 
 
 def _named(text: str) -> tuple[str, str]:

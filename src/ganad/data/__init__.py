@@ -11,6 +11,7 @@ from .samples import Samples, Unreadable
 if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
     from .folder import load_folder
+    from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import TABLES, load
     from .table import iter_table, load_table, refill
 else:
@@ -18,11 +19,15 @@ else:
     _HOMES = {
         "DATASETS": "catalog",
         "Dataset": "catalog",
+        "Photos": "photos",
         "TABLES": "reading",
+        "find_masks": "photos",
         "iter_table": "table",
         "load": "reading",
         "load_folder": "folder",
+        "load_photos": "photos",
         "load_table": "table",
+        "read_mask": "photos",
         "refill": "table",
     }
 
@@ -37,15 +42,19 @@ __all__ = [
     "DATASETS",
     "TABLES",
     "Dataset",
+    "Photos",
     "Samples",
     "Unreadable",
     "choose_normal",
+    "find_masks",
     "iter_table",
     "labels_of",
     "load",
     "load_folder",
+    "load_photos",
     "load_table",
     "only_normal",
+    "read_mask",
     "refill",
     "unnamed",
 ]

@@ -20,7 +20,7 @@ UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd"
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 
 
-def decode_one(content: bytes, size: tuple[int, int], mode: str, most: int = MAX_PIXELS) -> np.ndarray:
+def decode_one(content: bytes, size: tuple[int, int] | None, mode: str, most: int = MAX_PIXELS) -> np.ndarray:
     """``decode`` of a file's content of at most so many pixels; InputError, in words, if that is not possible."""
     file = io.BytesIO(content)
     try:
@@ -32,8 +32,8 @@ def decode_one(content: bytes, size: tuple[int, int], mode: str, most: int = MAX
         raise InputError(f"the image cannot be read: {reason(error, Path('image'))}") from error
 
 
-def decode(file: Path, size: tuple[int, int], mode: str) -> np.ndarray:
-    """One image as uint8 ``(H, W)`` or ``(H, W, 3)``.
+def decode(file: Path, size: tuple[int, int] | None, mode: str) -> np.ndarray:
+    """One image as uint8 ``(H, W)`` or ``(H, W, 3)``, at its own size where ``size`` is None.
 
     The first frame is taken, turned by its EXIF orientation, 16-bit grey scaled by 256, transparency laid on white.
     Raises whatever Pillow does for a damaged file, EXIF data included, if that is not possible.
@@ -100,16 +100,16 @@ class _Refused(ValueError):
     """An image that is readable as a file but has no meaning as pixels from 0 to 255."""
 
 
-def _pixels(image: Image.Image, size: tuple[int, int], mode: str) -> np.ndarray:
-    height, width = size
+def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str) -> np.ndarray:
     with image:
-        if image.format == "JPEG":
+        if size is not None and image.format == "JPEG":
+            height, width = size
             target = (height, width) if is_turned(image) else (width, height)
             image.draft(mode if image.mode in ("L", "RGB", "YCbCr") else None, target)
         image.load()
         pixels = ImageOps.exif_transpose(_eight_bit(image)).convert(mode)
-    if pixels.size != (width, height):
-        pixels = pixels.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    if size is not None and pixels.size != (size[1], size[0]):
+        pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(pixels, np.uint8)
 
 

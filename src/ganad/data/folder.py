@@ -37,7 +37,7 @@ def load_folder(
     Raises InputError if there is no image or none can be read.
     """
     root = Path(root)
-    files = [root] if root.is_file() else _candidates(root)
+    files = [root] if root.is_file() else candidates(root)
     if not files:
         raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
@@ -51,14 +51,14 @@ def load_folder(
     if not good:
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     source = image_source(height, width, mode)
-    return Samples(pictures.pixels(), _classes(good), good, unreadable=unreadable, source=source)
+    return Samples(pictures.pixels(), classes_of(good), good, unreadable=unreadable, source=source)
 
 
 def _size_and_mode(files: list[Path], size: int | list[int] | None, mode: str | None) -> tuple[tuple[int, int], str]:
     """Height and width, and the colour mode, as asked for or else as the images have them."""
     if size is None or mode is None:
         with strict():
-            found_size, found_mode = _look(files)
+            found_size, found_mode = look(files)
         size, mode = size or found_size, mode or found_mode
     if mode not in ("L", "RGB"):
         raise InputError(f"mode {mode!r} is not one of L, RGB")
@@ -70,13 +70,13 @@ def _size_and_mode(files: list[Path], size: int | list[int] | None, mode: str | 
     return (height, width), mode
 
 
-def _classes(names: list[str]) -> np.ndarray | None:
+def classes_of(names: list[str]) -> np.ndarray | None:
     """The subfolder of each image, "" beside the subfolders; None if there are no subfolders."""
     parents = [name.rpartition("/")[0] for name in names]
     return np.array([parent.rpartition("/")[2] for parent in parents]) if any(parents) else None
 
 
-def _candidates(root: Path) -> list[Path]:
+def candidates(root: Path) -> list[Path]:
     """Everything below ``root`` that claims to be an image, in a stable order; hidden files are left alone."""
     found: list[Path] = []
     real: dict[str, tuple[str, ...]] = {str(root): (os.path.realpath(root),)}  # each folder with those above it
@@ -99,7 +99,7 @@ def _candidates(root: Path) -> list[Path]:
     return sorted(found, key=lambda p: p.relative_to(root).as_posix())
 
 
-def _look(files: list[Path]) -> tuple[list[int], str]:
+def look(files: list[Path]) -> tuple[list[int], str]:
     """The most common size of the first readable images, no side above 128, and their colour mode."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True

@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import InputError
 from .catalog import DATASETS
 from .folder import load_folder
+from .photos import load_photos
 from .samples import Progress, Samples
 from .table import load_table
 
@@ -25,13 +26,15 @@ def load(
     impute: bool = False,
     size: int | None = None,
     mode: str | None = None,
+    own_size: bool = False,
     source: dict[str, Any] | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Samples:
     """Samples from a data set's name, a folder of images, one image, or a CSV or Parquet file.
 
-    split: "train", "test" or "all", for the sets that have one. source: the recipe that a model was trained on; new
+    split: "train", "test" or "all", for the sets that have one. own_size: photos of a folder keep their size, and
+    ``Samples.x`` is a ``Photos``. source: the recipe that a model was trained on; new
     data are then read in the same size and colour, or matched to the same columns.
 
     Raises InputError that says what, where and what to do.
@@ -48,6 +51,9 @@ def load(
             raise InputError(f"{path} is a table, but the model was trained on images")
         _refuse(images, f"{path}:", "for images, and this is a table; leave it out")
         return load_table(path, label=label, drop=drop, impute=impute, source=source)
+    if own_size or (source or {}).get("kind") == "photos":
+        _refuse(table | {"size": size}, f"{path}:", "not for photos that keep their size; leave it out")
+        return load_photos(path, mode=(source or {}).get("mode", mode), progress=progress)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv or .parquet file")
     _refuse(table, f"{path}:", "for tables, .csv or .parquet; leave it out for images")

@@ -2,6 +2,7 @@
 
 from ..changes import Change, upgraded
 from .base import Detector
+from .fitting import Fit
 from .input import InputSpec
 from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates
 from .scaling import Scaling
@@ -12,6 +13,7 @@ __all__ = [
     "BidirectionalDetector",
     "Change",
     "Detector",
+    "Fit",
     "GenerativeDetector",
     "InputSpec",
     "NetworkDetector",

@@ -23,15 +23,17 @@ from ..explain import integrated_gradients, residual
 from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng, seed_from
-from ..settings import Bound, Count
+from ..settings import Bound, Count, Share
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
 from .estimator import Estimator
 from .fitted import Fitted
+from .fitting import Fit, calmest
 from .input import InputSpec, as_array
-from .parts import offered
+from .parts import PARTS, is_contract, is_own, offered
 from .scoring import Scoring, frozen
 from .thresholds import Thresholds
+from .trust import Trust
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # a model file may be anybody's, so what would exhaust a machine has an upper bound
@@ -39,29 +41,10 @@ _Side = Annotated[int, Bound(0, 4096, open_low=True)]
 _Chunk = Annotated[int, Bound(0, 65_536, open_low=True)]
 _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
 
-#: The parts a method may have, and the hooks that make them.
-PARTS = {
-    "reconstruct": ("reconstruct_batch", "does not reconstruct its input"),
-    "encode": ("encode_batch", "does not encode its input"),
-    "sample": ("sample_batch", "does not draw samples from codes"),
-}
 
-
-@dataclasses.dataclass
-class Fit:
-    """What belongs to one call of ``fit`` and is forgotten after it."""
-
-    seed: int
-    bar: Bar
-    checkpoint: Checkpoint | None = None
-    on_epoch: Callable[[Any], object] | None = None
-    held_out: TrainingSet | None = None
-    runs: int = 0
-
-
-@dataclass_transform(kw_only_default=True)
+@dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Detector(Fitted, Thresholds, Estimator):
+class Detector(Fitted, Thresholds, Trust, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.
 
     Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
@@ -70,7 +53,8 @@ class Detector(Fitted, Thresholds, Estimator):
 
     contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
     threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
-    scaling: Literal["auto", "minmax", "standard", "none"] = "auto"  #: of the input; auto: images to [-1, 1]
+    trim: Share = 0.0  #: share of the training samples, the most anomalous, that a second fit does without; 0: one fit
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "auto"  #: of input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
     device: str = "auto"  #: auto, cpu, cuda, cuda:1, ...
@@ -82,8 +66,20 @@ class Detector(Fitted, Thresholds, Estimator):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
+    #: The form of every fitted attribute, which a model file is held to; see ``ganad.detector.learnt``.
+    LEARNS: ClassVar[dict[str, str]] = {
+        "history_": "list",
+        "mean_": "float32[*shape]",
+        "offset_": "float",
+        "calibration_": "float64[calibrated]?",
+        "source_": "dict?",
+        "columns_": "list?",
+        "self_test_": "SelfTest?",
+    }
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
+    #: What stands between the user's samples and the networks.
+    INPUT: ClassVar[type[InputSpec]] = InputSpec
     #: What versions have changed about the settings, so that older model files and rows are understood.
     CHANGES: ClassVar[tuple[Change, ...]] = (
         Change(
@@ -91,11 +87,12 @@ class Detector(Fitted, Thresholds, Estimator):
             dropped=frozenset(
                 "epochs batch_size lr betas ema clip_norm patience validation_fraction precision".split()
             ),
+            added={"trim": 0.0},
         ),
     )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        shadowed = [name for name in vars(cls).get("__annotations__", {}) if _is_contract(cls, name)]
+        shadowed = [name for name in vars(cls).get("__annotations__", {}) if is_contract(cls, name)]
         if shadowed:
             raise TypeError(f"{cls.__name__}: the setting {shadowed[0]!r} hides Detector.{shadowed[0]}; rename it")
         if "training_step" in vars(cls) and not hasattr(cls, "run"):
@@ -153,10 +150,13 @@ class Detector(Fitted, Thresholds, Estimator):
 
         A method that defines the hook has it; one whose hook works for some settings only says so here.
         """
-        return _is_own(type(self), PARTS[part][0])
+        return is_own(type(self), PARTS[part][0])
 
     def restored(self) -> None:
-        """Called after loading: make again what ``TRANSIENT`` left out."""
+        """Called after loading: make again what ``TRANSIENT`` left out.
+
+        Raises InputError where what was learnt cannot be, beyond what ``LEARNS`` says.
+        """
 
     # -- what a method calls ------------------------------------------------------------------------------
 
@@ -164,7 +164,8 @@ class Detector(Fitted, Thresholds, Estimator):
         """Apply ``fn`` to all of ``x`` in order, batch by batch, with the networks frozen."""
         data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
         with frozen(self.nets_):
-            return torch.cat([fn(data.batch(i)).detach() for i in torch.arange(len(data)).split(self._chunk)])
+            chunks = torch.split(torch.arange(len(data)), self._chunk)
+            return torch.cat([fn(data.batch(i)).detach() for i in chunks])
 
     def progress(self, done: float, total: float, note: str = "", stage: str = "") -> None:
         """Show how far a stage of this fit has come."""
@@ -207,6 +208,11 @@ class Detector(Fitted, Thresholds, Estimator):
         hold_out: the share of ``X`` to train nothing on, but to ``calibrate`` on in the end, at ``false_alarm_rate``:
         0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
 
+        With the setting ``trim`` it fits twice, the second time without the most anomalous share of the samples, and
+        ``history_`` holds both. The threshold is set on all of them, so ``contamination`` keeps its meaning. Samples
+        held out are not trimmed: the false-alarm rate is promised for the mix as it comes, anomalies included.
+
+        Warns with ``UntrustedFit`` where ``self_test_``, on held-out samples if there are any, finds a reason.
         Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
         """
         self.check_settings()
@@ -220,21 +226,40 @@ class Detector(Fitted, Thresholds, Estimator):
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
             )
-        spec = InputSpec.of(x, names, self.scaling, self.image_size, owner)
+        spec = self._spec(x, names)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
         keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
         seed = self._seed(mark)
         with Bar(owner, enabled=self.verbose > 0) as bar:
-            self._learn(x, spec, device, Fit(seed, bar, keeper, on_epoch))
-        self._look_at(x, seed)
-        return self if held_back is None else self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+            self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
+        if held_back is not None:
+            self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+        self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
+        return self
 
     # where fit's keywords go is not for scikit-learn's metadata routing to say
     __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
         "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
     )
+
+    def fit_part(self, x: np.ndarray, names: tuple[str, ...] | None, device: torch.device, fit: Fit) -> None:
+        """Fit to samples ``(n, ...)`` that were checked, as a part of the fit of another detector."""
+        self._learn_all(x, self._spec(x, names), device, fit)
+
+    def _learn_all(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
+        """Learn, a second time without the samples that ``trim`` drops, and look at what came of it."""
+        self._learn(x, spec, device, fit)
+        if self.trim:
+            rest = x[calmest(self._map(self.score_batch, x), self.trim)]
+            fit.again(self.history_)
+            self._forget()
+            self._learn(rest, self._spec(rest, spec.names), device, fit)
+        self._look_at(x, fit.seed)
+
+    def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
+        return self.INPUT.of(x, names, self.scaling, self.image_size, type(self).__name__)
 
     def _forget(self) -> None:
         """Drop what an earlier fit left behind."""
@@ -256,6 +281,7 @@ class Detector(Fitted, Thresholds, Estimator):
             stack.enter_context(isolated_rng(fit.seed, device))
             stack.enter_context(torch.enable_grad())
             self.assemble(spec, device)
+            self.history_ = fit.history
             self._fit = fit
             try:
                 self.train(self._training_set(x))
@@ -312,9 +338,13 @@ class Detector(Fitted, Thresholds, Estimator):
     def reconstruct(self, X: Any) -> np.ndarray:
         """The networks' version of each sample, in the units and shape of ``X``, float32.
 
-        Raises NotSupported where the method has none.
+        With ``scaling="contrast"`` it has the sample's own brightness and contrast. Raises NotSupported where the
+        method has none.
         """
-        return self.map_samples(lambda x: self.input_.to_user(self.reconstruct_batch(x)), X).astype(np.float32)
+        check_is_fitted(self, "nets_")
+        x = self.input_.check(X, type(self).__name__)
+        redrawn = self._map(lambda x: self.input_.to_user(self.reconstruct_batch(x)), x)
+        return self.input_.scaling.lent(redrawn, x).astype(np.float32)
 
     @offered("encode")
     def encode(self, X: Any) -> np.ndarray:
@@ -328,7 +358,8 @@ class Detector(Fitted, Thresholds, Estimator):
     def sample(self, n: int = 1, random_state: int | None = None) -> np.ndarray:
         """``n`` generated samples in the units and shape of the training data, float32.
 
-        Raises NotSupported where the method has no generator.
+        With ``scaling="contrast"`` all have the brightness and contrast that are usual in training. Raises NotSupported
+        where the method has no generator.
         """
         check_is_fitted(self, "nets_")
         seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
@@ -372,18 +403,3 @@ class Detector(Fitted, Thresholds, Estimator):
 
     def _map(self, fn: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:
         return Scoring(self.nets_, self.input_, self.device_, self._chunk, self.threads, self._bf16()).map(fn, x)
-
-
-def _is_own(cls: type, name: str) -> bool:
-    """Whether a method, and not the base classes of this room, defines ``name``."""
-    owner = next(base for base in cls.__mro__ if name in vars(base))
-    return owner.__module__.rpartition(".")[0] != __package__
-
-
-def _is_contract(cls: type, name: str) -> bool:
-    """Whether ``name`` is a method or property of a base of ``cls``."""
-    for base in cls.__mro__[1:]:
-        if name in vars(base):
-            found = vars(base)[name]
-            return callable(found) or isinstance(found, property | classmethod) or hasattr(found, "__get__")
-    return False

@@ -15,6 +15,7 @@ class Fitted:
     """Attributes set by ``fit``. They are not settings."""
 
     nets_: Players  #: the networks, by player
+    members_: list[Any]  #: the fitted detectors that this one is made of, where it is; their networks are in ``nets_``
     input_: InputSpec  #: shape, scaling and names of the samples
     history_: list[dict[str, Any]]  #: mean of every loss term, one row an epoch
     offset_: float  #: score_samples below it are anomalies

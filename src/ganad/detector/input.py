@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from ..arrays import chunks, is_on_disk
 from ..errors import InputError
+from ..shown import shown
 from ..training import TrainingSet
 from .scaling import Scaling
 
 _MIN_SIDE, _MAX_CHANNELS = 8, 4
+_MAX_SIDE = 2**24  # of what a file says
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,20 @@ class InputSpec:
                 f"axis, the channels, at most {_MAX_CHANNELS}"
             )
         return cls(x.shape[1:], (channels, side or height, side or width), Scaling.fit(x, scaling))
+
+    def check_itself(self, side: int | None) -> None:
+        """Raise InputError unless this is what ``of`` makes, for a spec that comes from a file; see ``of``."""
+        if len(self.sample_shape) not in (1, 2, 3) or not all(0 < n <= _MAX_SIDE for n in self.sample_shape):
+            raise InputError(f"samples of shape {shown(self.sample_shape)} cannot be")
+        d, wanted = self.sample_shape[0], self.sample_shape
+        if self.is_image:
+            height, width, channels = (*self.sample_shape, 1)[:3]
+            wanted = (channels, side or height, side or width)
+        if self.shape != wanted:
+            raise InputError(f"networks for {shown(self.shape)} do not take samples of shape {self.sample_shape}")
+        if self.names is not None and (self.is_image or len(self.names) != d):
+            raise InputError(f"{len(self.names)} names are not those of samples of shape {self.sample_shape}")
+        self.scaling.check_itself(() if self.is_image else (d,))
 
     @property
     def is_image(self) -> bool:
@@ -150,7 +166,7 @@ def _array_like(X: Any) -> Any:
     return np.asarray(X) if isinstance(X, list | tuple) else X
 
 
-class _Columns(BaseEstimator):
+class _Columns(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """Carries what scikit-learn compares a table with."""
 
     n_features_in_: int

@@ -3,6 +3,9 @@
 A file is not trusted for being whole: whoever can write one can make its hashes right. So the header is read into
 types, settings meet the same checks as a user's, fitted attributes may not take the place of methods, networks are
 compared by name, shape and type before they are used, and the model must give the scores that the file says it gives.
+
+A detector that is made of others (``members_``) packs them as whole models of their own, each with its header and the
+scores that it vouches for. A setting that is a detector is its class and its settings.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
 
@@ -24,12 +29,15 @@ from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..nets.players import Players
 from ..seeds import isolated_rng
+from ..selftest import SelfTest
+from ..shown import shown
+from . import learnt
 from .input import InputSpec
-from .scaling import Scaling
+from .scaling import Contrast, Scaling
 from .scoring import frozen
 
 #: Fitted attributes that the header describes in its own words, or that belong to this machine.
-_NOT_STATE = {"nets_", "input_", "device_"}
+_NOT_STATE = {"nets_", "input_", "device_", "members_"}
 #: What format 1 kept of the input, one attribute each.
 _OLD_INPUT = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_")
 _PROBES = 3  # samples whose scores a file vouches for
@@ -41,9 +49,11 @@ class Saved(Protocol):
 
     NO_FORWARD_PASS: ClassVar[str]
     TRANSIENT: ClassVar[tuple[str, ...]]
+    INPUT: ClassVar[type[InputSpec]]
     nets_: Players
     input_: InputSpec
     device_: torch.device
+    image_size: int | None
     mean_: np.ndarray
 
     def get_params(self, deep: bool = True) -> dict[str, Any]: ...
@@ -59,16 +69,18 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     array: str | None = None  #: "numpy" or "torch"; the values are a tensor of the file
     strings: list[str] | None = None
     tuple_: list[Any] | None = msgspec.field(default=None, name="tuple")
+    self_test: SelfTest | None = None
     value: Any = None
 
 
-class InputEntry(msgspec.Struct, forbid_unknown_fields=True):
+class InputEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The input, beside the tensors of its scaling."""
 
     sample_shape: tuple[int, ...]
     shape: tuple[int, ...]
     clip: float | None
     names: list[str] | None
+    contrast: Contrast | None = None  #: where the scaling has it; no file before 0.2 does
 
 
 class Header(msgspec.Struct):
@@ -81,20 +93,33 @@ class Header(msgspec.Struct):
     input: InputEntry | None = None
     clip: float | None = None  #: of format 1, whose input stands in ``state``
     scores: list[float | None] | None = None  #: of the probes; absent in format 1
+    format: str = "1"
+    members: list[Header] = []  #: of the detectors that this one is made of; their tensors are "members/0/..."
 
     @classmethod
     def read(cls, header: dict[str, Any], path: str | Path) -> Self:
         """The header as types; ModelFileError where it is not one of a model."""
         try:
-            return msgspec.convert(header, cls)
-        except (msgspec.ValidationError, RecursionError) as error:
+            found = msgspec.convert(header, cls)
+        except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise ModelFileError(f"{path}: its header is not that of a model ({error}); use another copy") from error
+        if found.format != "1" and (found.input is None or found.scores is None or len(found.scores) != _PROBES):
+            raise ModelFileError(f"{path}: its header lacks the input or the scores it vouches for; use another copy")
+        return found
 
 
 def save(detector: Saved, path: str | Path) -> None:
     """Write a fitted detector to one file; see ``Detector.save``."""
-    spec = detector.input_
-    tensors = {f"nets/{k}": v for k, v in detector.nets_.state_dict().items()}
+    tensors, header = packed(detector)
+    write(path, type(detector).__name__, tensors, header)
+
+
+def packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
+    """A fitted detector as the tensors and the header of a file."""
+    spec, members = detector.input_, _members(detector)
+    theirs = tuple(f"{i}." for i in range(len(members)))  # weights that the members pack themselves
+    weights = detector.nets_.state_dict()
+    tensors = {f"nets/{k}": v for k, v in weights.items() if not k.startswith(theirs)}
     tensors |= {
         "scaling/shift": torch.as_tensor(spec.scaling.shift),
         "scaling/scale": torch.as_tensor(spec.scaling.scale),
@@ -106,24 +131,53 @@ def save(detector: Saved, path: str | Path) -> None:
         state[name] = _entry(value)
         if state[name].array:
             tensors[f"state/{name}"] = torch.as_tensor(value)
-    settings = detector.get_params(deep=False)
-    if isinstance(settings["random_state"], np.random.RandomState):
-        settings["random_state"] = None
-    cls = type(detector)
     names = None if spec.names is None else list(spec.names)
     header = Header(
-        f"{cls.__module__}:{cls.__qualname__}",
-        settings,
+        _target(detector),
+        _own_settings(detector),
         state,
         files.versions(),
-        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names),
+        InputEntry(spec.sample_shape, spec.shape, spec.scaling.clip, names, spec.scaling.contrast),
         scores=_probe_scores(detector),
     )
+    for i, member in enumerate(members):
+        own, described = packed(member)
+        tensors |= {f"members/{i}/{k}": v for k, v in own.items()}
+        header.members.append(described)
+    return tensors, header
+
+
+def write(path: str | Path, owner: str, tensors: dict[str, Tensor], header: msgspec.Struct) -> None:
+    """Write what ``packed`` gave. Raises InputError for a setting or fitted attribute that JSON cannot hold."""
     try:
         plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
         files.write(path, "model", tensors, plain)
-    except TypeError as error:  # a setting or fitted attribute that JSON cannot hold
-        raise InputError(f"{cls.__name__} cannot be saved: {error}") from error
+    except TypeError as error:
+        raise InputError(f"{owner} cannot be saved: {error}") from error
+
+
+def _members(detector: Saved) -> list[Saved]:
+    return list(getattr(detector, "members_", ()))
+
+
+def _target(detector: Any) -> str:
+    return f"{type(detector).__module__}:{type(detector).__qualname__}"
+
+
+def _own_settings(detector: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = detector.get_params(deep=False)
+    if isinstance(settings["random_state"], np.random.RandomState):
+        settings["random_state"] = None
+    return {name: _setting(value) for name, value in settings.items()}
+
+
+def _setting(value: Any) -> Any:
+    """A setting, a detector among them as its class and its settings."""
+    if isinstance(value, list | tuple):
+        return list(map(_setting, value))
+    if hasattr(value, "check_settings"):
+        return {"class": _target(value), "settings": _own_settings(value)}
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -137,74 +191,151 @@ def _entry(value: Any) -> Entry:
         return Entry(strings=[str(v) for v in value.ravel()])
     if isinstance(value, np.ndarray | Tensor):
         return Entry(array="numpy" if isinstance(value, np.ndarray) else "torch")
+    if isinstance(value, SelfTest):
+        return Entry(self_test=value)
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
 
 
-def unpack(cls: type[Saved], path: str | Path, tensors: dict[str, Tensor], header: Header, device: str) -> Saved:
-    """The detector of class ``cls`` in the file ``path``; ModelFileError where the file contradicts itself."""
+@dataclass(frozen=True)
+class _Source:
+    """Where a model is read from, and how."""
+
+    path: str | Path
+    find: Callable[[str], type | None]  #: the class of "module:Class", if it is known here
+    device: str
+    written_by: str  #: version of ganad
+
+    def detector_class(self, target: str) -> type[Saved]:
+        cls = self.find(target)
+        if cls is None:
+            raise ModelFileError(
+                f"{self.path}: a model of class {shown(repr(target))}, which is not known here; install its package or "
+                f"import the module that defines it (--plugin MODULE)"
+            )
+        return cast("type[Saved]", cls)
+
+    def made(self, cls: type[Saved], settings: dict[str, Any]) -> Saved:
+        """A detector that is not fitted; its settings meet the same checks as a user's."""
+        known = upgraded(cls, {k: self._value(v) for k, v in settings.items()}, self.written_by)
+        missing = sorted({f.name for f in dataclasses.fields(cast(Any, cls))} - known.keys())
+        if missing:
+            raise ModelFileError(f"{self.path}: the setting {missing[0]!r} is missing; use another copy")
+        try:
+            detector = cls(**known)
+            detector.check_settings()
+        except (TypeError, InputError) as error:
+            reason = shown(str(error), 150)
+            raise ModelFileError(
+                f"{self.path}: its settings are not those of this {cls.__name__} ({reason})"
+            ) from error
+        return detector
+
+    def _value(self, value: Any) -> Any:
+        """A setting as it was before JSON: a tuple for a list, a detector for its class and settings."""
+        if isinstance(value, list):
+            return tuple(map(self._value, value))
+        if isinstance(value, dict) and value.keys() == {"class", "settings"}:
+            try:
+                found = msgspec.convert(value, _Made)
+            except msgspec.ValidationError as error:
+                raise ModelFileError(
+                    f"{self.path}: a setting is not a detector's ({shown(str(error), 150)})"
+                ) from error
+            return self.made(self.detector_class(found.class_), found.settings)
+        return value
+
+
+class _Made(msgspec.Struct):
+    """A detector as a setting."""
+
+    class_: str = msgspec.field(name="class")
+    settings: dict[str, Any]
+
+
+def unpack(
+    path: str | Path, tensors: dict[str, Tensor], header: Header, find: Callable[[str], type | None], device: str
+) -> Saved:
+    """The detector in the file ``path``; ModelFileError where the file contradicts itself.
+
+    find: the class of "module:Class", or None where it is not known.
+    """
     where = choose_device(device)
-    settings = _settings(cls, path, header, device)
-    try:
-        detector = cls(**settings)
-        detector.check_settings()
-    except (TypeError, InputError) as error:
-        raise ModelFileError(f"{path}: its settings are not those of this {cls.__name__} ({error})") from error
+    source = _Source(path, find, device, header.versions.get("ganad", "0"))
+    _compare_versions(source)
+    detector = _unpacked(source, tensors, header)
+    _place(detector, where)
+    return detector
+
+
+def _unpacked(source: _Source, tensors: dict[str, Tensor], header: Header) -> Saved:
+    cls, path = source.detector_class(header.class_), source.path
+    detector = source.made(cls, header.settings | {"device": source.device})
     state = {k: _restored(path, k, entry, tensors) for k, entry in header.state.items() if k not in _OLD_INPUT}
     for name in state:
         if not name.endswith("_") or name.startswith("_") or name in _NOT_STATE or hasattr(cls, name):
-            raise ModelFileError(f"{path}: {name!r:.80} is not an attribute that a {cls.__name__} learns")
+            raise ModelFileError(f"{path}: {shown(repr(name))} is not an attribute that a {cls.__name__} learns")
     try:
-        spec = _input(header, tensors)
+        spec = _input(cls.INPUT, header, tensors)
+        spec.check_itself(detector.image_size)
+        learnt.check(detector, state, spec.shape)
         detector.__dict__.update(state)
         detector.input_, detector.device_ = spec, torch.device("cpu")
+        if header.members:
+            parts = [(_part(tensors, f"members/{i}/"), member) for i, member in enumerate(header.members)]
+            detector.__dict__["members_"] = [_unpacked(source, own, member) for own, member in parts]
         nets = _networks(detector, path, spec, tensors)
         detector.__dict__.update(state)  # build may have drawn some of these anew
         detector.nets_ = nets
         detector.restored()
         _prove(detector, path, header)
-    except (InputError, OSError):
+    except (ModelFileError, OSError):
         raise
     except Exception as error:  # a file may hold anything; the method's own code meets it first
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
-            f"{path}: what it holds does not fit together ({reason:.200}); use another copy"
+            f"{path}: what it holds does not fit together ({shown(reason, 150)}); use another copy"
         ) from error
-    detector.device_ = where
-    detector.nets_ = detector.nets_.placed(where, channels_last=spec.is_image).eval()
     return detector
 
 
-def _settings(cls: type, path: str | Path, header: Header, device: str) -> dict[str, Any]:
-    written_by = header.versions.get("ganad", "0")
-    if written_by.split(".")[:2] != files.__version__.split(".")[:2]:
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _place(detector: Saved, where: torch.device) -> None:
+    """Move a detector, and those that it is made of, to a device."""
+    for member in _members(detector):
+        _place(member, where)
+    detector.device_ = where
+    detector.nets_ = detector.nets_.placed(where, channels_last=detector.input_.is_image).eval()
+
+
+def _compare_versions(source: _Source) -> None:
+    if source.written_by.split(".")[:2] != files.__version__.split(".")[:2]:
         warnings.warn(
-            f"{path} was written by ganad {written_by!r:.20}, this is {files.__version__}; it should score alike, and "
-            f"docs/compatibility.md says what is promised",
+            f"{source.path} was written by ganad {shown(repr(source.written_by), 20)}, this is {files.__version__}; it "
+            f"should score alike, and docs/compatibility.md says what is promised",
             OtherVersion,
             stacklevel=4,
         )
-    saved = {k: tuple(v) if isinstance(v, list) else v for k, v in header.settings.items()}
-    settings = upgraded(cls, saved, written_by)
-    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys())
-    if missing:
-        raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
-    return settings | {"device": device}
 
 
-def _input(header: Header, tensors: dict[str, Tensor]) -> InputSpec:
+def _input(kind: type[InputSpec], header: Header, tensors: dict[str, Tensor]) -> InputSpec:
     shift, scale = tensors["scaling/shift"].numpy(), tensors["scaling/scale"].numpy()
-    if header.input is not None:
-        found = header.input
-        names = None if found.names is None else tuple(found.names)
-        return InputSpec(found.sample_shape, found.shape, Scaling(shift, scale, found.clip), names)
+    found = header.input or _old_input(header)
+    names = None if found.names is None else tuple(found.names)
+    return kind(found.sample_shape, found.shape, Scaling(shift, scale, found.clip, found.contrast), names)
+
+
+def _old_input(header: Header) -> InputEntry:
+    """What format 1 says of the input, one attribute each."""
     old = header.state
     strings = old["feature_names_in_"].strings if "feature_names_in_" in old else None
-    return InputSpec(
-        tuple(cast(list[int], old["sample_shape_"].tuple_)),
-        tuple(cast(list[int], old["shape_"].tuple_)),
-        Scaling(shift, scale, header.clip),
-        None if strings is None else tuple(strings),
-    )
+    shapes = {k: old[f"{k}_"].tuple_ for k in ("sample_shape", "shape")}
+    entry = msgspec.convert(shapes | dict(clip=header.clip, names=strings), InputEntry)
+    if old["n_features_in_"].value != math.prod(entry.sample_shape):
+        raise InputError("the number of its columns is not that of its samples")
+    return entry
 
 
 def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[str, Tensor]) -> Players:
@@ -212,13 +343,18 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
     # On the meta device nothing is allocated: a file cannot make us build networks larger than itself.
     with torch.device("meta"):
         nets = Players(detector.build(spec.shape))
-    weights = {k.removeprefix("nets/"): v for k, v in tensors.items() if k.startswith("nets/")}
+    weights = _part(tensors, "nets/")
+    for i, member in enumerate(_members(detector)):  # compared already
+        weights |= {f"{i}.{k}": v for k, v in member.nets_.state_dict().items()}
     expected = nets.state_dict()
     for name in sorted(expected.keys() | weights.keys()):
         want, have = _signature(expected.get(name)), _signature(weights.get(name))
         if want != have:
             cls = type(detector).__name__
-            raise ModelFileError(f"{path}: {name!r:.200} is {have}, but {cls} with these settings has {want}")
+            raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
+    strange = next((name for name, tensor in weights.items() if not learnt.finite(tensor)), None)
+    if strange is not None:
+        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that no fit leaves; use another copy")
     nets.load_state_dict(weights, assign=True)
     return nets.eval()
 
@@ -226,21 +362,23 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
 def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tensor]) -> Any:
     if entry.array is not None:
         tensor = tensors.get(f"state/{name}")
-        if tensor is None or (tensor.is_floating_point() and bool(tensor.isnan().any())):
-            raise ModelFileError(f"{path}: the values of {name!r:.80} are missing or not numbers; use another copy")
+        if tensor is None or tensor.dtype == torch.bfloat16 or not learnt.finite(tensor):
+            raise ModelFileError(f"{path}: the values of {shown(name)} are missing or not numbers; use another copy")
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:
         return np.array(entry.strings, dtype=object)
+    if entry.self_test is not None:
+        return entry.self_test
     value = tuple(entry.tuple_) if entry.tuple_ is not None else entry.value
     if isinstance(value, float) and math.isnan(value):
-        raise ModelFileError(f"{path}: {name!r:.80} is not a number; use another copy")
+        raise ModelFileError(f"{path}: {shown(name)} is not a number; use another copy")
     return value
 
 
 def _signature(tensor: Tensor | None) -> str:
     if tensor is None:
         return "absent"
-    return f"{str(tensor.dtype).removeprefix('torch.')}{list(tensor.shape)}"
+    return f"{str(tensor.dtype).removeprefix('torch.')}{shown(list(tensor.shape))}"
 
 
 # -- what a file vouches for ------------------------------------------------------------------------------
@@ -249,7 +387,9 @@ def _signature(tensor: Tensor | None) -> str:
 def _probe_scores(detector: Saved) -> list[float | None]:
     """Scores of the mean training sample, one beside it and one far away; None where a score is not finite."""
     mean = torch.as_tensor(np.asarray(detector.mean_), dtype=torch.float32)
-    x = detector.input_.to_user(torch.stack([mean, mean + 0.5, mean + _FAR]))
+    # where contrast is taken out, what is added to all pixels alike would be
+    away = torch.linspace(-1, 1, mean.numel()).reshape(mean.shape) if detector.input_.scaling.contrast else 1.0
+    x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean + _FAR * away]))
     x = detector.input_.to_network(x).to(detector.device_)
     assert len(x) == _PROBES
     with frozen(detector.nets_), torch.enable_grad(), isolated_rng(0, detector.device_):
@@ -259,9 +399,11 @@ def _probe_scores(detector: Saved) -> list[float | None]:
 
 def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     """ModelFileError unless the detector gives the scores that the file says it gives."""
-    if header.scores is None:
-        return
     given = _probe_scores(detector)
+    if header.scores is None:  # format 1 vouches for nothing, but a sample like those it was fitted on has a score
+        if None in given[:2]:
+            raise ModelFileError(f"{path}: the model gives no score to what it was fitted on; use another copy")
+        return
     # a search ends a little elsewhere on another processor, a forward pass differs by rounding
     tolerance = 0.05 if detector.NO_FORWARD_PASS else 1e-3
     for found, said in zip(given, header.scores, strict=True):

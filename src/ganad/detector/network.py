@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .. import devices
+from ..changes import Change
 from ..errors import InputError
 from ..seeds import isolated_rng
 from ..settings import Bound, Count, Positive, Share
@@ -23,15 +25,22 @@ Updates = Iterator[tuple[str, dict[str, Tensor]]]
 class NetworkDetector(Detector):
     """Base of the detectors with trained networks. A method writes ``build``, ``training_step`` and ``score_batch``."""
 
-    epochs: int = 20  #: passes over the training set
+    epochs: int | None = None  #: passes over the training set; None: as many as make ``updates`` batches, or a few more
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None, so that small data are learnt too
     batch_size: Annotated[int, Bound(0, 2**20, open_low=True)] = 64  #: samples a training step draws
-    lr: Positive = 2e-4  #: step size of Adam, shared by all players
+    lr: Positive | None = 2e-4  #: step size of Adam, shared by all players; None: 1e-3 for tables, 2e-4 for images
     betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
     ema: Share = 0.0  #: decay of the average of the weights that is used after training; 0: the last weights
     clip_norm: Positive | None = None  #: largest norm of a player's gradient
     patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
     validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
     precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
+
+    CHANGES = (Change("0.2", added=dict(updates=1000)),)  # files of 0.1 say their epochs, so it means nothing there
+    #: Step size of Adam where ``lr`` is None, for a table and for images.
+    STEP_SIZES: ClassVar[tuple[float, float]] = (1e-3, 2e-4)
+    #: Fewest passes where ``epochs`` is None, over a table and over images: large data are seen whole, several times.
+    LEAST_EPOCHS: ClassVar[tuple[int, int]] = (5, 20)
 
     # -- what a method writes -----------------------------------------------------------------------------
 
@@ -48,7 +57,7 @@ class NetworkDetector(Detector):
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of one player; override it where the paper uses another."""
-        return torch.optim.Adam(params, lr=self.lr, betas=self.betas, fused=True)
+        return torch.optim.Adam(params, lr=self.step_size, betas=self.betas, fused=True)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         """Multiplier of the player's step size; a pure function, so that a resumed fit follows it exactly."""
@@ -59,6 +68,21 @@ class NetworkDetector(Detector):
         return self.score_batch(x)
 
     # -- what a method calls ------------------------------------------------------------------------------
+
+    @property
+    def passes(self) -> int:
+        """Passes over the training set that this fit makes: ``epochs``, or what ``updates`` asks for."""
+        return self.epochs if self.epochs is not None else self.passes_for(self.updates)
+
+    def passes_for(self, updates: int) -> int:
+        """Passes over the training set of this fit that make ``updates`` batches, and LEAST_EPOCHS or more."""
+        batches = math.ceil(self._fit.n_train / min(self.batch_size, self._fit.n_train))
+        return max(self.LEAST_EPOCHS[self.input_.is_image], math.ceil(updates / batches))
+
+    @property
+    def step_size(self) -> float:
+        """Step size of Adam: ``lr``, or what STEP_SIZES says."""
+        return self.lr if self.lr is not None else self.STEP_SIZES[self.input_.is_image]
 
     def run(
         self,
@@ -114,12 +138,12 @@ class NetworkDetector(Detector):
         data = x if isinstance(x, TrainingSet) else TrainingSet(x, self.device_)
         early_stopping = early_stopping and fit.held_out is not None
         return Run(
-            name=step.__name__.removesuffix("_step"),
+            name=fit.stage + step.__name__.removesuffix("_step"),
             step=step,
             stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
             nets=self.nets_,
             optimizers={k: self.optimizer(k, list(self.nets_[k].parameters())) for k in names},
-            epochs=self.epochs if epochs is None else epochs,
+            epochs=self.passes if epochs is None else epochs,
             iterations=iterations,
             dtype=self.dtype_,
             ema=self.ema,
@@ -151,12 +175,14 @@ class NetworkDetector(Detector):
 
     def _training_set(self, x: np.ndarray) -> TrainingSet:
         """The samples to train on; those that ``patience`` needs are held out of them."""
+        self._fit.n_train = len(x)
         if self.patience is None:
             return super()._training_set(x)
         n = max(1, round(self.validation_fraction * len(x)))
         if len(x) - n < 2:
             raise InputError(f"{len(x)} samples are too few to hold {n} out; set patience=None")
         order = torch.randperm(len(x), generator=torch.Generator().manual_seed(self._fit.seed))
+        self._fit.n_train = len(x) - n
         whole = super()._training_set(x)
         self._fit.held_out = whole.part(order[:n].sort().values)
         return whole.part(order[n:])
@@ -172,14 +198,32 @@ class NetworkDetector(Detector):
 class GenerativeDetector(NetworkDetector):
     """Base of the detectors with a generator: a network that turns codes into samples."""
 
-    latent_dim: Count = 100  #: size of z
+    latent_dim: Count | None = 100  #: size of z; None: half as many as a table's columns, 2 to 32, or 100 for images
+
+    #: Size of z for images where ``latent_dim`` is None.
+    IMAGE_CODE: ClassVar[int] = 100
+
+    @property
+    def code_size(self) -> int:
+        """Size of z in this fit."""
+        return self.code_size_for(self.input_.shape)
+
+    def code_size_for(self, shape: tuple[int, ...]) -> int:
+        """Size of z for samples ``(d,)`` or ``(C, H, W)``.
+
+        Rows of d columns cannot fill a normal cloud of more dimensions than d, so no encoder could match it.
+        """
+        if self.latent_dim is not None:
+            return self.latent_dim
+        return self.IMAGE_CODE if len(shape) == 3 else max(2, min(32, math.ceil(shape[0] / 2)))
 
     def noise(self, n: int) -> Tensor:
-        """``(n, latent_dim)`` standard normal codes on the device."""
-        return torch.randn(n, self.latent_dim, device=self.device_)
+        """``(n, code_size)`` standard normal codes on the device."""
+        return torch.randn(n, self.code_size, device=self.device_)
 
     def sample_batch(self, n: int) -> Tensor:
-        return self.generator()(self.noise(n))
+        drawn: Tensor = self.generator()(self.noise(n))
+        return drawn
 
     def supports(self, part: str) -> bool:
         own = type(self).generator is not Detector.generator
@@ -198,11 +242,13 @@ class BidirectionalDetector(GenerativeDetector):
 
     def encode_batch(self, x: Tensor) -> Tensor:
         encoder, _ = self.codec()
-        return encoder(x)
+        codes: Tensor = encoder(x)
+        return codes
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
         encoder, generator = self.codec()
-        return generator(encoder(x))
+        x_hat: Tensor = generator(encoder(x))
+        return x_hat
 
     def supports(self, part: str) -> bool:
         return True

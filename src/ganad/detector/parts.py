@@ -7,6 +7,13 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+#: The parts a method may have, and the hooks that make them.
+PARTS = {
+    "reconstruct": ("reconstruct_batch", "does not reconstruct its input"),
+    "encode": ("encode_batch", "does not encode its input"),
+    "sample": ("sample_batch", "does not draw samples from codes"),
+}
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,3 +38,18 @@ def offered(part: str) -> Callable[[F], F]:
         return cast(F, _Offered(function, part))
 
     return decorate
+
+
+def is_own(cls: type, name: str) -> bool:
+    """Whether a method, and not the base classes of this room, defines ``name``."""
+    owner = next(base for base in cls.__mro__ if name in vars(base))
+    return owner.__module__.rpartition(".")[0] != __package__
+
+
+def is_contract(cls: type, name: str) -> bool:
+    """Whether ``name`` is a method or property of a base of ``cls``."""
+    for base in cls.__mro__[1:]:
+        if name in vars(base):
+            found = vars(base)[name]
+            return callable(found) or isinstance(found, property | classmethod) or hasattr(found, "__get__")
+    return False

@@ -10,9 +10,56 @@ from torch import Tensor
 
 from ..arrays import chunks
 from ..errors import InputError
+from ..shown import shown
 
 #: Scaled table cells are clipped here: far beyond any normal value, and no cell can overflow a network.
 CLIP = 1000.0
+#: Of the contrast that is usual in training: an image with less keeps what it lacks, or noise would fill a blank one.
+_FLOOR = 0.1
+#: Of training images, the share without a pixel outside [-1, 1] after "contrast": an odd one must not set the range.
+_WITHIN = 0.99
+_TOGETHER = 64  # images
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Global contrast normalisation: each image less its mean pixel, over the standard deviation of its pixels.
+
+    A. Coates, H. Lee, A. Y. Ng, "An analysis of single-layer networks in unsupervised feature learning", AISTATS 2011.
+    """
+
+    floor: float  #: the least standard deviation that an image is divided by
+    center: float  #: mean pixel of the training images
+    spread: float  #: mean of what the training images are divided by
+
+    @classmethod
+    def fit(cls, x: np.ndarray) -> Contrast:
+        """Of training images ``(n, H, W[, C])``; the floor is a tenth of their median contrast."""
+        parts = [_rows(part) for part in chunks(x)]
+        centers = np.concatenate([part.mean(1) for part in parts])
+        spreads = np.concatenate([part.std(1) for part in parts])
+        floor = _FLOOR * float(np.median(spreads) or spreads.max()) or 1.0
+        return cls(floor, float(centers.mean()), float(np.maximum(spreads, floor).mean()))
+
+    def of(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and divisor of each image ``(n, ...)``, in its shape with ones."""
+        axes = tuple(range(1, x.ndim))
+        center = x.mean(axes, keepdim=True)
+        return center, (x - center).square().mean(axes, keepdim=True).sqrt().clamp_min(self.floor)
+
+    def apply(self, x: Tensor) -> Tensor:
+        """Images ``(n, ...)`` without their brightness and contrast."""
+        center, spread = self.of(x)
+        return (x - center) / spread
+
+    def usual(self, x: Tensor) -> Tensor:
+        """Images without brightness and contrast, with those usual in training."""
+        return x * self.spread + self.center
+
+    def lent(self, x: Tensor, lender: Tensor) -> Tensor:
+        """What ``usual`` returned, with the brightness and contrast of the images ``lender`` ``(n, ...)`` instead."""
+        center, spread = self.of(lender)
+        return (x - self.center) / self.spread * spread + center
 
 
 @dataclass(frozen=True)
@@ -26,6 +73,7 @@ class Scaling:
     shift: np.ndarray
     scale: np.ndarray
     clip: float | None = None
+    contrast: Contrast | None = None  #: what happens to each image before that
 
     @classmethod
     def fit(cls, x: np.ndarray, kind: str) -> Scaling:
@@ -33,6 +81,8 @@ class Scaling:
 
         ``"auto"`` maps images to [-1, 1] and standardises tables; ``"minmax"`` maps the training range
         to [-1, 1]; ``"standard"`` gives mean 0 and spread 1; ``"none"`` leaves the values alone.
+        ``"contrast"`` takes brightness and contrast out of each image; then 99 of 100 training images lie in [-1, 1],
+        which a generator's tanh can reach. Raises InputError for another word, and for a table with ``"contrast"``.
         Constant columns keep their unit, so a small change there stays small.
         """
         is_image = x.ndim > 2
@@ -40,6 +90,8 @@ class Scaling:
             kind = "minmax" if is_image else "standard"
         if kind == "none":
             return cls(np.zeros((), np.float32), np.ones((), np.float32))
+        if kind == "contrast":
+            return cls._of_contrast(x)
         if is_image and kind == "minmax":
             low, high = _image_range(x)
             return cls(np.array((low + high) / 2, np.float32), np.array((high - low) / 2 or 1, np.float32))
@@ -50,26 +102,70 @@ class Scaling:
         elif kind == "standard":
             shift, scale = _mean_and_sd(x, axis)
         else:
-            raise InputError(f'scaling={kind!r} is not one of "auto", "minmax", "standard", "none"')
+            raise InputError(f'scaling={kind!r} is not one of "auto", "minmax", "standard", "none", "contrast"')
         rounding = np.finfo(x.dtype if x.dtype.kind == "f" else np.float64).eps
         scale = np.where(scale > 10 * rounding * np.abs(shift), scale, 1.0)
         if is_image:
             return cls(shift.astype(np.float32), scale.astype(np.float32))
         return cls(shift.astype(np.float64), scale.astype(np.float64), clip=CLIP)
 
+    def check_itself(self, shape: tuple[int, ...]) -> None:
+        """Raise InputError unless this is what ``fit`` makes of samples that need ``shape`` numbers."""
+        for numbers in (self.shift, self.scale):
+            if numbers.shape not in ((), shape) or numbers.dtype not in (np.float32, np.float64):
+                raise InputError(f"a scaling by numbers of shape {shown(numbers.shape)} and type {numbers.dtype}")
+        same = self.shift.shape == self.scale.shape and self.shift.dtype == self.scale.dtype
+        if not (same and np.isfinite(self.shift).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            raise InputError("a scaling by numbers that no fit leaves")
+        if self.clip != (CLIP if self.shift.shape else None):
+            raise InputError(f"values clipped at {shown(self.clip)}, which is not what a fit leaves")
+
+    @classmethod
+    def _of_contrast(cls, x: np.ndarray) -> Scaling:
+        if x.ndim < 3:
+            raise InputError('scaling="contrast" is for images, and these data are a table; use "standard"')
+        contrast = Contrast.fit(x)
+        lows, highs = [], []
+        for part in map(_rows, chunks(x)):
+            plain = contrast.apply(torch.from_numpy(part)).numpy()
+            lows.append(plain.min(1))
+            highs.append(plain.max(1))
+        low, high = np.quantile(np.concatenate(lows), 1 - _WITHIN), np.quantile(np.concatenate(highs), _WITHIN)
+        shift, scale = (low + high) / 2, (high - low) / 2 or 1
+        return cls(np.array(shift, np.float32), np.array(scale, np.float32), contrast=contrast)
+
     def apply(self, x: Tensor) -> Tensor:
         """Scale a batch of samples, channels last as the user gave them; float32."""
         shift, scale = self._on(x)
+        if self.contrast is not None:  # doubles stay doubles until they are centred
+            x = self.contrast.apply(x if x.dtype == torch.float64 else x.float())
         x = (x.to(shift.dtype) - shift) / scale
         return (x if self.clip is None else x.clamp(-self.clip, self.clip)).float()
 
     def invert(self, x: Tensor) -> Tensor:
-        """From the networks' units back to the user's, float32."""
+        """From the networks' units back to the user's, float32.
+
+        Brightness and contrast, once taken out, are gone: the images get those that are usual in training.
+        """
         shift, scale = self._on(x)
-        return (x * scale + shift).float()
+        x = x * scale + shift
+        return (x if self.contrast is None else self.contrast.usual(x)).float()
+
+    def lent(self, redrawn: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Versions of the samples ``x`` that ``invert`` returned, with each sample's own brightness and contrast."""
+        if self.contrast is None:
+            return redrawn
+        pairs = zip(chunks(redrawn, _TOGETHER), chunks(x, _TOGETHER))
+        parts = [self.contrast.lent(*(torch.from_numpy(part.astype(np.float64)) for part in pair)) for pair in pairs]
+        return torch.cat(parts).numpy()
 
     def _on(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return torch.as_tensor(self.shift, device=x.device), torch.as_tensor(self.scale, device=x.device)
+
+
+def _rows(images: np.ndarray) -> np.ndarray:
+    """Images as rows ``(n, pixels)`` of doubles."""
+    return images.reshape(len(images), -1).astype(np.float64)
 
 
 def _image_range(x: np.ndarray) -> tuple[float, float]:

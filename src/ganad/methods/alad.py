@@ -33,6 +33,7 @@ from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import (
     JointCritic,
+    Layer,
     SameConv2d,
     SpectralNorm,
     dcgan_generator,
@@ -55,12 +56,13 @@ class ALAD(BidirectionalDetector):
     spectral_norm: bool = True  #: on encoder and discriminators of images
     pairing: Literal["height", "channels"] = "height"  #: how disc_xx sees two images
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
-    latent_dim: Count = 100  #: size of z
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     width: int = 128  #: channels at half the image's size
     batch_size: int = 50  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     ema: float = 0.999  #: decay of the weight average used for scoring
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "cifar10": dict(latent_dim=100, lr=2e-4, batch_size=32, epochs=100, patience=10, ema=0.999),
         "svhn": dict(latent_dim=100, lr=2e-4, batch_size=32, epochs=100, patience=10, ema=0.999),
@@ -70,10 +72,10 @@ class ALAD(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return table_networks(d, self.latent_dim, large=self.network == "arrhythmia")
+        return table_networks(d, self.code_size_for((d,)), large=self.network == "arrhythmia")
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return image_networks(shape, self.latent_dim, self.width, self.pairing, spectral=self.spectral_norm)
+        return image_networks(shape, self.code_size_for(shape), self.width, self.pairing, spectral=self.spectral_norm)
 
     def training_step(self, batches: Batches) -> Updates:
         G, E = self.nets_.codec["generator"], self.nets_.codec["encoder"]
@@ -114,6 +116,9 @@ class ALAD(BidirectionalDetector):
 
 class PairCritic(nn.Module):
     """A critic of two things of one kind, joined along ``axis``."""
+
+    body: Layer
+    head: Layer
 
     def __init__(self, body: nn.Module, head: nn.Module, axis: int):
         super().__init__()

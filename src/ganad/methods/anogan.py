@@ -32,7 +32,7 @@ spread covers the "normal" traffic that is the anomaly there. The discriminator 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, per_sample
 from ..nets import Critic, Cube, RowLinear, dcgan_critic, dcgan_generator, leaky_fifth, mlp, xavier_uniform
 from ..nets.egbad import kdd_gan, mnist_critic, mnist_generator
-from ..settings import Count
+from ..settings import Bound, Count
 
 _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999)
 
@@ -52,19 +52,20 @@ class AnoGAN(GenerativeDetector):
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or it alone
     w_feature: float = 0.1  #: its weight, against 1 - w_feature on the pixels
-    search_steps: int = 500  #: steps of Adam on the code of a sample
+    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: of Adam; None: 200 for tables, 500 for images
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
-    latent_dim: Count = 100  #: size of z
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     prior: Literal["normal", "uniform"] = "normal"  #: of z; uniform: on (-1, 1), as in the paper
     width: int = 64  #: channels of the DCGAN at half the image's size
     kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper's)
     network: Literal["dcgan", "mnist", "arrhythmia"] = "dcgan"  #: layer table; "dcgan" means KDD99's for tables
     batch_size: int = 64  #: samples a training step draws
-    epochs: int = 25  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     threshold_samples: int = 1000  #: training samples, at most, whose scores set the threshold; each costs a search
     ema: float = 0.999  #: decay of the weight average used for the search
 
+    LEAST_EPOCHS = (5, 25)
     PRESETS = {
         "mnist": dict(network="mnist", latent_dim=200, lr=1e-5, batch_size=100, epochs=100, ema=0.999),
         "cifar10": _CIFAR10,
@@ -74,28 +75,29 @@ class AnoGAN(GenerativeDetector):
         "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
     }
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search for the code of the sample"
+    LEARNS = {"starts_": "torch.float32[n_starts, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.starts_ = torch.randn(self.n_starts, self.latent_dim)
+        self.starts_ = torch.randn(self.n_starts, self.code_size_for(shape))
         if self.prior == "uniform":
             self.starts_ = Cube()(self.starts_)
         return super().build(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.latent_dim)
+        return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.code_size_for((d,)))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         if self.network == "mnist":
-            return dict(generator=mnist_generator(shape, self.latent_dim), discriminator=mnist_critic(shape))
+            return dict(generator=mnist_generator(shape, self.code_size_for(shape)), discriminator=mnist_critic(shape))
         return dict(
-            generator=dcgan_generator(shape, self.latent_dim, self.width, self.kernel),
+            generator=dcgan_generator(shape, self.code_size_for(shape), self.width, self.kernel),
             discriminator=dcgan_critic(shape, self.width, self.kernel),
         )
 
     def draw(self, n: int) -> Tensor:
         """Codes of the prior ``(n, latent_dim)``."""
         if self.prior == "uniform":
-            return torch.empty(n, self.latent_dim, device=self.device_).uniform_(-1, 1)
+            return torch.empty(n, self.code_size, device=self.device_).uniform_(-1, 1)
         return self.noise(n)
 
     def training_step(self, batches: Batches) -> Updates:
@@ -119,11 +121,12 @@ class AnoGAN(GenerativeDetector):
         x = x.repeat_interleave(len(starts), 0)
         wanted = x if self.variant == "cross-entropy" else self.nets_.discriminator.features(x).detach()
         adam = torch.optim.Adam([z], self.search_lr, betas=(0.9, 0.999))
-        for step in range(self.search_steps):
-            done = step / self.search_steps
+        steps = self.search_steps if self.search_steps is not None else 500 if self.input_.is_image else 200
+        for step in range(steps):
+            done = step / steps
             adam.param_groups[0]["lr"] = self.search_lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
             z.grad = None
-            self.distance(x, wanted, z).sum().backward(inputs=[z])
+            torch.autograd.backward(self.distance(x, wanted, z).sum(), inputs=[z])
             adam.step()
         scores, best = self.distance(x, wanted, z).detach().view(n, -1).min(1)
         return z.detach().view(n, len(starts), -1)[torch.arange(n, device=x.device), best], scores

@@ -44,11 +44,12 @@ class AutoEncoder(NetworkDetector):
     weight_decay: float = 0.0  #: L2 penalty of the weights
     lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 100  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 100)
     PRESETS = {
-        "mnist": dict(),
-        "cifar10": dict(),
+        "mnist": dict(epochs=100),
+        "cifar10": dict(epochs=100),
         "mnist-deep-svdd": _DEEP_SVDD | dict(latent_dim=32, weight_decay=5e-4, lr_milestone=1 / 3, epochs=150),
         "cifar10-deep-svdd": _DEEP_SVDD | dict(latent_dim=128, weight_decay=5e-7, lr_milestone=5 / 7, epochs=350),
         "kddcup99": dict(hidden=(64, 16, 64), epochs=20, batch_size=256),
@@ -66,7 +67,7 @@ class AutoEncoder(NetworkDetector):
         return torch.optim.Adam(params, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
-        return 0.1 if epoch >= self.lr_milestone * self.epochs else 1.0
+        return 0.1 if epoch >= self.lr_milestone * self.passes else 1.0
 
     def training_step(self, batches: Batches) -> Updates:
         x = self._input(next(batches))

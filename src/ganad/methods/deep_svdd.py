@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
-from ..nets import RowLinear
+from ..nets import Layer, RowLinear
 from ..nets.deep_svdd import convolutional, normalised
 from ..settings import Count
 from ..training import TrainingSet
@@ -47,7 +47,7 @@ class DeepSVDD(NetworkDetector):
     nu: float = 0.1  #: share of the training data that may lie outside the ball (soft)
     warm_up: float = 0.1  #: share of the epochs before the ball's radius is fitted (soft)
     contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast
-    pretrain_epochs: int = 20  #: epochs of the autoencoder
+    pretrain_epochs: int | None = None  #: passes of the autoencoder; None: 2/5 of those of the ball
     pretrain_weight_decay: float = 5e-7  #: L2 penalty of the autoencoder's weights
     pretrain_lr_milestone: float = 1.0  #: share of its epochs after which the step size falls to a tenth
     latent_dim: Count = 32  #: size of the code
@@ -57,13 +57,15 @@ class DeepSVDD(NetworkDetector):
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     weight_decay: float = 5e-7  #: L2 penalty of the weights
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 500  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "mnist": _CODE
         | dict(latent_dim=32, pretrain_epochs=150, pretrain_weight_decay=5e-4, pretrain_lr_milestone=1 / 3),
         "cifar10": _CODE | dict(latent_dim=128, pretrain_epochs=350, pretrain_lr_milestone=5 / 7),
     }
+    LEARNS = {"centre_": "torch.float32[latent_dim]"}
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         return dict(network=Ball(*dense(d, self.hidden, self.latent_dim)))
@@ -79,12 +81,17 @@ class DeepSVDD(NetworkDetector):
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         if self._pretraining:
-            return 0.1 if epoch >= self.pretrain_lr_milestone * self.pretrain_epochs else 1.0
-        return 0.1 if epoch >= self.lr_milestone * self.epochs else 1.0
+            return 0.1 if epoch >= self.pretrain_lr_milestone * self.passes_alone else 1.0
+        return 0.1 if epoch >= self.lr_milestone * self.passes else 1.0
+
+    @property
+    def passes_alone(self) -> int:
+        """Passes of the autoencoder that this fit makes."""
+        return round(0.4 * self.passes) if self.pretrain_epochs is None else self.pretrain_epochs
 
     def train(self, x: TrainingSet) -> None:
         self._pretraining = True
-        self.run(self.pretrain_step, x, epochs=self.pretrain_epochs, early_stopping=False)
+        self.run(self.pretrain_step, x, epochs=self.passes_alone, early_stopping=False)
         self._pretraining = False
         centre = self.map_batches(self.codes, x).mean(0)
         sign = torch.where(centre < 0, -1.0, 1.0)
@@ -106,7 +113,7 @@ class DeepSVDD(NetworkDetector):
             yield "network", dict(distance=distance.mean())
             return
         yield "network", dict(radius=radius2, outside=(distance - radius2).clamp_min(0).mean() / self.nu)
-        if batches.progress >= self.warm_up * self.epochs:
+        if batches.progress >= self.warm_up * self.passes:
             radius2.copy_(distance.detach().quantile(1 - self.nu))
 
     def codes(self, x: Tensor) -> Tensor:
@@ -132,6 +139,7 @@ class Ball(nn.Module):
     One player, so that pretraining is one step; the radius is a buffer, so that it is resumed with the weights.
     """
 
+    encoder: Layer
     radius2: Tensor
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):

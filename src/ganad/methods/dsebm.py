@@ -56,12 +56,15 @@ class DSEBM(NetworkDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "kddcup99": dict(hidden=(128, 512), noise_sd=1.0, batch_size=256, epochs=8),
-        "kddcup99-alad": dict(hidden=(128, 512), noise_sd=1.0, lr=1e-4, batch_size=100, scaling="none"),
-        "cifar10-alad": dict(network="alad", latent_dim=128, noise_sd=1.0, lr=3e-3, batch_size=32, patience=25),
+        "kddcup99-alad": dict(hidden=(128, 512), noise_sd=1.0, lr=1e-4, batch_size=100, epochs=50, scaling="none"),
+        "cifar10-alad": dict(
+            network="alad", latent_dim=128, noise_sd=1.0, lr=3e-3, batch_size=32, epochs=50, patience=25
+        ),
         "arrhythmia": dict(hidden=(10, 2), noise_sd=1.0, lr=1e-4, batch_size=26, epochs=200),
         "cifar10": dict(noise_sd=0.5, epochs=200),
     }
@@ -90,14 +93,20 @@ class DSEBM(NetworkDetector):
         return per_sample((x - self.reconstruct_batch(x + sd * torch.randn_like(x))).square())
 
     def score_batch(self, x: Tensor) -> Tensor:
-        energy, x_hat = self.nets_.energy(x)
+        energy, x_hat = self.both(x)
         return energy if self.variant == "energy" else per_sample((x - x_hat).square()).sqrt()
 
     def validation_batch(self, x: Tensor) -> Tensor:
         return self.denoising(x)
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.energy(x)[1]
+        return self.both(x)[1]
+
+    def both(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Energies ``(n,)`` and reconstructions ``(n, *shape)``."""
+        network: nn.Module = self.nets_.energy
+        both: tuple[Tensor, Tensor] = network(x)
+        return both
 
 
 class Energy(nn.Module):
@@ -132,14 +141,14 @@ class Energy(nn.Module):
 def unpooled(y: Tensor, index: Tensor, shape: torch.Size) -> Tensor:
     """Values ``(n, c, h, w)`` back where pooling found them in maps of ``shape``, zeros elsewhere."""
     flat = y.new_zeros(len(y), shape[0], shape[1] * shape[2])
-    return flat.scatter(2, index.flatten(2), y.flatten(2)).unflatten(2, shape[1:])
+    return torch.unflatten(flat.scatter(2, index.flatten(2), y.flatten(2)), 2, shape[1:])
 
 
 def transposed(layer: nn.Module, y: Tensor, shape: torch.Size) -> Tensor:
     """The layer without its bias, transposed: ``y`` like its output to samples of ``shape``, that of its input."""
     assert isinstance(layer, nn.Linear | nn.Conv2d)
     if isinstance(layer, nn.Linear):
-        return row_linear(y, layer.weight.T).unflatten(1, shape)
+        return torch.unflatten(row_linear(y, layer.weight.T), 1, shape)
     _, height, width = shape
     # "same" padding of a 3 x 3 kernel of stride 2: a pixel on both sides of an odd length, one after an even one
     x = conv_transpose2d(y, layer.weight, stride=2, padding=(height % 2, width % 2))

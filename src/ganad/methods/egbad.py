@@ -23,6 +23,10 @@ Below chance after a short training, and why: nothing but the adversary makes G(
 held out, 600 steps leave a mean error of 56 grey levels where the mean image has 50, and AUROC .60; after 3,000 steps
 it is 35 and AUROC .85 (``epochs=30`` and ``150``, seed 0). Hold the error of ``reconstruct`` against the mean image's.
 
+A code of more numbers than the table has columns cannot be inverted: the encoder's codes fill a sheet of its space, the
+prior all of it, and the discriminator tells the pairs by that alone. So the code of a table is half as wide as a row;
+that and steps ten times as long lift two development tables of 64 and 9 columns from .41 and .90 to .80 and .89.
+
 On KDD99 short training (50,000 rows, four epochs at 1e-4) ends anywhere from .01 to .99 by the seed: the score is nine
 tenths a reconstruction, and the encoder is not yet the generator's inverse. In the seeds below chance it redraws the
 attacks, the normal class there, worse than the anomalies, which the generator's spread covers (see AnoGAN's page); the
@@ -40,7 +44,7 @@ from torch.nn.functional import softplus
 from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import bce, per_sample
 from ..nets.egbad import kdd_networks, mnist_networks
-from ..settings import Count
+from ..settings import Count, Positive
 
 
 class EGBAD(BidirectionalDetector):
@@ -48,12 +52,15 @@ class EGBAD(BidirectionalDetector):
 
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
     alpha: float = 0.9  #: weight of the reconstruction error in the score
-    latent_dim: Count = 200  #: size of z
-    lr: float = 1e-4  #: step size of Adam, shared by all players
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 200 for images
+    lr: Positive | None = None  #: step size of Adam, shared by all players; None: 1e-3 for tables, 1e-4 for images
     batch_size: int = 100  #: samples a training step draws
-    epochs: int = 60  #: passes over the training set
+    updates: Count = 1500  #: batches that a fit trains on where ``epochs`` is None
     ema: float = 0.999  #: decay of the weight average used for scoring
 
+    LEAST_EPOCHS = (5, 60)
+    IMAGE_CODE = 200
+    STEP_SIZES = (1e-3, 1e-4)
     PRESETS = {
         "mnist": dict(latent_dim=200, lr=1e-5, batch_size=100, epochs=100, ema=0.999),
         "kddcup99": dict(
@@ -68,10 +75,10 @@ class EGBAD(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return kdd_networks(d, self.latent_dim)
+        return kdd_networks(d, self.code_size_for((d,)))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return mnist_networks(shape, self.latent_dim)
+        return mnist_networks(shape, self.code_size_for(shape))
 
     def training_step(self, batches: Batches) -> Updates:
         G, E, D = self.nets_.generator, self.nets_.encoder, self.nets_.discriminator

@@ -26,6 +26,7 @@ zero, for those flagged are neptune alone. After the preset's twenty it makes bo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -34,10 +35,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from ..detector import Batches, BidirectionalDetector, Updates
 from ..losses import gradient_penalty, mean_square
-from ..nets import Critic, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
+from ..nets import Critic, Layer, Reshape, keras_norm2d, leaky_fifth, mlp, pyramid, xavier_uniform
 from ..nets.conv import Size
 from ..settings import Count
 from ..training import TrainingSet
+
+Norm = Callable[[int], nn.Module]
 
 
 class FAnoGAN(BidirectionalDetector):
@@ -49,14 +52,16 @@ class FAnoGAN(BidirectionalDetector):
     w_gp: float = 10.0  #: weight of the gradient penalty
     n_critic: int = 5  #: critic steps per generator step
     bounded: bool = True  #: tanh on the encoder's output, as in the paper; False: linear (its appendix)
-    latent_dim: Count = 128  #: size of z
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 128 for images
     width: int = 64  #: channels at the image's own size
-    epochs: int = 20  #: passes over the training set of the critic
-    encoder_epochs: int = 20  #: passes of the encoder
+    updates: Count = 2000  #: batches of the critic where ``epochs`` is None
+    encoder_epochs: int | None = None  #: passes of the encoder; None: as many as of the critic
     encoder_lr: float = 5e-5  #: step size of the encoder's RMSprop
     lr: float = 1e-4  #: step size of Adam for critic and generator
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
 
+    LEAST_EPOCHS = (5, 20)
+    IMAGE_CODE = 128
     PRESETS = {
         "oct": dict(image_size=64, latent_dim=128, width=64, epochs=7, encoder_epochs=4, lr=1e-4, batch_size=64),
         "mnist": dict(image_size=32, latent_dim=128, width=64, epochs=100, encoder_epochs=50, batch_size=64),
@@ -66,7 +71,7 @@ class FAnoGAN(BidirectionalDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        k = self.latent_dim
+        k = self.code_size_for((d,))
         players = dict(
             generator=mlp(k, 64, 128, d),
             critic=Critic(mlp(d, 256, 128, 128, activation=leaky_fifth, last=leaky_fifth()), nn.Linear(128, 1)),
@@ -78,10 +83,12 @@ class FAnoGAN(BidirectionalDetector):
         sizes = pyramid((shape[1], shape[2]), until=4)
         flat = _widths(self.width, sizes)[-1] * sizes[-1][0] * sizes[-1][1]
         return dict(
-            generator=generator(shape, self.latent_dim, self.width, sizes),
+            generator=generator(shape, self.code_size_for(shape), self.width, sizes),
             critic=Critic(tower(shape[0], self.width, sizes, _layer_norm), nn.Linear(flat, 1)),
             encoder=nn.Sequential(
-                *tower(shape[0], self.width, sizes, keras_norm2d), nn.Linear(flat, self.latent_dim), self._bound()
+                *tower(shape[0], self.width, sizes, keras_norm2d),
+                nn.Linear(flat, self.code_size_for(shape)),
+                self._bound(),
             ),
         )
 
@@ -96,7 +103,12 @@ class FAnoGAN(BidirectionalDetector):
 
     def train(self, x: TrainingSet) -> None:
         self.run(self.gan_step, x, update=("generator", "critic"), early_stopping=False)
-        self.run(self.encoder_step, x, update=("encoder",), epochs=self.encoder_epochs)
+        self.run(
+            self.encoder_step,
+            x,
+            update=("encoder",),
+            epochs=self.passes if self.encoder_epochs is None else self.encoder_epochs,
+        )
 
     def gan_step(self, batches: Batches) -> Updates:
         G, D = self.nets_.generator, self.nets_.critic
@@ -148,7 +160,10 @@ def _widths(width: int, sizes: list[Size]) -> list[int]:
 class Block(nn.Module):
     """Pre-activation residual block that halves or doubles the maps; the shortcut is a 1 x 1 convolution."""
 
-    def __init__(self, c_in: int, c_out: int, norm, size: Size | None = None):  # type: ignore[no-untyped-def]
+    conv2: Layer
+    shortcut: Layer
+
+    def __init__(self, c_in: int, c_out: int, norm: Norm, size: Size | None = None):
         super().__init__()
         self.size = size  # of the output when doubling, None when halving
         middle = c_in if size is None else c_out
@@ -170,7 +185,7 @@ def _halve(x: Tensor) -> Tensor:
     return avg_pool2d(x, 2, ceil_mode=True, count_include_pad=False)
 
 
-def tower(channels: int, width: int, sizes: list[Size], norm) -> nn.Sequential:  # type: ignore[no-untyped-def]
+def tower(channels: int, width: int, sizes: list[Size], norm: Norm) -> nn.Sequential:
     """Convolution, residual blocks down to the last size, flatten: the body of critic and encoder."""
     widths = _widths(width, sizes)
     blocks = [Block(a, b, norm) for a, b in zip(widths, widths[1:])]

@@ -32,18 +32,25 @@ has a mean AUROC of .78 where the best one on the test labels has .99. Averaged 
 scikit-learn's digits the last weights of three seeds have .86, .87 and .54, the averaged ones .87 ± .05, and stopped by
 the loss on held-out normal samples (``patience=5``) .90 ± .02 (`ganad bench readings`).
 
-On small tables scores begin upside down: the untrained generator draws inside the data, the discriminator first learns
-to tell it from them, and what is far out looks most normal. On 700 rows of card fraud 50 passes (350 steps) end with an
-AUROC of .09, 1,000 passes with .94, .91 and .81 (`ganad bench ocan-fraud`); on arrhythmia .31 becomes .62.
+As it is initialised the generator draws inside a table's rows. The discriminator then learns to tell the middle from
+the data, what is far out looks most normal, and scores are upside down until the fence has crept out: on 700 rows of
+card fraud 50 passes (350 steps) end with an AUROC of .09, 1,000 passes with .94, .91 and .81 (`ganad bench
+ocan-fraud`). So the defaults let the generator of a table begin outside: its last layer is scaled until its columns
+spread ``start`` times as wide as the data's. The fence then moves in, and the discriminator, which steps faster for
+tables, has seen the outside from the first step. The training does the rest, not the start: on five development tables
+(one seed) the mean AUROC is .89 and, with the generator kept at its start, .63. With 32 codes it is .86; a likely
+reason is that they draw in a subspace and fence nothing across it. What remains: it is below the distance to the mean
+where columns have a few values far out (word counts, mammography).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from ..changes import Change
 from ..detector import Batches, GenerativeDetector, Updates
 from ..errors import InputError
 from ..losses import bce
@@ -52,11 +59,13 @@ from ..settings import Count
 from ..training import TrainingSet
 
 _MNIST = dict(latent_dim=200, lr=2e-5, discriminator_lr=1e-5, batch_size=200, epochs=100, ema=0.0)
+_MNIST |= dict(pretrain_epochs=15)
 _LEVEL = dict(alpha=0.5, gamma=0.5, ema=0.0)
 _CIFAR10 = _LEVEL | dict(network="cifar10", beta=10.0, latent_dim=256, lr=1e-3, discriminator_lr=1e-4)
-_CIFAR10 |= dict(batch_size=128, epochs=150)
+_CIFAR10 |= dict(batch_size=128, epochs=150, pretrain_epochs=15)
 _KDD99 = _LEVEL | dict(beta=30.0, latent_dim=32, lr=1e-4, batch_size=256, epochs=50, scaling="minmax")
-_TOY = dict(network="toy", alpha=0.5, beta=15.0, gamma=0.1, latent_dim=2, latent_sd=8.0, lr=1e-3)
+_KDD99 |= dict(start=0.0, pretrain_epochs=15)
+_TOY = dict(network="toy", alpha=0.5, beta=15.0, gamma=0.1, latent_dim=2, latent_sd=8.0, lr=1e-3, epochs=60)
 _TOY |= dict(discriminator_lr=1e-3, batch_size=100, pretrain_epochs=1, ema=0.0, scaling="none")
 
 
@@ -68,19 +77,22 @@ class FenceGAN(GenerativeDetector):
     gamma: float = 0.1  #: weight of generated samples in the discriminator's loss
     encirclement: Literal["cross-entropy", "log"] = "cross-entropy"  #: the code's loss or the printed one
     separate_steps: bool = False  #: real and generated samples in two discriminator steps, as in the code
-    pretrain_epochs: int = 15  #: epochs of the discriminator alone against the untrained generator
+    start: float = 3.0  #: first spread of a table's fence, in standard deviations of the data; 0: as initialised
+    pretrain_epochs: int | None = None  #: passes of the discriminator alone before that; None: a quarter of the passes
     latent_dim: Count = 200  #: size of z
     latent_sd: float = 1.0  #: standard deviation of z
     lr: float = 1e-4  #: step size of the generator
-    discriminator_lr: float = 5e-5  #: step size of the discriminator
+    discriminator_lr: float | None = None  #: step size of the discriminator; None: 1e-3 for tables, 5e-5 for images
     lr_decay: float = 0.0  #: step sizes are divided by 1 + lr_decay x iteration
     discriminator_lr_decay: float | None = None  #: the same for the discriminator; None: lr_decay
     discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: the paper prints SGD for KDD99
     network: Literal["dcgan", "cifar10", "toy"] = "dcgan"  #: published layer table; tables use the KDD99 one
     ema: float = 0.999  #: decay of the weight average used for scoring: single epochs swing widely
     batch_size: int = 100  #: samples a training step draws
-    epochs: int = 60  #: passes over the training set
+    updates: Count = 500  #: batches that a fit trains on where ``epochs`` is None, so that small data are learnt too
 
+    LEAST_EPOCHS = (5, 60)
+    CHANGES = (Change("0.2", added=dict(start=0.0)),)
     PRESETS = {
         "mnist": _MNIST,
         "mnist-as-printed": _MNIST | dict(lr_decay=1e-4),
@@ -104,17 +116,31 @@ class FenceGAN(GenerativeDetector):
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         if player == "generator":
             return super().optimizer(player, params)
+        lr = self.discriminator_lr or (5e-5 if self.input_.is_image else 1e-3)
         if self.discriminator_optimizer == "sgd":
-            return torch.optim.SGD(params, lr=self.discriminator_lr)
-        return torch.optim.Adam(params, lr=self.discriminator_lr, betas=self.betas, fused=True)
+            return torch.optim.SGD(params, lr=lr)
+        return torch.optim.Adam(params, lr=lr, betas=self.betas, fused=True)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         own = player == "discriminator" and self.discriminator_lr_decay is not None
         return 1 / (1 + ((self.discriminator_lr_decay or 0.0) if own else self.lr_decay) * iteration)
 
     def train(self, x: TrainingSet) -> None:
-        self.run(self.pretrain_step, x, update=("discriminator",), epochs=self.pretrain_epochs, early_stopping=False)
+        if self.start and self.network == "dcgan" and not self.input_.is_image:
+            self._begin_outside(x)
+        alone = round(self.passes / 4) if self.pretrain_epochs is None else self.pretrain_epochs
+        self.run(self.pretrain_step, x, update=("discriminator",), epochs=alone, early_stopping=False)
         self.run(self.training_step, x)
+
+    @torch.no_grad()
+    def _begin_outside(self, x: TrainingSet) -> None:
+        """Scale the generator's last layer until each column spreads ``start`` times as wide as the data's."""
+        rows = x.batch(torch.linspace(0, len(x) - 1, min(len(x), 10_000)).long())
+        drawn = self.sample_batch(2000)
+        last: Any = list(self.nets_.generator.children())[-1]
+        factor = self.start * rows.std(0, correction=0) / drawn.std(0).clamp_min(1e-6)
+        last.weight.mul_(factor[:, None])
+        last.bias.copy_((last.bias - drawn.mean(0)) * factor + rows.mean(0))
 
     def pretrain_step(self, batches: Batches) -> Updates:
         yield from self.discriminator_step(next(batches))

@@ -52,8 +52,9 @@ class GANomaly(NetworkDetector):
     w_enc: float = 1.0  #: weight of the code term
     latent_dim: Count = 100  #: size of the code
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    epochs: int = 15  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 15)
     PRESETS = {
         "mnist": dict(image_size=32, latent_dim=100, lr=2e-4, batch_size=64, epochs=15),
         "cifar10": dict(latent_dim=100, lr=2e-4, batch_size=64, epochs=15),

@@ -52,7 +52,7 @@ class IGMMGAN(BidirectionalDetector):
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
     w_rec: float = 1.0  #: weight of the reconstruction error in training
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
-    latent_dim: Count = 100  #: size of z
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     stride: Literal[1, 2] = 2  #: of the discriminator's convolutions (images)
     concentration: float = 1.0  #: of the Dirichlet process
     kappa0: float = 0.1  #: prior strength of a cluster's mean
@@ -64,19 +64,36 @@ class IGMMGAN(BidirectionalDetector):
     lr: float = 1e-4  #: step size of Adam, shared by both players
     lr_halving: int | None = None  #: iterations after which the step size is halved, at most four times
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "mnist": dict(stride=1, lr=1e-5, lr_halving=10_000, epochs=100),
         "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
     }
     TRANSIENT = ("mixture_", "clusters_")
+    LEARNS = {
+        "mixture_counts_": "int64[k]",
+        "mixture_means_": "float64[k, d]",
+        "mixture_scale_cholesky_": "float64[k, d, d]",
+        "mixture_weights_": "float64[k]",
+        "mixture_mu0_": "float64[d]",
+        "mixture_psi0_": "float64[d, d]",
+        "mixture_labels_": "int64[n]",
+        "mixture_label_samples_": "int64[kept, n]",
+        "mixture_log_joint_": "float64[drawn]",
+        "mixture_n_clusters_trace_": "int64[drawn]",
+        "mixture_alpha_trace_": "float64[drawn]",
+        "mixture_scalars_": "float64[5]",
+        "codes_mean_": "float64[d]",
+        "codes_covariance_": "float64[d, d]",
+    }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return self._players(kdd_networks(d, self.latent_dim))
+        return self._players(kdd_networks(d, self.code_size_for((d,))))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        return self._players(image_networks(shape, self.latent_dim, self.stride))
+        return self._players(image_networks(shape, self.code_size_for(shape), self.stride))
 
     def _players(self, nets: dict[str, nn.Module]) -> dict[str, nn.Module]:
         """Encoder and generator under one optimiser."""

@@ -37,12 +37,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
+from ..changes import Change
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, pull_away
-from ..nets import Critic, he_normal, mlp
+from ..nets import Critic, Layer, he_normal, mlp
 from ..settings import Count
 from ..training import TrainingSet
 
+_STAGES = dict(encoder_epochs=20, target_epochs=20)  # of all presets
 _CODE = dict(reading="code", w_entropy=1.85, discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 
@@ -58,17 +60,21 @@ class OCAN(GenerativeDetector):
     latent_dim: Count = 50  #: size of z, uniform on (-1, 1)
     hidden: tuple[int, ...] = (100, 50)  #: widths of the discriminator's hidden layers
     generator_hidden: int = 100  #: width of the generator's hidden layer
-    encoder_epochs: int = 20  #: passes over the training set of the autoencoder
-    target_epochs: int = 20  #: passes of the regular GAN whose discriminator is the density
-    epochs: int = 50  #: passes of the complementary GAN
+    reach: float = 1.0  #: half side of the generator's cube, where the data's box has 1
+    encoder_epochs: int | None = None  #: passes over the training set of the autoencoder; None: 2/5 of the GAN's
+    target_epochs: int | None = None  #: passes of the regular GAN whose discriminator is the density; None: 2/5
+    updates: Count = 500  #: batches of the complementary GAN where ``epochs`` is None
     lr: float = 1e-3  #: step size of generator and autoencoder
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     discriminator_lr: float = 2e-4  #: step size of the discriminators
     discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: SGD in the code
-    scaling: Literal["auto", "minmax", "standard", "none"] = "minmax"  #: of the input
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
 
+    LEAST_EPOCHS = (5, 50)
+    CHANGES = (Change("0.2", added=dict(reach=1.0)),)
     PRESETS = {
         "credit-card": dict(
+            **_STAGES,
             representation="none",
             reading="code",
             w_entropy=1.85,
@@ -77,16 +83,36 @@ class OCAN(GenerativeDetector):
             batch_size=70,
             epochs=200,
         ),
-        "credit-card-as-described": dict(representation="none", batch_size=32, epochs=50),
-        "credit-card-codes": dict(code_dim=50, batch_size=70, epochs=200) | _CODE,
-        "credit-card-codes-as-described": dict(code_dim=50, batch_size=32, epochs=50),
-        "wiki-code": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50)
+        "credit-card-as-described": dict(**_STAGES, representation="none", batch_size=32, epochs=50),
+        "credit-card-codes": dict(**_STAGES, code_dim=50, batch_size=70, epochs=200) | _CODE,
+        "credit-card-codes-as-described": dict(**_STAGES, code_dim=50, batch_size=32, epochs=50),
+        "wiki-code": dict(
+            **_STAGES,
+            representation="lstm",
+            sequence_shape=(50, 8),
+            code_dim=200,
+            batch_size=100,
+            epochs=50,
+        )
         | _CODE,
         "wiki-as-described": dict(
-            representation="lstm", sequence_shape=(50, 4), code_dim=200, batch_size=32, epochs=50
+            **_STAGES,
+            representation="lstm",
+            sequence_shape=(50, 4),
+            code_dim=200,
+            batch_size=32,
+            epochs=50,
         ),
-        "wiki": dict(representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50),
+        "wiki": dict(
+            **_STAGES,
+            representation="lstm",
+            sequence_shape=(50, 8),
+            code_dim=200,
+            batch_size=100,
+            epochs=50,
+        ),
     }
+    LEARNS = {"code_shift_": "torch.float32[d]", "code_scale_": "torch.float32[d]", "epsilon_": "float"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         flat = int(torch.Size(shape).numel())
@@ -118,18 +144,20 @@ class OCAN(GenerativeDetector):
         return torch.optim.Adam(params, self.discriminator_lr, self.betas, fused=True)
 
     def train(self, x: TrainingSet) -> None:
+        some = round(0.4 * self.passes)
         if self.representation != "none":
-            self.run(self.encoder_step, x, update=("autoencoder",), epochs=self.encoder_epochs, early_stopping=False)
+            epochs = some if self.encoder_epochs is None else self.encoder_epochs
+            self.run(self.encoder_step, x, update=("autoencoder",), epochs=epochs, early_stopping=False)
         codes = self.map_batches(self.represent, x)
         low, high = codes.amin(0), codes.amax(0)
         self.code_shift_ = ((low + high) / 2).cpu()
-        self.code_scale_ = ((high - low) / 2).where(high > low, torch.ones_like(high)).cpu()
+        self.code_scale_ = self.reach * ((high - low) / 2).where(high > low, torch.ones_like(high)).cpu()
         codes = self.scaled(codes)
         self.run(
             self.target_step,
             codes,
             update=("target", "target_generator"),
-            epochs=self.target_epochs,
+            epochs=some if self.target_epochs is None else self.target_epochs,
             early_stopping=False,
         )
         self.epsilon_ = float(torch.sigmoid(self.map_batches(self.nets_.target, codes)).quantile(self.density_quantile))
@@ -195,6 +223,9 @@ class OCAN(GenerativeDetector):
 class DenseAutoEncoder(nn.Module):
     """The code's autoencoder for vectors: tanh 100, ReLU codes, tanh 50."""
 
+    encode: Layer
+    decode: Layer
+
     def __init__(self, d: int, code_dim: int):
         super().__init__()
         self.encode = mlp(d, 100, code_dim, activation=nn.Tanh, last=nn.ReLU())
@@ -215,8 +246,11 @@ class SequenceAutoEncoder(nn.Module):
         self.out = nn.Linear(code_dim, shape[1])
 
     def encode(self, x: Tensor) -> Tensor:
-        return self.reader(x.view(-1, *self.shape))[1][0][-1]
+        _, (state, _) = self.reader(x.view(-1, *self.shape))
+        last: Tensor = state[-1]
+        return last
 
     def forward(self, x: Tensor) -> Tensor:
         repeated = self.encode(x)[:, None].expand(-1, self.shape[0], -1)
-        return self.out(self.writer(repeated)[0]).flip(1).flatten(1)
+        backwards: Tensor = self.out(self.writer(repeated)[0])
+        return backwards.flip(1).flatten(1)

@@ -71,8 +71,9 @@ class OCGAN(GenerativeDetector):
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
     padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "mnist": _RUN | dict(latent_dim=64),
         "fashion-mnist": _RUN | dict(latent_dim=64),
@@ -118,7 +119,7 @@ class OCGAN(GenerativeDetector):
         yield "classifier", dict(rec=bce(C(x_hat), 1.0), drawn=bce(C(drawn), 0.0))
         yield "disc_latent", dict(code=bce(D_l(l1), 0.0), uniform=bce(D_l(l2), 1.0))
         yield "disc_visual", dict(real=bce(D_v(x), 1.0), drawn=bce(D_v(drawn), 0.0))
-        if batches.progress >= self.mine_from * self.epochs:
+        if batches.progress >= self.mine_from * self.passes:
             l2 = self.mine(l2)
         decoder.eval()
         drawn = decoder(l2)

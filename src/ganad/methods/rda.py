@@ -40,6 +40,7 @@ from torch import Tensor, nn
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
 from ..nets import row_linear
+from ..settings import Count
 from ..training import TrainingSet
 
 Penalty = Literal["rows", "columns", "entries"]
@@ -57,14 +58,16 @@ class RobustAutoEncoder(NetworkDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 20  #: passes over the training set in every turn
+    updates: Count = 200  #: batches of every turn where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 20)
     PRESETS = {
         "mnist": dict(
             w_sparse=9.74, n_turns=20, restart=True, activation="sigmoid", hidden=(400, 200), batch_size=133, epochs=50
         ),
         "kddcup99": dict(hidden=(60, 30), n_turns=3, batch_size=256, epochs=3),
     }
+    LEARNS = {"objective_": "list", "sparse_": "float32[n]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         d = math.prod(shape)
@@ -100,7 +103,7 @@ class RobustAutoEncoder(NetworkDetector):
         return per_sample((x - self.reconstruct_batch(x)).square())
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.autoencoder(x.flatten(1)).unflatten(1, x.shape[1:])
+        return torch.unflatten(self.nets_.autoencoder(x.flatten(1)), 1, x.shape[1:])
 
 
 def group_norms(v: Tensor, penalty: Penalty) -> Tensor:

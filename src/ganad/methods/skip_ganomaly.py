@@ -32,7 +32,8 @@ from torch.nn.functional import l1_loss
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce, mean_square
-from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
+from ..nets import Critic, Layer, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
+from ..settings import Count
 
 
 class SkipGANomaly(NetworkDetector):
@@ -46,13 +47,14 @@ class SkipGANomaly(NetworkDetector):
     noise_sd: float = 0.0  #: noise on the generator's input while training
     n_features: int = 100  #: size of the discriminator's features
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    epochs: int = 15  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 15)
     PRESETS = {
         "cifar10": dict(epochs=25),
         "mnist": dict(image_size=32, epochs=15),
-        "uba": dict(image_size=64),
-        "ffob": dict(image_size=64),
+        "uba": dict(image_size=64, epochs=15),
+        "ffob": dict(image_size=64, epochs=15),
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
@@ -96,6 +98,8 @@ class SkipGANomaly(NetworkDetector):
 class UNet(nn.Module):
     """Down to 1 x 1 and up again; what a skip carries is the activated map, as the code's in-place ReLU has it."""
 
+    last: Layer
+
     def __init__(self, shape: tuple[int, ...], width: int):
         super().__init__()
         sizes = pyramid((shape[1], shape[2]), until=1)
@@ -124,6 +128,8 @@ class UNet(nn.Module):
 
 class DenseUNet(nn.Module):
     """The same idea for table rows."""
+
+    last: Layer
 
     def __init__(self, d: int, width: int):
         super().__init__()

@@ -29,7 +29,7 @@ from torch.nn.functional import softplus
 
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import per_sample
-from ..nets import SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
+from ..nets import Layer, SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
 from ..settings import Count
 
 
@@ -45,13 +45,15 @@ class VAE(GenerativeDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    epochs: int = 50  #: passes over the training set
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
+    LEAST_EPOCHS = (5, 50)
     PRESETS = {
         "mnist": dict(latent_dim=256, epochs=100),
         "cifar10": dict(latent_dim=256, epochs=100),
         "kddcup99": dict(latent_dim=16, hidden=(64, 32), epochs=20, batch_size=256),
     }
+    LEARNS = {"draws_": "torch.float32[n_draws, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         self.draws_ = torch.randn(self.n_draws, self.latent_dim)
@@ -68,9 +70,14 @@ class VAE(GenerativeDetector):
 
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)
-        mu, logvar = self.nets_.vae.encode(x)
+        mu, logvar = self.posterior(x)
         z = mu + (logvar / 2).exp() * torch.randn_like(mu)
         yield "vae", dict(reconstruction=self.surprise(x, z).mean(), kl=divergence(mu, logvar).mean())
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance of q(z | x), ``(n, latent_dim)`` each."""
+        moments: tuple[Tensor, Tensor] = self.nets_.vae.encode(x)
+        return moments
 
     def surprise(self, x: Tensor, z: Tensor) -> Tensor:
         """-log p(x | z), ``(n,)``, without the Gaussian's constant."""
@@ -78,7 +85,7 @@ class VAE(GenerativeDetector):
         if self.likelihood == "bernoulli":  # of tanh's logit: sigma(2 l) is (tanh(l) + 1) / 2
             logit, pixel = 2 * out, (x + 1) / 2
             return per_sample(softplus(logit) - pixel * logit)
-        log_s = self.nets_.vae.log_s
+        log_s: Tensor = self.nets_.vae.log_s
         error = per_sample((x - self.drawn(out)).square())
         return error / (2 * (2 * log_s).exp()) + x[0].numel() * (log_s + math.log(2 * math.pi) / 2)
 
@@ -87,7 +94,7 @@ class VAE(GenerativeDetector):
         return out.tanh() if out.ndim == 4 or self.likelihood == "bernoulli" else out
 
     def score_batch(self, x: Tensor) -> Tensor:
-        mu, logvar = self.nets_.vae.encode(x)
+        mu, logvar = self.posterior(x)
         if self.variant == "kl":
             return divergence(mu, logvar)
         if self.variant == "prior":
@@ -101,10 +108,10 @@ class VAE(GenerativeDetector):
         return total + divergence(mu, logvar) if self.variant == "elbo" else total
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
-        return self.drawn(self.nets_.vae.decode(self.nets_.vae.encode(x)[0]))
+        return self.drawn(self.nets_.vae.decode(self.posterior(x)[0]))
 
     def encode_batch(self, x: Tensor) -> Tensor:
-        return self.nets_.vae.encode(x)[0]
+        return self.posterior(x)[0]
 
     def generator(self) -> nn.Module:
         last = nn.Tanh() if self.input_.is_image or self.likelihood == "bernoulli" else nn.Identity()
@@ -118,6 +125,9 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 class Networks(nn.Module):
     """Encoder with two heads, decoder, and the logarithm of the Gaussian's one standard deviation."""
+
+    encoder: Layer
+    decoder: Layer
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module):
         super().__init__()

@@ -126,7 +126,8 @@ class NumpyEngine:
 def _squares(x: np.ndarray, b: np.ndarray, offset: np.ndarray) -> np.ndarray:
     y = x @ b.T
     y -= offset
-    return np.einsum("nd,nd->n", y, y)
+    squares: np.ndarray = np.einsum("nd,nd->n", y, y)
+    return squares
 
 
 def _runs(labels: np.ndarray) -> Iterator[tuple[int, int]]:

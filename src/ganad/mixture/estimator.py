@@ -5,12 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp, softmax
-from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -21,6 +20,23 @@ from . import align, chain, gibbs, niw, settings
 from .starts import STARTS
 from .subcluster import SubclusterSampler
 from .sweeps import CollapsedSampler
+
+if TYPE_CHECKING:
+
+    class _Estimator:
+        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
+
+        n_features_in_: int
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
+        def set_params(self, **params: Any) -> Self: ...
+
+else:
+    from sklearn.base import BaseEstimator, DensityMixin
+
+    class _Estimator(DensityMixin, BaseEstimator):
+        """scikit-learn's density estimator."""
+
 
 _MOVES = {"collapsed": 5, "subcluster": 5}  # split-merge proposals a sweep
 #: what to_arrays writes: attribute and type
@@ -39,7 +55,7 @@ _ARRAYS = {
 }
 
 
-class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
+class InfiniteGaussianMixture(_Estimator):
     """Dirichlet-process mixture of Gaussians under a normal-inverse-Wishart prior, fitted by Markov chain Monte Carlo.
 
     C. E. Rasmussen, NeurIPS 1999, as used by IGMM-GAN (Gray et al., 2018). After ``fit`` the cluster of each training
@@ -218,11 +234,12 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
 
     def _table(self, X: np.ndarray, *, reset: bool) -> np.ndarray:
         try:
-            return validate_data(self, X, reset=reset, dtype=np.float64)
+            table: np.ndarray = validate_data(self, X, reset=reset, dtype=np.float64)
         except ValueError as error:
             text = str(error)
             is_value = "NaN" in text or "infinity" in text  # the rest of that message recommends other estimators
             raise InputError(text.split("\n")[0] if is_value else " ".join(text.split())) from error
+        return table
 
     def _log_terms(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """log n_k/(N + α) + log t_k(x) of the kept clusters (n, K), and the prior predictive's term (n,)."""
@@ -243,7 +260,8 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
         integrates to one. With nothing dropped it is the Dirichlet process's own predictive.
         """
         terms, base = self._log_terms(X)
-        return logsumexp(np.column_stack([terms, base]), axis=1)
+        density: np.ndarray = logsumexp(np.column_stack([terms, base]), axis=1)
+        return density
 
     def score(self, X: np.ndarray, y: object = None) -> float:
         """Mean log predictive density."""
@@ -251,11 +269,13 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probability of each kept cluster (n, K), given that the point belongs to one of them."""
-        return softmax(self._log_terms(X)[0], axis=1)
+        share: np.ndarray = softmax(self._log_terms(X)[0], axis=1)
+        return share
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Most probable kept cluster (n,)."""
-        return self._log_terms(X)[0].argmax(axis=1)
+        cluster: np.ndarray = self._log_terms(X)[0].argmax(axis=1)
+        return cluster
 
     def fit_predict(self, X: np.ndarray, y: object = None) -> np.ndarray:
         """``labels_`` after ``fit``; points of dropped clusters have labels from K on."""
@@ -313,6 +333,8 @@ class InfiniteGaussianMixture(DensityMixin, BaseEstimator):
             raise InputError(f"the arrays of a mixture lack {', '.join(missing)}.")
         for name, kind in _ARRAYS.items():
             setattr(model, name, np.array(arrays[name.rstrip("_")], dtype=kind))
+        if not (model.counts_ > 0).all():
+            raise InputError("the arrays of a mixture have a cluster of no points.")
         kappa, m, alpha, n, best = (float(v) for v in arrays["scalars"])
         model.kappa0_, model.m_, model.alpha_ = kappa, m, alpha
         model.n_samples_, model.best_log_joint_ = int(n), best

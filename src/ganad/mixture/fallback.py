@@ -64,8 +64,8 @@ def _log_predictives(g: Clusters, i: int, slots: np.ndarray) -> np.ndarray:
     v = g.x[i] - g.mean[slots]
     y = np.matmul(g.aux[slots], v[:, :, None])[:, :, 0]
     q = np.einsum("kd,kd->k", y, y)
-    scale = (g.kappa + n) / (g.kappa + n + 1.0)
-    out = g.constants[g.counts[slots]] - 0.5 * g.log_det[slots] - 0.5 * (g.m + n + 1.0) * np.log1p(scale * q)
+    scaled = np.log1p((g.kappa + n) / (g.kappa + n + 1.0) * q)
+    out: np.ndarray = g.constants[g.counts[slots]] - 0.5 * g.log_det[slots] - 0.5 * (g.m + n + 1.0) * scaled
     for k in np.flatnonzero(slots == g.z[i]):
         if n[k] < 2:
             out[k] = -np.inf

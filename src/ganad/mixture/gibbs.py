@@ -17,7 +17,7 @@ from . import fallback, niw
 from .clusters import Clusters
 
 try:
-    from . import kernels
+    from . import kernels as kernels
 except ImportError:  # the optional extra "fast" is not installed
     kernels = None  # type: ignore[assignment]
 

@@ -6,17 +6,26 @@ Slots hold the upper factor U = L' of Ψ_n = LL', so that a column of L is a con
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 
 from .clusters import SAFE as _SAFE
+from .clusters import Clusters
 
-_jit = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _jit(function: F) -> F:
+    """The function compiled, which is called as before."""
+    compiled = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)(function)
+    return cast(F, compiled)
 
 
 @_jit
-def _quadratic(u, diag, v):
+def _quadratic(u: np.ndarray, diag: np.ndarray, v: np.ndarray) -> float:
     """v'Ψ⁻¹v by forward substitution, four columns at a time; v is overwritten."""
     d = v.shape[0]
     q = 0.0
@@ -41,7 +50,7 @@ def _quadratic(u, diag, v):
 
 
 @_jit
-def _rank_one(u, diag, v, sign):
+def _rank_one(u: np.ndarray, diag: np.ndarray, v: np.ndarray, sign: float) -> float:
     """Factor of Ψ + sign v v'; returns the change of log|Ψ|, or NaN where a pivot is lost. v is overwritten."""
     d = v.shape[0]
     ratio = 1.0
@@ -69,7 +78,7 @@ def _rank_one(u, diag, v, sign):
 
 
 @_jit
-def rebuild(g, slot, skip):
+def rebuild(g: Clusters, slot: int, skip: int) -> None:
     """Moments and factor of a slot from its labels, leaving out point ``skip`` (-1: nobody)."""
     n_points, d = g.x.shape
     mean = np.zeros(d)
@@ -115,7 +124,7 @@ def rebuild(g, slot, skip):
 
 
 @_jit
-def add(g, i, slot):
+def add(g: Clusters, i: int, slot: int) -> None:
     """Ψ += κ/(κ+1) v v', then μ += v/(κ+1), with v = x - μ and κ = κ0 + n."""
     d = g.x.shape[1]
     kappa = g.kappa + g.counts[slot]
@@ -131,7 +140,7 @@ def add(g, i, slot):
 
 
 @_jit
-def remove(g, i, slot):
+def remove(g: Clusters, i: int, slot: int) -> None:
     """μ' = (κμ - x)/(κ-1) first, then Ψ -= (κ-1)/κ w w' with w = x - μ'; κ counts x."""
     d = g.x.shape[1]
     kappa = g.kappa + g.counts[slot]
@@ -150,7 +159,7 @@ def remove(g, i, slot):
 
 
 @_jit
-def log_predictive(g, i, slot, work):
+def log_predictive(g: Clusters, i: int, slot: int, work: np.ndarray) -> float:
     """log t of point i under a slot that does not hold it."""
     d = g.x.shape[1]
     n = g.counts[slot]
@@ -158,11 +167,12 @@ def log_predictive(g, i, slot, work):
         work[c] = g.x[i, c] - g.mean[slot, c]
     q = _quadratic(g.factor[slot], g.diag[slot], work)
     scale = (g.kappa + n) / (g.kappa + n + 1.0)
-    return g.constants[n] - 0.5 * g.log_det[slot] - 0.5 * (g.m + n + 1.0) * math.log1p(scale * q)
+    value: float = g.constants[n] - 0.5 * g.log_det[slot] - 0.5 * (g.m + n + 1.0) * math.log1p(scale * q)
+    return value
 
 
 @_jit
-def log_predictive_without(g, i, slot, work):
+def log_predictive_without(g: Clusters, i: int, slot: int, work: np.ndarray) -> float:
     """log t of point i under its own slot once it has left, by the matrix determinant lemma.
 
     With v = x - μ_n, b = κ_n/(κ_n - 1) and h = b v'Ψ_n⁻¹v: |Ψ'| = |Ψ_n| (1 - h) and
@@ -181,13 +191,14 @@ def log_predictive_without(g, i, slot, work):
         return value
     # κ'/(κ'+1) = 1/b, so that the argument of log1p is h/(1 - h) and 1 + h/(1 - h) = 1/(1 - h)
     log_left = math.log1p(-h)
-    return g.constants[n - 1] - 0.5 * (g.log_det[slot] + log_left) + 0.5 * (g.m + n) * log_left
+    gone: float = g.constants[n - 1] - 0.5 * (g.log_det[slot] + log_left) + 0.5 * (g.m + n) * log_left
+    return gone
 
 
 @_jit
-def open_slot(g):
+def open_slot(g: Clusters) -> int:
     """Index of a new, empty cluster."""
-    slot = g.active[g.size[0]]
+    slot: int = g.active[g.size[0]]
     g.size[0] += 1
     g.counts[slot] = 0
     g.log_det[slot] = g.empty_log_det
@@ -198,7 +209,7 @@ def open_slot(g):
 
 
 @_jit
-def close_slot(g, slot):
+def close_slot(g: Clusters, slot: int) -> None:
     """Forget an empty cluster."""
     last = g.size[0] - 1
     for k in range(last + 1):
@@ -210,7 +221,7 @@ def close_slot(g, slot):
 
 
 @_jit
-def sweep(g, order, uniforms, alpha):
+def sweep(g: Clusters, order: np.ndarray, uniforms: np.ndarray, alpha: float) -> int:
     """One label draw for each point of ``order``; returns how many were done before the slots ran out."""
     work = np.empty(g.x.shape[1])
     log_w = np.empty(g.active.shape[0] + 1)
@@ -259,11 +270,14 @@ def sweep(g, order, uniforms, alpha):
             remove(g, i, own)
         target = open_slot(g) if pick == k_all else g.active[pick]
         add(g, i, target)
-    return order.shape[0]
+    done: int = order.shape[0]
+    return done
 
 
 @_jit
-def restricted_scan(g, members, first, second, uniforms, forced):
+def restricted_scan(
+    g: Clusters, members: np.ndarray, first: int, second: int, uniforms: np.ndarray, forced: np.ndarray
+) -> float:
     """Gibbs scan of ``members`` between two slots (Jain and Neal 2004); returns the log probability of its outcome.
 
     ``forced`` (same length) names the side to take, 0 or 1; -1 draws it.

@@ -101,12 +101,13 @@ class NIW:
         """log p(X_k) of clusters of n points whose Ψ_n has these log-determinants."""
         n = np.asarray(n, dtype=float)
         # log Γ_d(a) = constant + Σ_j log Γ(a - j/2), j = 0..d-1
-        return (
+        value: np.ndarray = (
             gammaln(0.5 * (self.m + n[..., None]) - self._half_steps).sum(axis=-1)
             - 0.5 * (self.m + n) * np.asarray(log_det)
             - self._log_marginal_of_none
             + 0.5 * self.d * (np.log(self.kappa / (self.kappa + n)) - n * np.log(np.pi))
         )
+        return value
 
     def predictive_constants(self, n: np.ndarray) -> np.ndarray:
         """The part of log t that depends on the count alone.
@@ -115,7 +116,7 @@ class NIW:
         degrees of freedom ν = m_n - d + 1 cancel out of the scale C = Ψ_n (κ_n + 1)/(κ_n ν).
         """
         kappa, m = self.kappa + n, self.m + n
-        log_gammas = gammaln(0.5 * (m + 1)) - gammaln(0.5 * (m + 1 - self.d))
+        log_gammas: np.ndarray = gammaln(0.5 * (m + 1)) - gammaln(0.5 * (m + 1 - self.d))
         return log_gammas - 0.5 * self.d * np.log(np.pi * (kappa + 1) / kappa)
 
 
@@ -124,7 +125,9 @@ def log_student_t(x: np.ndarray, prior: NIW, n: float, mean: np.ndarray, factor:
     y = solve_triangular(factor, (x - mean).T, lower=True, check_finite=False)
     q = np.einsum("ij,ij->j", y, y) * ((prior.kappa + n) / (prior.kappa + n + 1))
     half_log_det = np.log(np.diagonal(factor)).sum()
-    return prior.predictive_constants(np.asarray(float(n))) - half_log_det - 0.5 * (prior.m + n + 1) * np.log1p(q)
+    constant = prior.predictive_constants(np.asarray(float(n)))
+    value: np.ndarray = constant - half_log_det - 0.5 * (prior.m + n + 1) * np.log1p(q)
+    return value
 
 
 def log_crp(counts: np.ndarray, alpha: float) -> float:

@@ -80,7 +80,7 @@ class Launch(NamedTuple):
         By kind: the nearer anchor; at random; or the n^share rows nearest to one anchor against all others.
         """
         if self.kind == 0:
-            side = (x - 0.5 * (x[i] + x[j])) @ (x[j] - x[i]) > 0
+            side: np.ndarray = (x - 0.5 * (x[i] + x[j])) @ (x[j] - x[i]) > 0
         elif self.kind == 1:
             side = rng.random(len(x)) < 0.5
         else:

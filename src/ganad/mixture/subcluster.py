@@ -44,7 +44,8 @@ class Cluster:
 
     def whitener(self) -> np.ndarray:
         """L⁻¹."""
-        return solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
+        inverse: np.ndarray = solve_triangular(self.factor, np.eye(len(self.factor)), lower=True, check_finite=False)
+        return inverse
 
 
 class SubclusterSampler:
@@ -154,7 +155,9 @@ class SubclusterSampler:
         n = np.array([float(c.data.n) for c in clusters])
         kappa = self.prior.kappa + n
         log1p_q = np.log1p(np.square(y).sum(axis=1) * (kappa / (kappa + 1.0)))
-        return log_softmax(np.log(n) + self._log_t(n, np.array([c.log_det for c in clusters]), log1p_q))
+        log_t = self._log_t(n, np.array([c.log_det for c in clusters]), log1p_q)
+        weights: np.ndarray = log_softmax(np.log(n) + log_t)
+        return weights
 
     def _log_partner(self, i: int, a: int) -> np.ndarray:
         table = np.full(self.n_clusters, -np.inf)
@@ -215,7 +218,7 @@ class SubclusterSampler:
         """log n_2 t_2(x) - log n_1 t_1(x), each point being taken out of the side it is on."""
         b = np.stack([c.whitener() for c in pair])
         q = self.engine.quadratic(rows, b, np.stack([w @ c.mean for w, c in zip(b, pair)]))
-        logs = []
+        logs: list[np.ndarray] = []
         for c, cluster in enumerate(pair):
             n, kappa = float(cluster.data.n), self.prior.kappa + cluster.data.n
             value = np.log(n) + self._log_t(n, cluster.log_det, np.log1p(q[:, c] * (kappa / (kappa + 1.0))))
@@ -225,7 +228,8 @@ class SubclusterSampler:
                     left = np.log1p(-np.minimum(q[inside, c] * (kappa / (kappa - 1.0)), 1.0 - 1e-12))
                     value[inside] = np.log(n - 1.0) + self._log_t(n - 1.0, cluster.log_det + left, -left)
             logs.append(value)
-        return logs[1] - logs[0]
+        odds: np.ndarray = logs[1] - logs[0]
+        return odds
 
     def _log_t(self, n: float | np.ndarray, log_det: np.ndarray | float, log1p_q: np.ndarray) -> np.ndarray:
         constant = self.prior.predictive_constants(np.asarray(n))
@@ -260,7 +264,8 @@ def keep_occupied(labels: np.ndarray, wanted: np.ndarray, k: int) -> np.ndarray:
 
 
 def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -log_odds))
+    share: np.ndarray = np.exp(-np.logaddexp(0.0, -log_odds))
+    return share
 
 
 def _log_probability(log_odds: np.ndarray, side: np.ndarray) -> np.ndarray:

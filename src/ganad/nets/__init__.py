@@ -4,7 +4,7 @@ from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, he_normal, normal_init, start_anew, xavier_uniform
-from .layers import keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
+from .layers import Layer, keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
 from .mlp import Cube, RowLinear, mlp, row_linear
 from .spectral import SpectralNorm
 
@@ -12,6 +12,7 @@ __all__ = [
     "Critic",
     "Cube",
     "JointCritic",
+    "Layer",
     "Reshape",
     "RowLinear",
     "SameConv2d",

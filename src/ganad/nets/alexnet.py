@@ -46,7 +46,8 @@ class AlexNetFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = (x.expand(-1, 3, -1, -1) + 1) / 2
         x = interpolate(x, (_SIDE, _SIDE), mode="bilinear", align_corners=False)
-        return self.features((x - self.mean) / self.sd)
+        features: Tensor = self.features((x - self.mean) / self.sd)
+        return features
 
     def read(self, path: str | Path) -> None:
         """Take the weights of a torchvision checkpoint; InputError if it holds other ones."""

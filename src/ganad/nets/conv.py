@@ -35,9 +35,9 @@ class SameConv2d(nn.Conv2d):
             _same_padding(n, k, s) for n, k, s in zip(x.shape[2:], self.kernel_size, self.stride)
         )
         if top == bottom and left == right:
-            return nn.functional.conv2d(x, self.weight, self.bias, self.stride, (top, left))
+            return nn.functional.conv2d(x, self.weight, self.bias, self.stride, (top, left), 1, self.groups)
         x = nn.functional.pad(x, (left, right, top, bottom))
-        return nn.functional.conv2d(x, self.weight, self.bias, self.stride)
+        return nn.functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 class SameDeconv2d(nn.ConvTranspose2d):

@@ -5,9 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .layers import Layer
+
 
 class Critic(nn.Module):
     """``critic(x)`` is the logit ``(n,)``; ``critic.features(x)`` is what the last layer sees."""
+
+    features: Layer
+    head: Layer
 
     def __init__(self, features: nn.Module, head: nn.Module):
         super().__init__()
@@ -19,6 +24,9 @@ class Critic(nn.Module):
 
 class JointCritic(nn.Module):
     """A critic of pairs ``(x, z)``: a branch for each, then layers on both."""
+
+    joint: Layer
+    head: Layer
 
     def __init__(self, x_branch: nn.Module, z_branch: nn.Module, joint: nn.Module, head: nn.Module):
         super().__init__()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from .conv import Reshape, SameConv2d, SameDeconv2d, pyramid
 from .critic import Critic
 from .init import glorot_normal, normal_init
-from .layers import keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
+from .layers import Layer, keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
 from .mlp import mlp
 
 
@@ -71,6 +71,8 @@ def kdd_networks(d: int, latent_dim: int) -> dict[str, nn.Module]:
 
 class Shift(nn.Module):
     """z + f(z): the toy's generator starts as a wide cloud around the data."""
+
+    f: Layer
 
     def __init__(self, f: nn.Module):
         super().__init__()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+#: A part of a network as its ``forward`` sees it; ``nn.Module`` does not say what a call gives.
+Layer = Callable[..., Tensor]
 
 
 def leaky_fifth() -> nn.Module:

@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+
+    class Network(nn.Module):
+        """A network as a method sees it: it makes one tensor; its parts have the types that its own class gives them.
+
+        One of several networks holds them by name. One that makes several tensors is called as an ``nn.Module``.
+        """
+
+        def __call__(self, *inputs: Tensor) -> Tensor: ...
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, name: str) -> Network: ...
+
+else:
+    Network = nn.Module
 
 
 class Players(nn.ModuleDict):
@@ -13,7 +28,8 @@ class Players(nn.ModuleDict):
 
     if TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> Any: ...
+        def __getattr__(self, name: str) -> Network: ...
+        def __getitem__(self, name: str) -> Network: ...
 
     def placed(self, device: torch.device, *, channels_last: bool) -> Self:
         """The networks on a device, those for images with channels last in memory."""

@@ -30,7 +30,7 @@ class SpectralNorm(nn.Module):
                 if self.training:
                     self.u.copy_(u)
             sigma = u @ weight @ v
-        out = self.layer(x) / sigma
+        out: Tensor = self.layer(x) / sigma
         if self.bias is None:
             return out
         return out + (self.bias if x.ndim == 2 else self.bias[:, None, None])

@@ -33,7 +33,13 @@ def split(
     n_train: int | None = None,
     n_test: int | None = None,
 ) -> Split:
-    """``PROTOCOLS[protocol].split(...)``; InputError for a name that is none of them."""
+    """``PROTOCOLS[protocol].split(...)``; InputError for a name that is none of them.
+
+    >>> labels = np.array(["normal"] * 10 + ["scratched"] * 4)
+    >>> parts = split("user-holdout", labels, seed=3)
+    >>> len(parts.train), len(parts.test), int(parts.y_test.sum())
+    (8, 6, 4)
+    """
     return _known(protocol).split(samples, cls, seed, n_train=n_train, n_test=n_test)
 
 

@@ -10,6 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import __version__
 from ..detector import Detector
+from ..errors import InputError
 from .answers import finite
 from .engine import make_scorer
 from .limits import Limits
@@ -35,6 +36,8 @@ def create_app(
     "onnx" was asked for and cannot be had.
     """
     limits = limits or Limits()
+    if not hasattr(detector, "input_"):
+        raise InputError("this model scores photos by their regions, which the service cannot do; use ganad score")
     engine_name, scorer = make_scorer(detector, engine)
     scoring = Scoring(detector, scorer, limits)
     meters = Meters(lambda: scoring.batcher.n_waiting)

@@ -90,6 +90,6 @@ def fingerprint(detector: Any, x: np.ndarray) -> str:
     Of a large array, 4,096 rows spread evenly over it are hashed.
     """
     rows = x if len(x) <= _HASHED_ROWS else x[np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int)]
-    settings = {k: v for k, v in detector.get_params(deep=False).items() if k != "verbose"}
+    settings = {k: v for k, v in detector.get_params().items() if k.rpartition("__")[2] != "verbose"}
     words = json.dumps([type(detector).__name__, settings, files.versions(), x.shape, str(x.dtype)], default=str)
     return hashlib.sha256(words.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()

@@ -124,7 +124,7 @@ class Run:
             raise RuntimeError(f"{self.name}: the loss of {player!r} depends on none of its parameters")
         optimizer, params = self.optimizers[player], self.params[player]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward(inputs=params)
+        torch.autograd.backward(loss, inputs=params)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(params, self.clip_norm)
         optimizer.step()

@@ -66,7 +66,7 @@ class Stream:
     def __next__(self) -> Tensor:
         if self._order is None:
             generator = torch.Generator().manual_seed(seed_from(f"{self.seed}/{self.epoch}"))
-            order = torch.randperm(len(self.data), generator=generator).split(self.batch_size)
+            order = torch.split(torch.randperm(len(self.data), generator=generator), self.batch_size)
             # batch norm cannot take a single sample, so a last batch of one is left out
             self._order = order[:-1] if len(order) > 1 and len(order[-1]) == 1 else order
         index = self._order[self.position]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from ..baselines import plain
 from ..recipes import Recipe, Suite
 from .digits import DIGITS
-from .images import images
+from .images import contrasted, images
 from .readings import READINGS
 from .tables import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
 
 _IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # what the two papers compare
 _FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", "GANomaly")
+
+_MNIST = images("mnist") + plain(40)
+_CONTRAST = contrasted(_MNIST, "1-NN", "IGMMGAN", "GANomaly", "VAE", "LOF")
 
 
 def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, ...]:
@@ -22,7 +25,7 @@ SUITES: dict[str, Suite] = {
     for s in (
         Suite("digits", "digits-lo", DIGITS + plain(40)),
         Suite("readings", "digits-lo", READINGS + plain(40), classes=("0",)),
-        Suite("study-mnist", "mnist-lo-official", images("mnist") + plain(40), quick_train=12_000, quick_test=1_000),
+        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST, quick_train=12_000, quick_test=1_000),
         Suite(
             "study-cifar10", "cifar-lo-official", images("cifar10") + plain(60), quick_train=12_000, quick_test=1_000
         ),

@@ -42,6 +42,7 @@ class OnFeatures(Detector):
     n_components: int = 40  #: directions that PCA keeps, at most
     weights: str | None = None  #: file of AlexNet's weights; None: the public one, downloaded
     network: nn.Module | None = None  #: features of your own instead; such a model cannot be saved
+    LEARNS = {"seed_": "int", "origin_": "float64[seen]?", "axes_": "float64[d, seen]?"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         if self.network is not None:
@@ -99,7 +100,7 @@ class OnFeatures(Detector):
 
     def on(self, array: np.ndarray, like: Tensor) -> Tensor:
         """A fitted array on the device of a tensor; copied there once."""
-        kept = self.__dict__.setdefault("_placed", {})
+        kept: dict[tuple[int, torch.device], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
         key = (id(array), like.device)
         if key in kept:
             return kept[key][1]
@@ -123,6 +124,7 @@ class OnDistances(OnFeatures):
     """One that keeps training samples and looks at the distances to them."""
 
     TRANSIENT = ("norms_",)
+    LEARNS = {"samples_": "float64[m, d]"}
 
     def keep(self, samples: np.ndarray) -> None:
         """The features ``(m, d)`` that ``distances`` measures from."""

@@ -37,6 +37,7 @@ class GMM(OnFeatures):
     max_samples: int = 20_000  #: that it is fitted to
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+    LEARNS = {"log_weights_": "float64[k]", "means_": "float64[k, d]", "precisions_": "float64[k, d, d]"}
 
     def learn(self, z: np.ndarray) -> None:
         z = self.some(z, self.max_samples, "fitted")

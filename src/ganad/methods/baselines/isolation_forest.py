@@ -23,6 +23,7 @@ import torch
 from sklearn import ensemble
 from torch import Tensor
 
+from ...errors import InputError
 from .features import OnFeatures
 
 
@@ -31,6 +32,13 @@ class IsolationForest(OnFeatures):
 
     n_trees: int = 100  #: trees
     tree_samples: int = 256  #: training samples a tree is grown on, at most
+    LEARNS = {
+        "nodes_": "int64[n_trees, size, 3]",
+        "cuts_": "float64[n_trees, size]",
+        "depths_": "float64[n_trees, size]",
+        "longest_": "int",
+        "average_": "float",
+    }
 
     def learn(self, z: np.ndarray) -> None:
         forest = ensemble.IsolationForest(
@@ -59,6 +67,14 @@ class IsolationForest(OnFeatures):
             self.depths_[i, :n] = depth + average_path(tree.n_node_samples)
         self.longest_ = int(max(t.tree_.max_depth for t in forest.estimators_))
         self.average_ = float(average_path(np.array([forest.max_samples_]))[0])
+
+    def restored(self) -> None:
+        size, columns = self.cuts_.shape[1], self.input_.n_features if self.reducer == "none" else len(self.axes_)
+        column, children = self.nodes_[..., 0], self.nodes_[..., 1:]
+        if (self.nodes_ < 0).any() or (children >= size).any() or (column >= columns).any():
+            raise InputError("the trees point outside of themselves")
+        if self.longest_ > size:
+            raise InputError(f"a path of {self.longest_} cuts in trees of {size} nodes")
 
     def rate(self, z: Tensor) -> Tensor:
         nodes, cuts, depths = (self.on(a, z) for a in (self.nodes_, self.cuts_, self.depths_))

@@ -39,6 +39,7 @@ class KDE(OnDistances):
     max_samples: int = 4000  #: that choose the bandwidth
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+    LEARNS = {"bandwidth_": "float"}
 
     def learn(self, z: np.ndarray) -> None:
         self.bandwidth_ = self.choose(self.some(z, self.max_samples, "the bandwidth is chosen"))
@@ -49,7 +50,7 @@ class KDE(OnDistances):
         rows = torch.as_tensor(z)
         fold = torch.as_tensor(np.random.default_rng(self.seed_).permutation(len(z)) % min(self.folds, len(z)))
         totals = torch.zeros(len(self.bandwidths), dtype=torch.float64)
-        for k in fold.unique():
+        for k in range(int(fold.max()) + 1):
             kept = rows[fold != k]
             d2 = squared_distances(rows[fold == k], kept, kept.square().sum(1))
             for i, h in enumerate(self.bandwidths):

@@ -35,6 +35,7 @@ class LOF(OnDistances):
 
     reducer: Literal["none", "pca", "alexnet"] = "none"  #: features; "alexnet": its last convolution, then PCA
     n_neighbors: int = 20  #: neighbours that a density is estimated from
+    LEARNS = {"reach_": "float64[m]", "density_": "float64[m]"}
 
     def learn(self, z: np.ndarray) -> None:
         model = neighbors.LocalOutlierFactor(

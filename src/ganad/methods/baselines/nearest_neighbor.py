@@ -37,6 +37,7 @@ class NearestNeighbor(OnDistances):
     distinct: bool = True  #: training samples that occur twice count once: with k copies all distances are zero
 
     PRESETS = {"kddcup99": dict(k=1, scaling="minmax")}
+    LEARNS = {"spacing_": "float64[m]?"}
 
     def learn(self, z: np.ndarray) -> None:
         self.keep(np.unique(z, axis=0) if self.distinct else z)

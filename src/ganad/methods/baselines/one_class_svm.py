@@ -33,6 +33,7 @@ class OneClassSVM(OnDistances):
     max_samples: int = 10_000  #: that it is fitted to
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
+    LEARNS = {"duals_": "float64[m]", "rho_": "float64[1]", "gamma_": "float64[1]"}
 
     def learn(self, z: np.ndarray) -> None:
         z = self.some(z, self.max_samples, "fitted")

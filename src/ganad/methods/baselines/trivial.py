@@ -33,6 +33,7 @@ class Trivial(Detector):
     variant: Literal["constant", "random", "column", "brightness", "distance", "untrained"] = "distance"  #: the score
     column: int = 0  #: which column or pixel, counted along rows
     sign: float = 1.0  #: -1 for scores that are high where the value is low
+    LEARNS = {"center_": "float64[d]", "directions_": "float64[d]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
         d = math.prod(shape)
@@ -42,7 +43,8 @@ class Trivial(Detector):
 
     def train(self, x: TrainingSet) -> None:
         self.nets_.eval()
-        rows = torch.cat([x.batch(i).flatten(1).double().sum(0, keepdim=True) for i in torch.arange(len(x)).split(512)])
+        batches = map(x.batch, torch.split(torch.arange(len(x)), 512))
+        rows = torch.cat([batch.flatten(1).double().sum(0, keepdim=True) for batch in batches])
         self.center_ = (rows.sum(0) / len(x)).cpu().numpy()
         if self.variant == "column" and not -len(self.center_) <= self.column < len(self.center_):
             raise InputError(f"Trivial: column={self.column} is not one of the {len(self.center_)} columns of the data")

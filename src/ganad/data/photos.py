@@ -1,0 +1,144 @@
+"""Photos at their own size: a sequence that decodes one when it is asked for, and masks that say where defects are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from ..errors import InputError
+from .decode import SUFFIXES, decode, reason, strict
+from .folder import candidates, classes_of, look
+from .samples import Progress, Samples, Unreadable
+
+_WINDOW = 64  # photos decoded at a time while a folder is looked through
+
+
+class Photos(Sequence[np.ndarray]):
+    """The photos of some files, uint8 ``(H, W)`` or ``(H, W, 3)``, each of its own size; none is kept in memory.
+
+    A number gives a photo; a slice, a mask ``(n,)`` or row numbers give the photos at these places.
+    """
+
+    def __init__(self, files: Sequence[Path], names: Sequence[str], mode: str):
+        self.files, self.names, self.mode = list(files), list(names), mode
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice | np.ndarray) -> Photos: ...
+    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray | Photos:
+        if isinstance(index, int | np.integer):
+            return self._decoded(self.files[index])
+        rows = np.arange(len(self))[index]
+        return Photos([self.files[i] for i in rows], [self.names[i] for i in rows], self.mode)
+
+    def _decoded(self, file: Path) -> np.ndarray:
+        try:
+            with strict():
+                return decode(file, None, self.mode)
+        except Exception as error:  # it could be read when the folder was looked through
+            raise InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again") from error
+
+
+def load_photos(
+    root: str | Path, *, mode: str | None = None, workers: int | None = None, progress: Progress | None = None
+) -> Samples:
+    """All photos below ``root`` (or the one that it is) at their own size; ``Samples.x`` is a ``Photos``.
+
+    mode: "L" or "RGB"; None takes grey if the first photos are all grey. Subfolders are classes. Every file is decoded
+    once here, so that those that cannot be read are known and listed in ``unreadable``; the pixels are not kept.
+
+    Raises InputError if there is no photo or none can be read.
+    """
+    root = Path(root)
+    files = [root] if root.is_file() else candidates(root)
+    if not files:
+        raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
+    if mode not in (None, "L", "RGB"):
+        raise InputError(f"mode {mode!r} is not one of L, RGB")
+    names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
+    with strict(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        chosen = mode or look(files)[1]
+        reasons = list(_reasons(pool, files, chosen, progress))
+    unreadable = [Unreadable(name, why) for name, why in zip(names, reasons) if why]
+    if len(unreadable) == len(files):
+        raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
+    good = [(file, name) for file, name, why in zip(files, names, reasons) if not why]
+    photos = Photos([file for file, _ in good], [name for _, name in good], chosen)
+    source = {"kind": "photos", "mode": chosen}
+    return Samples(photos, classes_of(photos.names), photos.names, unreadable=unreadable, source=source)  # type: ignore[arg-type]
+
+
+def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: Progress | None) -> Iterator[str]:
+    """Why each file cannot be read; "" where it can."""
+
+    def attempt(file: Path) -> str:
+        try:
+            decode(file, None, mode)
+        except Exception as error:
+            return reason(error, file)
+        return ""
+
+    for start in range(0, len(files), _WINDOW):
+        window = files[start : start + _WINDOW]
+        yield from pool.map(attempt, window)
+        if progress:
+            progress(start + len(window), len(files))
+
+
+def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
+    """The mask of each photo by its name ``KIND/NAME.jpg``; None where there is none, as for good photos.
+
+    Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``. Raises InputError if there is
+    no such folder, or no photo has a mask in it.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder of masks; its files are called KIND/NAME.png or KIND/NAME_mask.png")
+    found = [_mask_of(root, name) for name in names]
+    if not any(found):
+        raise InputError(f"{root}: no mask for any of {len(names):,} photos, such as {_stem(names[0])}.png")
+    return found
+
+
+def read_mask(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
+    """Where the defect is, bool ``(H, W)``: the bright half of the grey values; nowhere without a file.
+
+    shape: of the photo. Raises InputError for a mask that cannot be read or has another size.
+    """
+    if file is None:
+        return np.zeros(shape[:2], bool)
+    try:
+        with strict():
+            values = decode(file, None, "L")
+    except Exception as error:
+        raise InputError(f"{file}: the mask cannot be read: {reason(error, file)}") from error
+    if values.shape != shape[:2]:
+        raise InputError(
+            f"{file}: a mask of {values.shape[1]} x {values.shape[0]} pixels for a photo of "
+            f"{shape[1]} x {shape[0]}; make it as large"
+        )
+    return values > 127
+
+
+def _mask_of(root: Path, name: str) -> Path | None:
+    for end in (".png", "_mask.png"):
+        file = root / f"{_stem(name)}{end}"
+        if file.is_file():
+            return file
+    return None
+
+
+def _stem(name: str) -> str:
+    return Path(name).with_suffix("").as_posix()

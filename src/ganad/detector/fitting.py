@@ -1,0 +1,43 @@
+"""What belongs to one call of ``fit``: its state while it runs, and which samples a second fit does without."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..progress import Bar
+from ..training import Checkpoint, TrainingSet
+
+_LEAST = 2  # samples that a fit needs
+
+
+@dataclasses.dataclass
+class Fit:
+    """What belongs to one call of ``fit`` and is forgotten after it."""
+
+    seed: int
+    bar: Bar
+    checkpoint: Checkpoint | None = None
+    on_epoch: Callable[[Any], object] | None = None
+    held_out: TrainingSet | None = None
+    n_train: int = 0  #: samples that are trained on
+    runs: int = 0  #: finished ones, also of the first fit where ``trim`` makes it two: a checkpoint counts through
+    stage: str = ""  #: before the names of this fit's stages
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  #: what came before
+
+    def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
+        """The fit of one detector that another is made of: its runs go on in the same checkpoint."""
+        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs)
+
+    def again(self, history: list[dict[str, Any]]) -> None:
+        """Begin the second fit of two."""
+        self.stage, self.history, self.held_out = "trimmed ", history, None
+
+
+def calmest(scores: np.ndarray, trim: float) -> np.ndarray:
+    """Row numbers, in order, without the share ``trim`` that has the highest scores; two are kept at least."""
+    keep = max(_LEAST, len(scores) - int(trim * len(scores) + 1e-9))
+    return np.sort(np.argsort(scores, kind="stable")[:keep])

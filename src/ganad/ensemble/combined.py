@@ -1,0 +1,184 @@
+"""What every detector that is made of others has in common: members, a common scale, one score."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor, nn
+
+from ..detector import Detector, Fit, InputSpec
+from ..errors import InputError
+from ..nets.players import Players
+from ..registry import name_of
+from ..seeds import isolated_rng, seed_from
+from ..settings import Bound
+from .standard import centre_and_scale
+
+
+class AsGiven(InputSpec):
+    """Samples in the user's own numbers, tables in float64: each member scales them itself, and no digit is lost."""
+
+    @classmethod
+    def of(cls, x: np.ndarray, names: tuple[str, ...] | None, scaling: str, side: int | None, owner: str) -> InputSpec:
+        return super().of(x, names, "none", None, owner)
+
+    def to_network(self, x: Tensor) -> Tensor:
+        return super().to_network(x) if self.is_image else x.double()
+
+    def to_user(self, x: Tensor) -> Tensor:
+        return super().to_user(x) if self.is_image else x.double()
+
+    def mean(self, x: np.ndarray, device: torch.device) -> np.ndarray:
+        return super().mean(x, device).astype(np.float64)
+
+
+class Combined(Detector):
+    """Base of the detectors that are made of others. A subclass says which: ``members_for`` or ``fit_members``."""
+
+    combine: Literal["mean", "max"] = "mean"  #: of the members' standardised scores
+    #: share of the training samples that no member trains on, to put the members' scores on one scale
+    validation_fraction: Annotated[float, Bound(0, 1, open_low=True, open_high=True)] = 0.2
+
+    INPUT = AsGiven
+    LEARNS = {"centre_": "float64[k]", "scale_": "float64[k]", "mean_": "float64[*shape]"}
+
+    # -- what a subclass writes ---------------------------------------------------------------------------
+
+    @classmethod
+    def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
+        """The setting that makes it of these; InputError where it cannot be."""
+        raise InputError(f"{cls.__name__} chooses its members itself")
+
+    def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
+        """The members, not fitted, for ``n`` training samples of this kind."""
+        raise NotImplementedError(f"{type(self).__name__} must define members_for(spec, n) or fit_members")
+
+    def fit_members(self, x: np.ndarray, device: torch.device, fit: Fit) -> list[Detector]:
+        """The fitted members; ``history_`` grows with their epochs."""
+        members = []
+        chosen = [(name, self.prepared(member)) for name, member in named(self.members_for(self.input_, len(x)))]
+        for i, (name, member) in enumerate(chosen):
+            seed = seed_from(f"{fit.seed}/{i}") % 2**31 if member.random_state is None else member._seed("")
+            own = fit.part(seed, self._watch(name, fit))
+            earlier = self.history_
+            member.fit_part(x, self.input_.names, device, own)
+            self.history_ = earlier + _labelled(name, member.history_)
+            fit.runs = own.runs
+            members.append(member)
+        return members
+
+    # -- fitting ------------------------------------------------------------------------------------------
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        for name, value in (("scaling", "auto"), ("image_size", None)):
+            if getattr(self, name) != value:
+                raise InputError(f"{type(self).__name__}: {name}={getattr(self, name)!r} belongs to its members")
+
+    def prepared(self, member: Detector) -> Detector:
+        """A copy of a member without what it has learnt, to run where and how this detector does."""
+        copied: Detector = clone(member)
+        copied.set_params(device=self.device, verbose=self.verbose)
+        if self.threads is not None:
+            copied.set_params(threads=self.threads)
+        return copied
+
+    def _learn(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
+        self.input_, self.device_, self.history_ = spec, device, []
+        train, held_out = self._parts(len(x), fit.seed)
+        self.members_ = self.fit_members(x[train], device, fit)
+        scores = [member.anomaly_score(x[held_out]) for member in self.members_]
+        centres, scales = zip(*map(centre_and_scale, scores), strict=True)
+        # median and spread of each member's scores, (k,)
+        self.centre_, self.scale_ = np.array(centres), np.array(scales)
+        self.nets_ = Players(self.build(spec.shape)).eval()
+
+    def _parts(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows to standardise by; all are both where fewer than two would be left to train on."""
+        count = max(1, round(self.validation_fraction * n))
+        if n - count < 2:
+            return np.arange(n), np.arange(n)
+        order = np.random.default_rng(seed).permutation(n)
+        return np.sort(order[count:]), np.sort(order[:count])
+
+    def _watch(self, name: str, fit: Fit) -> Any:
+        """What a member calls after each of its epochs, so that who watches this detector sees it."""
+        if fit.on_epoch is None:
+            return None
+        earlier, watch = self.history_, fit.on_epoch
+
+        def show(member: Detector) -> None:
+            self.history_ = earlier + _labelled(name, member.history_)
+            watch(self)
+
+        return show
+
+    # -- scoring ------------------------------------------------------------------------------------------
+
+    @property
+    def NO_FORWARD_PASS(self) -> str:  # type: ignore[override]
+        """The reason why the score is not a single forward pass: a member's is not."""
+        if not hasattr(self, "members_"):
+            return "its members are not fitted yet"
+        reasons = [(type(m).__name__, m.NO_FORWARD_PASS) for m in self.members_ if m.NO_FORWARD_PASS]
+        return "; ".join(f"of its member {name}, {reason}" for name, reason in reasons)
+
+    def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
+        """The members' networks, by the member's number."""
+        return {str(i): member.nets_ for i, member in enumerate(getattr(self, "members_", ()))}
+
+    def restored(self) -> None:
+        alike = all(member.input_.sample_shape == self.input_.sample_shape for member in self.members_)
+        if not alike or not len(self.members_) == len(self.centre_) == len(self.scale_):
+            raise InputError("its members do not fit together")
+
+    def score_batch(self, x: Tensor) -> Tensor:
+        scores = self.standardised(x)
+        return scores.mean(0) if self.combine == "mean" else scores.amax(0)
+
+    def standardised(self, x: Tensor) -> Tensor:
+        """Scores ``(k, n)`` of the k members, in spreads from the median of held-out normal samples."""
+        given = self.input_.to_user(x)
+        rows = []
+        for member, centre, scale in zip(self.members_, self.centre_, self.scale_, strict=True):
+            # a search draws random codes; they do not depend on the members before it
+            with isolated_rng(0, self.device_) if member.NO_FORWARD_PASS else contextlib.nullcontext():
+                score = member.score_batch(member.input_.to_network(given)).double()
+            centre, scale = (torch.as_tensor(np.array(v), device=x.device) for v in (centre, scale))
+            rows.append((score - centre) / scale)
+        return torch.stack(rows)
+
+    def member_scores(self, X: Any) -> np.ndarray:
+        """Scores ``(n, k)`` of the k members in the order of ``members_``, standardised, float64."""
+        found: np.ndarray = self.map_samples(lambda x: self.standardised(x).T, X)
+        return found
+
+    def spread(self, X: Any) -> np.ndarray:
+        """How much the members disagree about each sample ``(n,)``: the standard deviation of their scores."""
+        found: np.ndarray = self.member_scores(X).std(1)
+        return found
+
+    @property
+    def _chunk(self) -> int:
+        return self.score_batch_size or min(member._chunk for member in self.members_)
+
+
+def named(members: Any) -> list[tuple[str, Detector]]:
+    """Members with the names that tell them apart: the method's own, numbered where a method occurs twice."""
+    names = [name_of(type(member)).replace("-", "_") for member in members]
+    counts = Counter(names)
+    nth: Counter[str] = Counter()
+    found = []
+    for name, member in zip(names, members, strict=True):
+        nth[name] += 1
+        found.append((f"{name}_{nth[name]}" if counts[name] > 1 else name, member))
+    return found
+
+
+def _labelled(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"stage": f"{name}/{row['stage']}"} for row in rows]

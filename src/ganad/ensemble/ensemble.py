@@ -1,0 +1,57 @@
+"""Ensemble: several detectors, one score.
+
+    fit      each member on the same training samples, of which ``validation_fraction`` are held out from all of them
+    scale    (score - median) / spread of the held-out samples' scores, for each member; ``standard.py`` says which
+    score    the mean of the members' scores on that scale, or their largest
+
+The members' disagreement is ``spread``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..detector import Detector, InputSpec
+from ..errors import InputError
+from .combined import Combined, named
+
+
+class Ensemble(Combined):
+    """Several detectors whose scores meet on one scale.
+
+    >>> Ensemble(members=[NearestNeighbor(), AutoEncoder(epochs=50)])
+
+    Members stay as they were given; ``fit`` trains copies of them, ``members_``. The ensemble's ``device``, ``threads``
+    and ``verbose`` hold for all; a member without a ``random_state`` draws its seed from the ensemble's. Settings of
+    members are parameters as in scikit-learn, ``autoencoder__epochs``, or ``autoencoder_2__epochs`` for the second of a
+    kind. A member may be an ensemble.
+    """
+
+    members: Sequence[Detector] = ()  #: detectors, fitted or not; equal ones differ by their seeds
+
+    @classmethod
+    def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
+        return {"members": tuple(detectors)}
+
+    def check_settings(self) -> None:
+        """Raise InputError for no members, for what is not a detector, and for a member's settings."""
+        super().check_settings()
+        if not isinstance(self.members, list | tuple) or not self.members:
+            raise InputError("Ensemble: give members=[...], a list of one detector or more")
+        for member in self.members:
+            if not isinstance(member, Detector):
+                raise InputError(f"Ensemble: its member {member!r:.80} is not a detector; give NearestNeighbor()")
+            member.check_settings()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings; with ``deep`` those of the members as well, ``name__setting``."""
+        found = super().get_params(deep)
+        if deep and isinstance(self.members, list | tuple):
+            for name, member in named([m for m in self.members if isinstance(m, Detector)]):
+                found[name] = member
+                found |= {f"{name}__{key}": value for key, value in member.get_params().items()}
+        return found
+
+    def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
+        return list(self.members)

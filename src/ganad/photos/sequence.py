@@ -1,0 +1,52 @@
+"""Photos in whatever form they are given, as a sequence of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from torch import Tensor
+
+from ..errors import InputError
+
+_LEAST_SIDE = 8
+
+
+def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
+    """A sequence of photos: a list of arrays, an array ``(n, H, W[, C])``, ``data.Photos``, or ``Samples``.
+
+    Raises InputError for anything else and for fewer than ``least`` photos.
+    """
+    X = getattr(X, "x", X) if not isinstance(X, np.ndarray | Tensor) else X
+    if isinstance(X, Tensor):
+        X = X.detach().cpu().numpy()
+    if isinstance(X, np.ndarray) and X.ndim not in (3, 4):
+        raise InputError(f"Regions takes photos, not an array of shape {X.shape}; one photo alone is [photo]")
+    if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, str | bytes | dict):
+        raise InputError(f"Regions takes a list of photos, not {type(X).__name__}; read a folder with data.load_photos")
+    if len(X) < least:
+        raise InputError(f"{len(X)} photos are here, but Regions needs at least {least}")
+    return cast("Sequence[np.ndarray]", X)
+
+
+def taken(photos: Sequence[np.ndarray], rows: np.ndarray) -> Sequence[np.ndarray]:
+    """The photos at these places."""
+    if isinstance(photos, list | tuple):
+        return [photos[i] for i in rows]
+    return cast("Sequence[np.ndarray]", photos[cast(Any, rows)])
+
+
+def check_photo(photo: Any, number: int, channels: int | None) -> int:
+    """How many channels a photo has, 1 or 3; InputError for what is no photo, or has other channels than fitted on."""
+    if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3):
+        what = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
+        raise InputError(f"photo {number}: {what}; a photo is uint8 of shape (H, W) or (H, W, 3)")
+    found = photo.shape[2] if photo.ndim == 3 else 1
+    if found not in (1, 3) or min(photo.shape[:2]) < _LEAST_SIDE:
+        raise InputError(
+            f"photo {number}: shape {photo.shape}; it must be (H, W) or (H, W, 3) with sides of {_LEAST_SIDE} or more"
+        )
+    if channels is not None and found != channels:
+        raise InputError(f"photo {number} has {found} channels, the others have {channels}; convert it")
+    return found

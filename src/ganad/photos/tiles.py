@@ -1,0 +1,72 @@
+"""Crops of pixels at the photo's own resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import InputError
+from .view import Block, Grid
+
+_BLOCK_BYTES = 4 * 2**20  # of crops that are in memory at once
+_SIDES = (8, 1024)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Square crops of ``size`` pixels, ``stride`` apart, that cover the whole photo.
+
+    The last crop of a row ends at the photo's edge. A photo that is smaller than a crop is padded by reflection.
+    """
+
+    size: int = 64  #: side of a crop in pixels
+    stride: int = 32  #: pixels from a crop to the next
+
+    def check(self) -> None:
+        """Raise InputError for a size or stride that cannot work."""
+        if not (isinstance(self.size, int) and _SIDES[0] <= self.size <= _SIDES[1]):
+            raise InputError(f"Tiles: size={self.size!r} must be a whole number of pixels, {_SIDES[0]} to {_SIDES[1]}")
+        if not (isinstance(self.stride, int) and 1 <= self.stride <= self.size):
+            raise InputError(f"Tiles: stride={self.stride!r} must be a whole number of pixels, 1 to the size of a crop")
+
+    def network(self) -> None:
+        """There is none: a crop is its pixels."""
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """Where the centres of a photo's crops are."""
+        middle = (self.size - 1) / 2
+        return Grid(*(self._starts(side) + middle - _before(side, self.size) for side in shape[:2]))
+
+    def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
+        """The crops ``(n, size, size[, 3])`` of a photo, row by row, a few megabytes at a time."""
+        padded = _padded(photo, self.size)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (self.size, self.size), axis=(0, 1))
+        if photo.ndim == 3:
+            windows = np.moveaxis(windows, 2, -1)
+        tops, lefts = (self._starts(side) for side in photo.shape[:2])
+        places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
+        rows = max(1, _BLOCK_BYTES // (self.size**2 * (photo.size // (photo.shape[0] * photo.shape[1]))))
+        for start in range(0, len(places), rows):
+            at = places[start : start + rows]
+            yield np.arange(start, start + len(at)), np.ascontiguousarray(windows[at[:, 0], at[:, 1]])
+
+    def _starts(self, side: int) -> np.ndarray:
+        """Where crops begin along a side of the padded photo; the last one is moved back to end at the edge."""
+        last = max(side, self.size) - self.size
+        return np.append(np.arange(0, last, self.stride), last)
+
+
+def _before(side: int, size: int) -> int:
+    """Pixels that padding adds before a side."""
+    return max(0, size - side) // 2
+
+
+def _padded(photo: np.ndarray, size: int) -> np.ndarray:
+    widths = [(_before(side, size), max(0, size - side) - _before(side, size)) for side in photo.shape[:2]]
+    if not any(map(any, widths)):
+        return photo
+    return np.pad(photo, [*widths, *[(0, 0)] * (photo.ndim - 2)], mode="reflect")

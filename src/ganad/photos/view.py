@@ -1,0 +1,55 @@
+"""What turns a photo into regions, and the grid on which the regions lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+#: Numbers ``(n,)`` of regions, counted along the grid's rows, and these regions ``(n, ...)``.
+Block = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The centres of a photo's regions, in pixels from the centre of its first pixel."""
+
+    ys: np.ndarray  #: of the rows
+    xs: np.ndarray  #: of the columns
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.ys), len(self.xs)
+
+    def upsampled(self, scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Region scores ``(rows, columns)`` as a map ``(H, W)`` of the photo, float32: linear between the centres,
+        and level beyond the outer ones."""
+        down, across = _weights(self.ys, shape[0]), _weights(self.xs, shape[1])
+        full: np.ndarray = (down @ scores @ across.T).astype(np.float32)
+        return full
+
+
+class View(Protocol):
+    """A way to look at a photo; a frozen dataclass whose fields are its settings."""
+
+    def check(self) -> None:
+        """Raise InputError for settings that cannot work."""
+
+    def network(self) -> nn.Module | None:
+        """The network that makes the regions, with its weights, where the view has one."""
+
+    def grid(self, shape: tuple[int, ...]) -> Grid:
+        """The grid of a photo of this shape."""
+
+    def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
+        """All regions of a photo, each once, a part at a time."""
+
+
+def _weights(centres: np.ndarray, side: int) -> np.ndarray:
+    """What each centre counts at each pixel of a side, ``(side, len(centres))``."""
+    at = np.arange(side)
+    return np.stack([np.interp(at, centres, unit) for unit in np.eye(len(centres))], 1)

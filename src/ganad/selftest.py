@@ -1,0 +1,261 @@
+"""Is a fitted model to be trusted? Figures that need no labelled anomaly, and rules that read them.
+
+Scores of normal samples alone show little, so they are compared with those of samples that are made from them and that
+are surely not normal. Each kind breaks one thing and keeps another; see ``made``. A model that takes them for more
+normal than the real ones is upside down. The opposite proves nothing: made samples are easier than real anomalies, and
+among good models the one that tells them best is not the best one.
+
+All of it is arithmetic on arrays. ``Detector.self_test`` provides the scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.stats import spearmanr
+
+from .metrics import auroc
+
+#: Scores that differ by less than this many units in the last place are equal but for rounding.
+_ULPS = 64
+#: Of different samples, the share with scores of their own that is the least to be expected.
+_DISTINCT = 0.1
+#: A threshold so much lower than the scores of made samples is what rounding left of zero: .001 of .001 of .001.
+_NOTHING = 1e-9
+#: Variance of generated samples over that of real ones: a tenth in standard deviation.
+_VARIETY = 0.01
+#: Rank correlation with the distance from the mean, from which on a trained network is no more than that distance.
+_ONLY_DISTANCE = 0.995
+#: AUROC under which the samples made of real parts count as taken for normal. Real ones that vary more than their
+#: mixtures do, in size or in ink, have .4 with good detectors as well.
+_UPSIDE_DOWN = 0.3
+#: Share of held-out normal samples above the threshold, from which on it needs calibration.
+_FLAGGED = 0.2
+#: Samples of which nothing is said: with fewer, chance decides.
+_FEW = 8
+_MIXED = ("columns", "halves", "patches")  # made of real parts
+
+_LONGER = "train it longer, with another random_state or another scaling, or use another method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTest:
+    """What ``Detector.self_test`` measured, and what it makes of it."""
+
+    n: int  #: normal samples that were scored
+    held_out: bool  #: False: the model was trained on them, so that most figures flatter it
+    distinct: float  #: different scores over different samples; 1 is the rule
+    spread: float  #: largest less smallest score over the largest size of one; 1e-7 is rounding
+    threshold: float  #: above it a sample is called an anomaly
+    flagged: float  #: share of these normal samples above the threshold
+    auroc: dict[str, float]  #: of made samples against these, by kind: 1 tells them all, .5 none, 0 is upside down
+    distance: float | None  #: rank correlation of the score and the distance from the training mean; 1: they agree
+    variety: float | None  #: variance of generated samples over that of these; None: the method draws none
+    findings: tuple[str, ...] = ()  #: reasons not to trust the model, each with what to try
+    notes: tuple[str, ...] = ()  #: what the score does not see; good models have such limits
+
+    @property
+    def trusted(self) -> bool:
+        """Whether nothing was found against the model. It may still be bad."""
+        return not self.findings
+
+    def __str__(self) -> str:
+        """The figures in a line."""
+        parts = [f"AUROC against {kind} {value:.2f}" for kind, value in self.auroc.items()]
+        parts += [f"variety of generated samples {self.variety:.2g}"] if self.variety is not None else []
+        if self.distance is not None:
+            parts.append(f"rank correlation with the distance from the mean {self.distance:.2f}")
+        verdict = "nothing found against it" if self.trusted else "; ".join(self.findings)
+        return f"{verdict} ({self.n} {'held-out' if self.held_out else 'training'} samples: {', '.join(parts)})"
+
+
+def made(x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Samples that are surely not normal, as many of each kind as there are in ``x``, of its shape and type.
+
+    noise    each value uniform between the smallest and the largest of its column, or of all pixels. It keeps the
+             range alone. A score must tell it from real samples, or it is upside down.
+    columns  (tables) each column from rows of its own. It keeps every column's distribution and loses how they go
+             together. A score near .5 looks at columns one by one.
+    halves   (images) halves of two images, side by side or one above the other. It keeps textures and lighting, and
+             loses how the halves go together.
+    patches  (images) a patch of a third of each side, from elsewhere in another image: a local defect.
+    blur     (images) the same, out of focus. Scores of residuals rise with fine detail, so many take blurred images for
+             more normal than sharp ones. Such a detector does not find a lens out of focus.
+    """
+    if x.ndim == 2:
+        out = {"noise": rng.uniform(x.min(0), x.max(0), size=x.shape).astype(x.dtype)}
+        if x.shape[1] > 1:
+            out["columns"] = np.stack([rng.permutation(column) for column in x.T], axis=1)
+        return out
+    others = np.roll(x, 1 + int(rng.integers(max(1, len(x) - 1))), axis=0)
+    sigma = max(0.7, min(x.shape[1:3]) / 28)
+    blurred = gaussian_filter(x.astype(np.float64), (0, sigma, sigma, 0)[: x.ndim])
+    return {
+        "noise": _like(rng.uniform(float(x.min()), float(x.max()), size=x.shape), x),
+        "halves": _halves(x, others),
+        "patches": _patches(x, others, rng),
+        "blur": _like(blurred, x),
+    }
+
+
+def _like(values: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return (values if x.dtype.kind == "f" else values.round()).astype(x.dtype)
+
+
+def _halves(x: np.ndarray, others: np.ndarray) -> np.ndarray:
+    joined = x.copy()
+    height, width = x.shape[1] // 2, x.shape[2] // 2
+    joined[::2, :, width:] = others[::2, :, width:]
+    joined[1::2, height:] = others[1::2, height:]
+    return joined
+
+
+def _patches(x: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    pasted = x.copy()
+    sides = np.array([-(-side // 3) for side in x.shape[1:3]])
+    ends = np.array(x.shape[1:3]) - sides + 1
+    for image, other in zip(pasted, others):
+        (to_y, to_x), (of_y, of_x) = rng.integers(ends), rng.integers(ends)
+        image[to_y : to_y + sides[0], to_x : to_x + sides[1]] = other[of_y : of_y + sides[0], of_x : of_x + sides[1]]
+    return pasted
+
+
+def examine(
+    x: np.ndarray,
+    scores: np.ndarray,
+    made_scores: Mapping[str, np.ndarray],
+    threshold: float,
+    *,
+    held_out: bool,
+    is_trained: bool,
+    distances: np.ndarray | None = None,
+    variety: float | None = None,
+) -> SelfTest:
+    """The figures of a model, and what the rules say of them.
+
+    x: normal samples ``(n, ...)`` with scores ``(n,)``; made_scores: of the kinds of ``made``; distances: ``(n,)`` from
+    the training mean, in the units that the score is computed in; is_trained: whether a network was trained, which
+    should have learnt more than a mean; variety: of generated samples, see ``variety_of``.
+    """
+    scores = np.nan_to_num(scores)
+    made_scores = {kind: np.nan_to_num(other) for kind, other in made_scores.items()}
+    size = float(np.abs(scores).max())
+    figures = SelfTest(
+        n=len(x),
+        held_out=held_out,
+        distinct=float(len(np.unique(scores)) / len(np.unique(x.reshape(len(x), -1), axis=0))),
+        spread=float(np.ptp(scores)) / size if size else 0.0,
+        threshold=threshold,
+        flagged=float((scores > threshold).mean()),
+        auroc={kind: _told(scores, other) for kind, other in made_scores.items()},
+        distance=_correlation(scores, distances),
+        variety=variety,
+    )
+    found = [*_of_scores(x, scores, figures), *_of_threshold(scores, made_scores, threshold)]
+    found += [*_of_made(figures), *_of_training(figures, is_trained)]
+    return SelfTest(**{**vars(figures), "findings": tuple(found), "notes": tuple(_notes(figures, is_trained))})
+
+
+def variety_of(generated: np.ndarray, real: np.ndarray, *, by_column: bool) -> float:
+    """Variance of generated samples over that of real ones, both ``(n, d)``; by_column: each column in its own unit.
+
+    Columns that are constant among the real samples do not count.
+    """
+    a, b = generated.astype(np.float64).var(0), real.astype(np.float64).var(0)
+    varies = b > 0
+    if not varies.any():
+        return 1.0
+    if by_column:
+        return float(np.median(a[varies] / b[varies]))
+    return float(a[varies].sum() / b[varies].sum())
+
+
+def _told(scores: np.ndarray, other: np.ndarray) -> float:
+    both = np.concatenate([scores, other]).astype(np.float64)
+    y = np.repeat([0, 1], [len(scores), len(other)])
+    return round(auroc(y, both), 4)
+
+
+def _correlation(scores: np.ndarray, distances: np.ndarray | None) -> float | None:
+    if distances is None or len(scores) < _FEW or not np.ptp(scores) or not np.ptp(distances):
+        return None
+    return round(float(spearmanr(scores, distances).statistic), 4)
+
+
+def _chance(n: int) -> float:
+    """Two standard errors of the AUROC of n against n samples that no score can tell apart."""
+    return 2 * float(np.sqrt((2 * n + 1) / (12 * n * n)))
+
+
+# -- what the rules say -----------------------------------------------------------------------------------
+
+
+def _of_scores(x: np.ndarray, scores: np.ndarray, figures: SelfTest) -> list[str]:
+    if len(np.unique(x.reshape(len(x), -1), axis=0)) < _FEW:
+        return []
+    rounding = _ULPS * float(np.finfo(scores.dtype if scores.dtype.kind == "f" else np.float64).eps)
+    if figures.spread <= rounding:
+        return [f"all normal samples have the same score but for rounding, as a saturated network gives; {_LONGER}"]
+    if figures.distinct < _DISTINCT:
+        return [f"{figures.n} normal samples have only {len(np.unique(scores))} different scores; {_LONGER}"]
+    return []
+
+
+def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], threshold: float) -> list[str]:
+    others = np.concatenate([*made_scores.values()])
+    if min(scores.min(), others.min()) < 0:  # zero means something only where scores are residuals or distances
+        return []
+    if not 0 <= threshold <= _NOTHING * float(np.median(others)) or not np.median(others):
+        return []
+    return [
+        f"the threshold {threshold:.2g} is zero but for rounding, for the model repeats its training samples, and will "
+        "flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+    ]
+
+
+def _of_made(figures: SelfTest) -> list[str]:
+    level = 0.5 - _chance(figures.n)
+    for kind, limit in (("noise", 0.5), *((kind, _UPSIDE_DOWN) for kind in _MIXED)):
+        value = figures.auroc.get(kind, 1.0)
+        if value < min(limit, level):
+            return [f"it takes {_WORDS[kind]} for more normal than the normal samples (AUROC {value:.2f}); {_LONGER}"]
+    return []
+
+
+def _of_training(figures: SelfTest, is_trained: bool) -> list[str]:
+    if figures.variety is not None and figures.variety < _VARIETY:
+        return [
+            f"its generator draws nearly the same sample always ({figures.variety:.1g} of the variance of the data); "
+            f"{_LONGER}"
+        ]
+    if is_trained and (figures.distance or 0) > _ONLY_DISTANCE:
+        return [
+            "it orders normal samples by their distance from the mean and has learnt no more than that; train it "
+            "longer, or use another method"
+        ]
+    return []
+
+
+def _notes(figures: SelfTest, is_trained: bool) -> list[str]:
+    notes, chance = [], _chance(figures.n)
+    if figures.held_out and figures.flagged > _FLAGGED:
+        notes.append(f"its threshold flags {100 * figures.flagged:.0f} % of normal samples; calibrate it")
+    if not is_trained and (figures.distance or 0) > _ONLY_DISTANCE:
+        notes.append("it orders normal samples by their distance from the mean")
+    for kind in _MIXED:
+        if figures.auroc.get(kind, 1.0) < 0.5 + chance and figures.n >= _FEW:
+            notes.append(f"it does not tell {_WORDS[kind]} from normal samples")
+    if figures.auroc.get("blur", 1.0) < 0.5 - chance:
+        notes.append("it takes blurred images for more normal than sharp ones")
+    return notes
+
+
+_WORDS = {
+    "noise": "noise in the range of the data",
+    "columns": "rows whose columns are drawn one by one",
+    "halves": "images joined from two halves",
+    "patches": "images with a patch of another",
+}

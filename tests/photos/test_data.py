@@ -1,0 +1,76 @@
+"""Photos at their own size, and the masks beside them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganad import InputError
+from ganad.data import Samples
+from ganad.data.photos import Photos, find_masks, load_photos, read_mask
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two good photos of different size, a damaged file, and one turned by its EXIF orientation."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "good").mkdir()
+    for name, shape in (("a", (30, 50)), ("b", (41, 23))):
+        Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(tmp_path / "good" / f"{name}.png")
+    (tmp_path / "good" / "c.png").write_bytes(b"\x89PNG nothing")
+    (tmp_path / "turned").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((20, 60), np.uint8)).save(tmp_path / "turned" / "d.jpg", exif=exif)
+    return tmp_path
+
+
+def test_photos_keep_their_size_and_the_unreadable_are_listed(folder):
+    samples = load_photos(folder)
+    assert isinstance(samples, Samples)
+    assert [x.shape for x in samples.x] == [(30, 50), (41, 23), (60, 20)]
+    assert all(x.dtype == np.uint8 for x in samples.x)
+    assert samples.names == ["good/a.png", "good/b.png", "turned/d.jpg"]
+    assert samples.y.tolist() == ["good", "good", "turned"]
+    assert [bad.path for bad in samples.unreadable] == ["good/c.png"]
+    assert samples.source == {"kind": "photos", "mode": "L"}
+
+
+def test_photos_are_decoded_when_asked_for(folder):
+    photos = load_photos(folder, mode="RGB").x
+    assert photos[0].shape == (30, 50, 3)
+    part = photos[np.array([False, True, True])]
+    assert isinstance(part, Photos) and part.names == ["good/b.png", "turned/d.jpg"]
+    photos.files[0].unlink()
+    with pytest.raises(InputError, match="no longer readable"):
+        photos[0]
+
+
+def test_sixteen_bits_and_transparency_are_read_as_elsewhere(tmp_path):
+    Image.fromarray(np.full((10, 12), 0x8000, np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray(np.zeros((9, 9, 4), np.uint8)).save(tmp_path / "glass.png")
+    deep, glass = load_photos(tmp_path, mode="L").x
+    assert (deep == 0x80).all() and (glass == 255).all()
+
+
+def test_an_empty_folder_and_one_without_a_photo_say_so(tmp_path):
+    with pytest.raises(InputError, match="no images"):
+        load_photos(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"text")
+    with pytest.raises(InputError, match="none of the 1 images can be read"):
+        load_photos(tmp_path)
+
+
+def test_masks_are_found_by_name_in_either_layout(tmp_path):
+    for file in ("crack/a.png", "hole/b_mask.png"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        pixels = np.zeros((8, 10), np.uint8)
+        pixels[2:4, 5] = 255
+        Image.fromarray(pixels).save(tmp_path / file)
+    masks = find_masks(tmp_path, ["crack/a.jpg", "hole/b.png", "good/c.jpg"])
+    assert [mask and mask.name for mask in masks] == ["a.png", "b_mask.png", None]
+    assert read_mask(masks[0], (8, 10)).sum() == 2
+    assert read_mask(None, (8, 10, 3)).shape == (8, 10)
+    with pytest.raises(InputError, match="10 x 8 pixels for a photo of 9 x 8"):
+        read_mask(masks[0], (8, 9))
+    with pytest.raises(InputError, match="no mask for any"):
+        find_masks(tmp_path, ["other/a.jpg"])

@@ -1,0 +1,216 @@
+"""Regions: a photo's score is its own, a model file gives it back, and a small scratch in a large photo is found."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import ganad
+from ganad import AutoEncoder, FenceGAN, InputError, NearestNeighbor, NotSupported, PCAResidual
+from ganad.data.photos import Photos
+from ganad.errors import ModelFileError
+from ganad.metrics import auroc
+from ganad.photos import Backbone, Regions, Tiles
+from ganad.photos.regions import pooled
+
+from .samples import plates, scratched, weights
+
+QUIET = dict(random_state=0, device="cpu", threads=1, verbose=0)
+TILES = Tiles(32, 16)
+
+
+def small(view=TILES, **settings) -> Regions:
+    return Regions(PCAResidual(n_components=5, verbose=0), view, **QUIET | dict(max_regions=200) | settings)
+
+
+@pytest.fixture(params=["tiles", "backbone"])
+def view(request, tmp_path):
+    return TILES if request.param == "tiles" else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [NearestNeighbor(verbose=0), FenceGAN(epochs=1, batch_size=32, verbose=0)],
+    ids=lambda inner: type(inner).__name__,
+)
+def test_a_photos_score_alone_is_its_score_in_company(view, inner):
+    photos = plates(3)
+    fitted = Regions(inner, view, max_regions=60, **QUIET).fit(photos)
+    together = fitted.anomaly_score(photos)
+    assert np.isfinite(together).all() and len(set(together)) == len(photos)
+    assert together.tolist() == [fitted.anomaly_score([photo])[0] for photo in photos]
+    assert together[::-1].tolist() == fitted.anomaly_score(photos[::-1]).tolist()
+
+
+def test_the_same_seed_gives_the_same_scores_and_another_seed_others(view):
+    photos = plates(6)
+    first, again = (small(view).fit(photos).anomaly_score(photos) for _ in range(2))
+    assert first.tolist() == again.tolist()
+    other = small(view, random_state=1, max_regions=20).fit(photos).anomaly_score(photos)
+    assert first.tolist() != other.tolist()
+
+
+def test_a_model_file_gives_the_same_scores_threshold_and_p_values(view, tmp_path):
+    photos = plates(30)
+    fitted = small(view).fit(photos, hold_out=0.5, false_alarm_rate=0.1)
+    fitted.remember_source({"kind": "photos", "mode": "L"})
+    fitted.save(tmp_path / "m.ganad")
+    loaded = ganad.load(tmp_path / "m.ganad", device="cpu")
+    assert loaded.anomaly_score(photos).tolist() == fitted.anomaly_score(photos).tolist()
+    assert loaded.p_values(photos).tolist() == fitted.p_values(photos).tolist()
+    assert loaded.threshold_ == fitted.threshold_ and loaded.source_ == fitted.source_
+    assert loaded.view == view and loaded.history_ == fitted.history_
+
+
+def test_calibration_is_of_photos_that_were_not_learnt():
+    photos = plates(40)
+    fitted = small().fit(photos, hold_out=0.5, false_alarm_rate=0.05)
+    assert len(fitted.calibration_) == 20
+    new = plates(200, seed=1)
+    assert (fitted.predict(new) == -1).mean() < 0.15
+    with pytest.raises(InputError, match="hold_out"):
+        small().fit(photos, false_alarm_rate=0.05)
+
+
+def test_a_scratch_of_twenty_pixels_is_found_and_located():
+    sides = (250, 400)
+    fitted = Regions(PCAResidual(n_components=20, verbose=0), TILES, pool="max", max_regions=1500, **QUIET)
+    fitted.fit(plates(20, sides=sides))
+    good = plates(12, seed=1, sides=sides)
+    bad, masks = zip(*(scratched(photo, i) for i, photo in enumerate(plates(12, seed=2, sides=sides))))
+    scores = np.r_[fitted.anomaly_score(good), fitted.anomaly_score(list(bad))]
+    assert auroc(np.repeat([0, 1], 12), scores) > 0.95
+    near = 0
+    for heat, mask in zip(fitted.explain(list(bad)), masks):
+        assert heat.shape == mask.shape
+        peak = np.array(np.unravel_index(heat.argmax(), heat.shape))
+        near += np.abs(np.argwhere(mask) - peak).max(1).min() <= TILES.size // 2
+    assert near >= 10
+
+
+def test_a_network_learns_on_and_tells_of_its_epochs(tmp_path):
+    photos, seen = plates(6), []
+    inner = AutoEncoder(epochs=2, batch_size=16, verbose=0)
+    fitted = Regions(inner, Tiles(16, 16), max_regions=64, **QUIET)
+    fitted.fit(photos, checkpoint=tmp_path / "c", on_epoch=lambda model: seen.append(len(model.history_)))
+    assert seen == [1, 2] == list(range(1, len(fitted.history_) + 1))
+    resumed = Regions(inner, Tiles(16, 16), max_regions=64, **QUIET)
+    resumed.fit(photos, checkpoint=tmp_path / "c", resume=True)
+    assert resumed.anomaly_score(photos).tolist() == fitted.anomaly_score(photos).tolist()
+
+
+def test_the_regions_that_are_learnt_are_as_many_as_asked_for(view):
+    for photos, most in ((plates(4), 50), (plates(30), 7)):
+        fitted = Regions(NearestNeighbor(verbose=0), view, max_regions=most, **QUIET).fit(photos)
+        assert 0 < len(fitted.inner_.samples_) <= most
+
+
+def test_a_core_set_lies_wider_than_a_random_share(tmp_path):
+    view, photos = Backbone("resnet18", layers=(1,), weights=weights(tmp_path)), plates(5)
+    kept = {
+        how: Regions(NearestNeighbor(verbose=0), view, max_regions=40, choose=how, **QUIET).fit(photos).inner_.samples_
+        for how in ("random", "coreset")
+    }
+    assert len(kept["coreset"]) == 40
+    spread = {how: np.linalg.norm(z[:, None] - z[None], axis=2)[np.triu_indices(len(z), 1)] for how, z in kept.items()}
+    assert spread["coreset"].min() > 2 * spread["random"].min()
+
+
+def test_photos_of_one_size_may_be_one_array_and_their_maps_are_one():
+    photos = np.stack([photo[:50, :60] for photo in plates(5)])
+    fitted = small().fit(photos)
+    assert fitted.explain(photos).shape == (5, 50, 60)
+    assert fitted.anomaly_score(photos).tolist() == fitted.anomaly_score(list(photos)).tolist()
+    colour = np.stack([photos] * 3, -1)
+    assert small().fit(colour).anomaly_score(colour).shape == (5,)
+    with pytest.raises(InputError, match="3 channels, the others have 1"):
+        fitted.anomaly_score(colour)
+
+
+def test_files_are_decoded_one_at_a_time(tmp_path):
+    from PIL import Image
+
+    photos = plates(4)
+    for i, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / f"{i}.png")
+    lazy = Photos([tmp_path / f"{i}.png" for i in range(4)], [f"{i}.png" for i in range(4)], "L")
+    fitted = small().fit(lazy)
+    assert fitted.anomaly_score(lazy).tolist() == small().fit(photos).anomaly_score(photos).tolist()
+    scores = fitted.region_scores(lazy)
+    next(scores)
+    assert len(list(scores)) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (np.zeros((4, 5), np.uint8), "one photo alone"),
+        ([np.zeros((9, 9))] * 2, "float64 .* a photo is uint8"),
+        ([np.zeros((9, 9, 2), np.uint8)] * 2, "must be"),
+        ([np.zeros((3, 90), np.uint8)] * 2, "sides of 8 or more"),
+        ([np.zeros((9, 9), np.uint8)], "1 photos are here"),
+        (5, "not int"),
+    ],
+)
+def test_what_is_no_photo_is_refused_in_words(given, words):
+    with pytest.raises(InputError, match=words):
+        small().fit(given)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (dict(pool="best"), "pool='best'"),
+        (dict(pool="top0"), "pool='top0'"),
+        (dict(view=Tiles(4, 2)), "Tiles: size=4"),
+        (dict(view=Tiles(32, 40)), "stride=40"),
+        (dict(view="tiles"), "neither Tiles"),
+        (dict(detector=None), "needs a detector"),
+        (dict(detector=Regions(PCAResidual())), "needs a detector"),
+        (dict(choose="coreset"), "for the vectors of a Backbone"),
+        (dict(image_size=64), "image_size=64 is the inner detector's"),
+        (dict(view=Backbone("vgg", weights="x")), "name='vgg'"),
+        (dict(view=Backbone("resnet18")), "needs a file of weights"),
+        (dict(view=Backbone(layers=(3, 2))), "layers=\\(3, 2\\)"),
+        (dict(view=Backbone(side=1)), "side=1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_in_words(changes, words):
+    with pytest.raises(InputError, match=words):
+        Regions(**dict(detector=PCAResidual()) | changes).check_settings()
+
+
+def test_an_altered_view_or_pool_is_noticed_when_a_file_is_read(tmp_path):
+    fitted = small().fit(plates(4))
+    for name, changes in (("view", Tiles(32, 8)), ("pool", "mean")):
+        altered = dataclasses.replace(fitted.view) if name == "view" else None
+        assert altered in (None, fitted.view)
+        right = getattr(fitted, name)
+        fitted.save(tmp_path / "m.ganad")
+        _rewritten(tmp_path / "m.ganad", name, changes)
+        with pytest.raises(ModelFileError, match="other scores"):
+            ganad.load(tmp_path / "m.ganad", device="cpu")
+        assert getattr(fitted, name) == right
+
+
+def _rewritten(path, name, value):
+    from ganad import files
+
+    tensors, header = files.read(path, "model")
+    if name == "view":
+        header["tiles"] = dataclasses.asdict(value)
+    else:
+        header["settings"][name] = value
+    files.write(path, "model", tensors, header)
+
+
+def test_what_photos_cannot_do_says_so():
+    fitted = small().fit(plates(4))
+    assert not hasattr(fitted, "reconstruct")
+    with pytest.raises(NotSupported, match="by their regions"):
+        fitted.map_samples(lambda x: x, plates(2))
+
+
+def test_pooling():
+    scores = np.array([[1.0, 5.0], [3.0, 2.0]])
+    assert [pooled(scores, rule) for rule in ("max", "mean", "top1", "top2", "top9")] == [5.0, 2.75, 5.0, 4.0, 2.75]
