@@ -20,7 +20,7 @@ from sklearn.datasets import load_digits
 
 from ganad import DETECTORS, Detector
 
-from .samples import anomalous, normal
+from .samples import KINDS, anomalous, normal
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
@@ -135,9 +135,14 @@ def test_the_python_for_mixtures_works():
 
 
 def test_the_method_of_the_guide_works():
-    (code,) = blocks("method.md", "python")
+    code, test = blocks("method.md", "python")
     scope = {"__name__": "guide"}
     exec(code, scope)
+    exec(test, scope)
+    cases = [case.values for case in scope["test_contract"].pytestmark[0].args[1] if "company" in case.id]
+    assert len(cases) == len(KINDS)
+    for case in cases:
+        scope["test_contract"](*case)
     model = scope["Denoiser"](epochs=20, random_state=0, threads=1).fit(normal("table"))
     assert model.anomaly_score(anomalous("table")).min() > np.median(model.anomaly_score(normal("table")))
 

@@ -52,6 +52,11 @@ class LooksAtItsPlace(Redraws):
         return self.error(x) + torch.rand(len(x))
 
 
+class RoundsByPlace(Redraws):
+    def score_batch(self, x):
+        return self.error(x) * (1 + 1e-6 * torch.rand(len(x)))
+
+
 class LearnsWhileScoring(Redraws):
     def score_batch(self, x):
         self.nets_.net[1][0].bias.data += 1
@@ -172,6 +177,7 @@ FAULTS = [
     (ForgetsFirst, contract.check_refused_fit_leaves_the_earlier_one, "not fitted"),
     (LooksAtTheBatch, contract.check_score_does_not_depend_on_company, "depends on the"),
     (LooksAtItsPlace, contract.check_score_does_not_depend_on_company, "depends on the order"),
+    (RoundsByPlace, contract.check_score_does_not_depend_on_company, "by rounding: take ganad.nets.mlp"),
     (LearnsWhileScoring, contract.check_scoring_changes_no_weight_or_buffer, "scoring changes the networks"),
     (UpsideDown, contract.check_planted_anomalies_are_found, "AUROC 0.0"),
     (FlagsAll, contract.check_contamination_sets_the_share_flagged, "contamination=0 flags 100.0%"),

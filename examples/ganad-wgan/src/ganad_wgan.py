@@ -24,16 +24,16 @@ from torch import Tensor, nn
 from ganad import GenerativeDetector
 from ganad.detector import Batches, Updates
 from ganad.nets import Critic, RowLinear, dcgan_critic, dcgan_generator, he_normal, mlp
-from ganad.settings import Positive, Size
+from ganad.settings import Count, Positive
 
 
 class WGAN(GenerativeDetector):
     """Wasserstein GAN: how little its critic takes a sample for a real one."""
 
     w_penalty: Positive = 10.0  #: weight lambda of the gradient penalty
-    n_critic: Size = 5  #: critic steps per generator step
-    latent_dim: Size = 64  #: size of z
-    width: Size = 64  #: hidden units for tables; channels at half the image's size
+    n_critic: Count = 5  #: critic steps per generator step
+    latent_dim: Count = 64  #: size of z
+    width: Count = 64  #: hidden units for tables; channels at half the image's size
     lr: Positive = 5e-4  #: step size of Adam, shared by both players
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
     epochs: int = 50  #: passes over the training set

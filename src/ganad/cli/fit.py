@@ -54,7 +54,7 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
     extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
     known = own | {option for setting in extra for option in (f"--{setting.option}", f"--no-{setting.option}")}
-    for token in arguments:
+    for token in arguments[arguments.index("fit") + 1 :]:  # what stands before it is for all commands
         option = token.partition("=")[0]
         if option.startswith("--") and option not in known:
             settings.parse(cls, {option.removeprefix("--"): ""})  # refuses it in its words

@@ -171,14 +171,21 @@ def check_score_does_not_depend_on_company(detector: Detector, kind: Kind) -> No
     expect(bool(np.isfinite(together).all()), "scores are not finite")
     expect(np.ptp(together) > 0, "all samples have one score")
     order = np.random.default_rng(0).permutation(len(x))
-    expect(np.array_equal(model.anomaly_score(x[order]), together[order]), "a score depends on the order")
+    _expect_same(model.anomaly_score(x[order]), together[order], "the order of the samples")
     sevens = np.concatenate([model.anomaly_score(x[i : i + 7]) for i in range(0, 70, 7)])
-    expect(np.array_equal(sevens, together[:70]), "a score depends on the batch; use no statistics of it")
+    _expect_same(sevens, together[:70], "the batch")
     some = [0, 3, 250 % len(x)]
     alone = np.concatenate([model.anomaly_score(x[i : i + 1]) for i in some])
-    expect(np.array_equal(alone, together[some]), "a score depends on the samples beside it; score each by itself")
+    _expect_same(alone, together[some], "the samples beside it")
     crowd = np.concatenate([x[:5], *[odd] * 20])
-    expect(np.array_equal(model.anomaly_score(crowd)[:5], together[:5]), "a score depends on the anomalies beside it")
+    _expect_same(model.anomaly_score(crowd)[:5], together[:5], "the anomalies beside it")
+
+
+def _expect_same(found: np.ndarray, scores: np.ndarray, what: str) -> None:
+    cause = "score each sample by itself, with no statistics of the batch"
+    if np.allclose(found, scores, rtol=1e-3):
+        cause = "by rounding: take ganad.nets.mlp or RowLinear, for nn.Linear sums by a row's place"
+    expect(np.array_equal(found, scores), f"a score depends on {what}; {cause}")
 
 
 def check_scoring_changes_no_weight_or_buffer(detector: Detector, kind: Kind) -> None:
