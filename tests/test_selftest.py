@@ -17,6 +17,7 @@ from ganad import (
     KDE,
     LOF,
     VAE,
+    AnoGAN,
     AutoEncoder,
     IsolationForest,
     NearestNeighbor,
@@ -183,6 +184,13 @@ def test_a_self_test_changes_nothing_and_gives_the_same_figures_again(cls, monke
     for other in (model.nets_.state_dict(), untested.nets_.state_dict()):
         assert all(torch.equal(other[name], weight) for name, weight in weights.items())
     assert not model.nets_.training
+
+
+def test_a_method_that_searches_is_tested_on_few_samples():
+    x = normal("table")
+    model = small(AnoGAN, score_batch_size=3).fit(x)
+    assert model.NO_FORWARD_PASS and model.self_test_.n == model.self_test(x).n == 16
+    assert small(KDE).fit(x).self_test_.n == 170
 
 
 def test_fit_looks_at_held_out_samples_where_there_are_some():

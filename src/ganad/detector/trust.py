@@ -19,7 +19,8 @@ from ..selftest import SelfTest
 from .input import InputSpec
 from .scoring import frozen
 
-_ROWS = 512  # samples, real and made, that a self-test scores; a method that searches for each scores one chunk
+_ROWS = 512  # samples, real and made, that a self-test scores; a method that searches for each scores about a chunk
+_LEAST = 16  # of each kind; with fewer only chance would speak
 _DRAWN = 64  # generated samples
 
 
@@ -53,7 +54,7 @@ class Trust:
     def _test(self, x: np.ndarray, *, held_out: bool) -> SelfTest:
         rng = np.random.default_rng(0)
         kinds = 5 if self.input_.is_image else 3
-        n = min(len(x), (self._chunk if self.NO_FORWARD_PASS else _ROWS) // kinds or 1)
+        n = min(len(x), max(_LEAST, (self._chunk if self.NO_FORWARD_PASS else _ROWS) // kinds))
         rows = np.array(x[np.sort(rng.choice(len(x), n, replace=False))])
         made = selftest.made(rows, rng)
         scores, *others = np.split(self._map(self.score_batch, np.concatenate([rows, *made.values()])), len(made) + 1)
