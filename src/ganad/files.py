@@ -69,8 +69,8 @@ def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
         raise ModelFileError(f"{path}: a safetensors file, but not one that ganad wrote")
     if metadata.get("ganad_format") not in _READABLE:
         raise ModelFileError(
-            f"{path}: written in format {shown(repr(metadata.get('ganad_format')), 20)}, this version of ganad reads up "
-            f"to format {FORMAT}; install the version that wrote it"
+            f"{path}: written in format {shown(repr(metadata.get('ganad_format')), 20)}, this version of ganad reads "
+            f"up to format {FORMAT}; install the version that wrote it"
         )
     text = metadata["ganad"]
     if _sha256(text.encode("utf-8", "surrogatepass")) != metadata.get("ganad_sha256"):
