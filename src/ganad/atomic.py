@@ -1,34 +1,112 @@
-"""Writing a file so that a crash leaves the old one or the new one, and an error no debris."""
+"""Writing a file so that a crash leaves the old one or the new one, an error no debris, and two writers no mixture."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import InputError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+_FAR = 2**62  # Windows locks bytes against writing; nothing is ever written there
+
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, wait: bool = False) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well.
 
-    A crash leaves the old file or the new one, never half of one; an error leaves no debris. Raises OSError with
-    ``path`` in it, when the disk is full or the folder cannot be written.
+    A crash leaves the old file or the new one, never half of one; an error leaves no debris, and what a killed process
+    left is overwritten by the next one. Raises InputError while another process writes the same file, or waits for it;
+    OSError with ``path`` in it when the disk is full or the folder cannot be written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")
+    lock = temporary if os.name == "posix" else path.with_name(f".{path.name}.lock")  # Windows renames no open file
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with locked(lock, f"{path}: another process is writing it; wait for it or name another file", wait=wait):
+            try:
+                yield temporary
+                with open(temporary, "r+b") as file:
+                    os.fsync(file.fileno())
+                os.replace(temporary, path)
+            finally:
+                if lock != temporary:
+                    temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.filename not in (None, str(temporary)):  # of another file, which it names itself
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """``text`` as a UTF-8 file, in place at once."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def locked(path: Path, refusal: str, *, wait: bool = False) -> Iterator[None]:
+    """Within: the file ``path``, made if it is missing, is this block's alone; it is removed at the end.
+
+    The system frees it if we are killed, and the next one takes what is left. Raises InputError with the ``refusal`` while another process has it, unless it should ``wait``.
+    """
+    descriptor = -1
+    try:
+        while descriptor < 0:
+            opened = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            if not _lock(opened, wait=wait):
+                os.close(opened)
+                raise InputError(refusal)
+            if _is_at(opened, path):
+                descriptor = opened
+            else:  # its holder renamed or removed it while we opened it
+                os.close(opened)
+        yield
+    finally:
+        if descriptor >= 0:
+            if os.name == "posix" and _is_at(descriptor, path):  # not another's, who made it after we renamed ours
+                path.unlink()
+            os.close(descriptor)
+            if os.name != "posix":
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int, *, wait: bool) -> bool:
+        os.lseek(descriptor, _FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+
+else:
+
+    def _lock(descriptor: int, *, wait: bool) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks; then two writers must not meet
+            return True
+        return True
 
 
 def _sync_folder(folder: Path) -> None:

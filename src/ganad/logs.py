@@ -6,6 +6,7 @@ Both are callables for ``fit(X, on_epoch=...)``: they look at the detector after
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from .errors import MissingExtra
 if TYPE_CHECKING:
     from .detector import Detector
 
+_LOG = logging.getLogger("ganad")
 SHOWN = 8  #: input and reconstruction pairs; twice as many generated samples
 
 
@@ -24,16 +26,23 @@ class MetricsFile:
     """``history_`` as a file: a JSON object a line, one an epoch, each there when its epoch ends.
 
     The first call writes all rows anew. A resumed fit, whose ``history_`` holds the rows before the interruption, thus
-    neither repeats nor loses a line, wherever it was stopped.
+    neither repeats nor loses a line, wherever it was stopped. Where the file cannot be written, a log line says so,
+    once, and the next call writes all rows anew: training is worth more than its log.
     """
 
     def __init__(self, path: str | Path):
-        self.path, self.mode, self.written = Path(path), "w", 0
+        self.path, self.mode, self.written, self.failed = Path(path), "w", 0, False
 
     def __call__(self, detector: Detector) -> None:
-        with open(self.path, self.mode, encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in detector.history_[self.written :])
-        self.mode, self.written = "a", len(detector.history_)
+        try:
+            with open(self.path, self.mode, encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in detector.history_[self.written :])
+        except OSError as error:
+            if not self.failed:
+                _LOG.warning("%s cannot be written (%s); training goes on and tries again", self.path, error.strerror)
+            self.mode, self.written, self.failed = "w", 0, True
+        else:
+            self.mode, self.written, self.failed = "a", len(detector.history_), False
 
 
 class TensorBoard:

@@ -17,6 +17,7 @@ import pyarrow.parquet
 from . import calibrate
 from .atomic import replacing
 from .errors import InputError
+from .shown import shown
 
 if TYPE_CHECKING:
     from .data import Samples
@@ -55,7 +56,8 @@ class ScoreFile:
 
         scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
         """
-        names = samples.names or [str(i) for i in range(len(scores))]
+        # a name may hold what is not UTF-8, or what a terminal obeys
+        names = [shown(name, 4096) for name in samples.names or map(str, range(len(scores)))]
         columns: dict[str, Any] = {"name": names, "score": scores}
         if self.calibration is not None:
             columns["p_value"] = calibrate.p_values(scores, self.calibration)

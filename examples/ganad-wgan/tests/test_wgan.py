@@ -1,6 +1,5 @@
-from ganad_wgan import WGAN
-
 from ganad.testing import parametrize_with_checks
+from ganad_wgan import WGAN
 
 
 @parametrize_with_checks([WGAN()], trained={WGAN: dict(epochs=200)})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
+from ..atomic import replacing
 from ..changes import upgraded
 from ..errors import InputError
 from .recipes import Budget, Suite
@@ -127,4 +128,5 @@ def mend(path: Path) -> None:
         return
     text = path.read_bytes()
     if text and not text.endswith(b"\n"):
-        path.write_bytes(text[: text.rfind(b"\n") + 1])
+        with replacing(path) as temporary:
+            temporary.write_bytes(text[: text.rfind(b"\n") + 1])

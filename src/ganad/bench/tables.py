@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..atomic import write_text
 from .lines import collect
 from .markdown import markdown
 from .page import page
@@ -51,5 +52,5 @@ def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> 
         folder / "tables.html": page(tables, title, introduction),
     }
     for path, text in pages.items():
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     return list(pages)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
+import os
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +17,7 @@ import typer
 
 from .. import registry, settings
 from ..errors import InputError, UntrustedFit
+from ..shown import shown
 from .options import (
     Anomalies,
     Classes,
@@ -194,7 +198,7 @@ def _fit_and_save(
         )
     log(detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
-    detector.save(output)
+    output = _saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
     typer.echo(f"{type(detector).__name__}: {len(rows):,} normal samples, {seconds:.1f} s of training")
@@ -206,6 +210,26 @@ def _fit_and_save(
     typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
+
+
+def _saved(detector: Detector, output: Path) -> Path:
+    """Where the model is: in ``output``, or where there is room if that cannot be written, for a fit may cost days."""
+    try:
+        detector.save(output)
+        return output
+    except OSError as error:
+        typer.echo(f"ganad: {shown(str(error), 500)}; the model is written elsewhere, move it", err=True)
+        failure = error
+    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        place = folder / f"{output.stem}-{os.getpid()}{output.suffix}"
+        with contextlib.suppress(OSError):
+            detector.save(place)
+            return place
+    checkpoint = output.with_name(output.name + ".ckpt")
+    raise InputError(
+        f"{failure}, nor is there room in the working, home and temporary folders; make room, then fit again with "
+        f"--resume, which continues from {checkpoint}"
+    ) from failure
 
 
 def make_detector(method: str, preset: str | None, options: dict[str, str]) -> Detector:

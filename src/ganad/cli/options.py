@@ -12,6 +12,7 @@ import typer
 
 from .. import registry
 from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
+from ..shown import shown
 
 if TYPE_CHECKING:
     from ..data import Samples
@@ -43,10 +44,10 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:  # of `ganad ... | head`; Click ends without a word
             raise
         except (InputError, TrainingDiverged, MissingExtra, OSError) as error:
-            typer.echo(f"ganad: {error}", err=True)
+            typer.echo(f"ganad: {shown(str(error), 2000)}", err=True)
             raise typer.Exit(2) from error
         except Interrupted as stop:
-            typer.echo(f"ganad: {stop}", err=True)
+            typer.echo(f"ganad: {shown(str(stop), 2000)}", err=True)
             raise typer.Exit(130) from stop
         except KeyboardInterrupt as stop:
             typer.echo("ganad: interrupted; nothing was written", err=True)
@@ -87,6 +88,6 @@ def list_unreadable(samples: Samples, skip_bad: bool = False) -> None:
     count = len(samples.unreadable)
     typer.echo(f"{count:,} input{'s' * (count != 1)} could not be read:", err=True)
     for bad in samples.unreadable:
-        typer.echo(f"  {bad.path}: {bad.reason}", err=True)
+        typer.echo(f"  {shown(bad.path, 500)}: {shown(bad.reason, 500)}", err=True)
     if not skip_bad:
         raise typer.Exit(3)

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..atomic import replacing
 from ..errors import InputError
 from .samples import Progress
 
@@ -76,9 +77,8 @@ def fetch(
 
 def _download(url: str, target: Path, md5: str | None, progress: Progress | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     digest, done = hashlib.md5(usedforsecurity=False), 0
-    try:
+    with replacing(target, wait=True) as temporary:
         with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, open(temporary, "wb") as file:
             total = int(answer.headers.get("Content-Length") or 0)
             while block := answer.read(_BLOCK):
@@ -91,6 +91,3 @@ def _download(url: str, target: Path, md5: str | None, progress: Progress | None
             raise ValueError(f"the connection ended after {done:,} of {total:,} bytes")
         if md5 and digest.hexdigest() != md5:
             raise ValueError(f"its MD5 is {digest.hexdigest()}, not {md5}")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import PIL
 
+from ..atomic import replacing
 from ..errors import InputError
 from .decode import decode, reason, strict
 from .samples import Progress
@@ -79,26 +80,26 @@ class PixelCache:
         self.store.mkdir(parents=True, exist_ok=True)
         decoder = _Decoder(self.size, self.mode, *self._reusable(former))
         self.manifest_file.unlink(missing_ok=True)
-        temporary = self.pixels_file.with_name(f".{self.pixels_file.name}.{os.getpid()}.tmp")
         unreadable: list[list[str]] = []
-        try:
-            with open(temporary, "wb") as out, strict(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-                start, count = _write_header(out, self.shape, len(files)), 0
-                for name, result in decoder.results(pool, entries, files, progress):
-                    if isinstance(result, str):
-                        unreadable.append([name, result])
-                    else:
-                        out.write(result.tobytes())
-                        count += 1
-                out.seek(0)
-                _write_header(out, self.shape, count)
-            os.replace(temporary, self.pixels_file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with (
+            replacing(self.pixels_file, wait=True) as temporary,
+            open(temporary, "wb") as out,
+            strict(),
+            ThreadPoolExecutor(workers or os.cpu_count()) as pool,
+        ):
+            start, count = _write_header(out, self.shape, len(files)), 0
+            for name, result in decoder.results(pool, entries, files, progress):
+                if isinstance(result, str):
+                    unreadable.append([name, result])
+                else:
+                    out.write(result.tobytes())
+                    count += 1
+            out.seek(0)
+            _write_header(out, self.shape, count)
         size = start + count * int(np.prod(self.shape))
         manifest = {"entries": decoder.lasting(entries), "unreadable": unreadable, "bytes": size}
-        temporary.write_text(json.dumps(manifest))
-        os.replace(temporary, self.manifest_file)
+        with replacing(self.manifest_file, wait=True) as temporary:
+            temporary.write_text(json.dumps(manifest))
         return manifest
 
     def _reusable(self, former: Manifest | None) -> tuple[dict[tuple[Any, ...], int], np.ndarray]:

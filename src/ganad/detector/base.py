@@ -230,9 +230,13 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
-        keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume) if checkpoint else None
         seed = self._seed(mark)
-        with Bar(owner, enabled=self.verbose > 0) as bar:
+        with contextlib.ExitStack() as stack:
+            keeper = None
+            if checkpoint:
+                keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume)
+                stack.enter_context(keeper)
+            bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
         if held_back is not None:
             self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)

@@ -24,8 +24,13 @@ from ..selftest import SelfTest
 from ..shown import shown
 
 _FORM = re.compile(r"(torch\.)?(\w+)(?:\[(.*)\])?(\?)?")
-_PLAIN: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "list": (list,), "dict": (dict,)}
-_PLAIN |= {"SelfTest": (SelfTest,)}
+_PLAIN: dict[str, Any] = {
+    "float": (int, float),
+    "int": (int,),
+    "list": (list,),
+    "dict": (dict,),
+    "SelfTest": (SelfTest,),
+}
 _LARGEST = 1e30  # no fit leaves larger numbers, and products of them are infinite
 _LARGEST_DOUBLE = 1e300
 
@@ -90,10 +95,10 @@ def finite(value: np.ndarray | Tensor) -> bool:
 
 
 def _check_plain(name: str, form: _Form, value: Any) -> None:
-    if not isinstance(value, _PLAIN[form.kind]) or isinstance(value, bool):
+    allowed = _PLAIN[form.kind]
+    if not isinstance(value, allowed) or isinstance(value, bool):
         raise InputError(f"{name!r} is {shown(value)}, not of the kind {form.kind}")
-    number: Any = value
-    if form.kind == "float" and not (number == -math.inf or abs(number) <= _LARGEST_DOUBLE):
+    if allowed == (int, float) and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
         raise InputError(f"{name!r} is {shown(value)}, not a number that a fit leaves")
 
 

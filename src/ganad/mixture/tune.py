@@ -24,6 +24,7 @@ from joblib import Parallel, delayed, parallel_config  # type: ignore[import-unt
 from scipy.optimize import linear_sum_assignment
 from sklearn.base import clone
 
+from ..atomic import write_text
 from ..errors import InputError
 from .align import confusion
 from .estimator import InfiniteGaussianMixture
@@ -169,7 +170,7 @@ def _finished(path: Path, stamp: str) -> dict[str, dict[str, Any]]:
     text = path.read_text(encoding="utf-8")
     if text and not text.endswith("\n"):
         text = text[: text.rfind("\n") + 1]
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     rows = {}
     for number, line in enumerate(text.splitlines(), 1):
         try:

@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..atomic import write_text
 from .contents import Contents
 from .prepare import prepare
 
@@ -21,9 +22,7 @@ def write(path: str | Path, contents: Contents) -> Path:
     """Write the page to ``path``, whole or not at all; InputError for contents that cannot be drawn."""
     path = Path(path)
     page = build(contents)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(path)
+    write_text(path, page)
     return path
 
 

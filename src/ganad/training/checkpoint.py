@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
 
 from .. import files
+from ..atomic import locked
 from ..errors import InputError
 
 _HASHED_ROWS = 4096
+_LOG = logging.getLogger("ganad")
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
 
@@ -30,20 +34,40 @@ class Checkpoint:
     def __init__(self, folder: str | Path, fingerprint: str, *, every: float = 60.0, resume: bool = False):
         self.folder, self.fingerprint, self.every = Path(folder), fingerprint, every
         self.saved_at = time.monotonic()
+        self.failure = ""  #: why the last save failed
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._hold = contextlib.ExitStack()
+        busy = f"{self.folder}: another process uses this checkpoint; wait for it or name another folder"
+        self._hold.enter_context(locked(self._lock, busy))
         files.remove_leftovers(self.folder)
         if not resume:
             self.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let another process have the folder."""
+        self._hold.close()
 
     def due(self) -> bool:
         """Whether ``every`` seconds have passed since the last save."""
         return time.monotonic() - self.saved_at >= self.every
 
-    def save(self, run: int, state: State, *, finished: bool) -> None:
+    def save(self, run: int, state: State, *, finished: bool) -> bool:
+        """Whether the state could be written. Where it could not, training goes on: a log line says so, once."""
         tensors, header = state
         path = self._finished(run) if finished else self._current
-        files.write(path, "checkpoint", tensors, header | {"run": run, "fingerprint": self.fingerprint})
         self.saved_at = time.monotonic()
+        try:
+            files.write(path, "checkpoint", tensors, header | {"run": run, "fingerprint": self.fingerprint})
+        except OSError as error:
+            if not self.failure:
+                _LOG.warning("the checkpoint cannot be written (%s); training goes on and tries again", error)
+            self.failure = str(error)
+            return False
+        self.failure = ""
+        return True
 
     def load(self, run: int) -> tuple[State, bool] | None:
         """The state of run number ``run`` and whether it is finished; None if there is none."""
@@ -60,13 +84,14 @@ class Checkpoint:
         return None
 
     def clear(self) -> None:
-        """Delete the checkpoint's files, and the folder if nothing else is in it."""
+        """Delete the checkpoint's files."""
         for path in [*self.folder.glob("run-*.safetensors"), self._current]:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the checkpoint; its work is done."""
+        """Delete the checkpoint and let the folder go; its work is done."""
         self.clear()
+        self.__exit__()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -75,6 +100,10 @@ class Checkpoint:
         """Delete the checkpoint in ``folder``, of a fit that is done; nothing happens where there is none."""
         if Path(folder).is_dir():
             cls(folder, "", resume=True).remove()
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / ".lock"
 
     @property
     def _current(self) -> Path:

@@ -77,9 +77,13 @@ class Run:
                     self.on_progress(self)
                 if checkpoint and (stop.is_set() or self.stream.epoch > epoch or checkpoint.due()):
                     self.check_finite()
-                    checkpoint.save(number, self.state(), finished=False)
+                    kept = checkpoint.save(number, self.state(), finished=False)
                     if stop.is_set():
-                        raise Interrupted(f"stopped; checkpoint kept in {checkpoint.folder}, resume to go on")
+                        raise Interrupted(
+                            f"stopped; checkpoint kept in {checkpoint.folder}, resume to go on"
+                            if kept
+                            else f"stopped; the last checkpoint could not be written ({checkpoint.failure})"
+                        )
         if self.sums:
             self.end_epoch()
         self.settle()
