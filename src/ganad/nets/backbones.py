@@ -96,8 +96,8 @@ class _InvertedBottleneck(nn.Module):
         self._bn2 = _norm(out, 1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self._bn0(self._expand_conv(x)).clamp(0, 6) if self.expands else x
-        h = self._bn1(self._depthwise_conv(h)).clamp(0, 6)
+        h = self._bn0(self._expand_conv(x)).clamp_(0, 6) if self.expands else x
+        h = self._bn1(self._depthwise_conv(h)).clamp_(0, 6)
         h = self._bn2(self._project_conv(h))
         out: Tensor = x + h if self.adds else h
         return out

@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..nets import backbone_weights, backbones
 from .view import Block, Grid
 
-_CORE = 768  # side of the window of a large photo whose positions are kept; a multiple of every stride
+_CORE = 640  # side of the window of a large photo whose positions are kept; a multiple of every stride
 _HALO = 128  # pixels around it that the network sees as well
 _SIDES = (32, 4096)
 
@@ -25,7 +25,7 @@ class Backbone:
     """Vectors of a frozen network's layers, concatenated on the grid of the finest, averaged over 3 x 3 positions.
 
     K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022 (PatchCore). Layers 1 to 4 have
-    strides of 4, 8, 16 and 32 pixels. Photos of more than 768 pixels a side pass in overlapping windows, so that
+    strides of 4, 8, 16 and 32 pixels. Photos of more than 640 pixels a side pass in overlapping windows, so that
     memory is bounded.
     """
 
@@ -101,9 +101,10 @@ class Backbone:
                 yield (numbers + np.arange(wide)).ravel(), found.reshape(d, -1).T.contiguous().cpu().numpy()
 
     def _vectors(self, network: nn.Module, x: Tensor) -> Tensor:
-        """``(d, rows, columns)`` of an image ``(1, 3, H, W)``."""
+        """``(d, rows, columns)`` of an image ``(1, 1 or 3, H, W)`` from 0 to 255."""
         with torch.no_grad():
-            maps = [avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in network(x)]
+            seen = network((x.float() / 255).expand(-1, 3, -1, -1))
+            maps = [avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in seen]
         finest = maps[0].shape[2:]
         maps = [m if m.shape[2:] == finest else interpolate(m, finest, mode="bilinear") for m in maps]
         return torch.cat(maps, 1)[0]
@@ -116,10 +117,9 @@ class Backbone:
         return max(1, round(height * factor)), max(1, round(width * factor))
 
     def _prepared(self, photo: np.ndarray, device: torch.device) -> Tensor:
-        """A photo as ``(1, 3, H, W)`` from 0 to 1, at the size that the network sees."""
+        """A photo as ``(1, 1 or 3, H, W)`` from 0 to 255, at the size that the network sees; bytes where it can be."""
         pixels = torch.from_numpy(np.array(photo)).to(device)  # a copy: pixels of Pillow's are read-only
-        pixels = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
-        x = pixels.float() / 255
-        if x.shape[2:] != self._size(photo.shape):
-            x = interpolate(x, self._size(photo.shape), mode="bilinear", antialias=True)
-        return x.expand(-1, 3, -1, -1)
+        x = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
+        if x.shape[2:] == self._size(photo.shape):
+            return x
+        return interpolate(x.float(), self._size(photo.shape), mode="bilinear", antialias=True)
