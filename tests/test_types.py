@@ -51,7 +51,10 @@ def test_mypy(installed):
     said = run(installed, "mypy", "--strict", "--config-file=", "--cache-dir", cache, "--no-error-summary", SCRIPT)
     found = [re.search(r":(\d+): error: .*\[(.+)\]$", line) for line in said.splitlines() if ": note: " not in line]
     assert all(found), said
-    assert sorted((int(error[1]), error[2]) for error in found) == [(line, codes[0]) for line, codes in ERRORS.items()]
+    # an override is held against each base
+    assert sorted({(int(error[1]), error[2]) for error in found}) == [
+        (line, codes[0]) for line, codes in ERRORS.items()
+    ]
 
 
 def test_pyright(installed):

@@ -206,8 +206,9 @@ def _fit_and_save(
     if false_alarm_rate is not None:
         rule = f"at most {100 * false_alarm_rate:g} % false alarms, calibrated on {len(held_out):,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
-    trusted = detector.self_test_.trusted
-    typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
+    if hasattr(detector, "self_test_"):  # photos, which are judged by their regions, have none
+        trusted = detector.self_test_.trusted
+        typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
 

@@ -20,7 +20,9 @@ from .combined import Combined, named
 class Ensemble(Combined):
     """Several detectors whose scores meet on one scale.
 
-    >>> Ensemble(members=[NearestNeighbor(), AutoEncoder(epochs=50)])
+    >>> from ganad import KDE, NearestNeighbor
+    >>> sorted(Ensemble(members=[KDE(), NearestNeighbor()]).get_params()["nearest_neighbor"].get_params())[:2]
+    ['contamination', 'device']
 
     Members stay as they were given; ``fit`` trains copies of them, ``members_``. The ensemble's ``device``, ``threads``
     and ``verbose`` hold for all; a member without a ``random_state`` draws its seed from the ensemble's. Settings of

@@ -56,6 +56,7 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     scores: list[float | None]  #: of the made-up photos
     tiles: Tiles | None = None
     backbone: Backbone | None = None  #: the view is one of the two
+    format: str = "2"  #: of the file
 
 
 def save(regions: Any, path: str | Path) -> None:
