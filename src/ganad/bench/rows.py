@@ -13,6 +13,7 @@ from .. import registry
 from ..atomic import replacing
 from ..changes import upgraded
 from ..errors import InputError
+from .defaults import of_the_suites
 from .recipes import Budget, Suite
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def is_current(wanted: Row, row: Row) -> bool:
     """
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
-    return same_parameters(wanted["detector"], _known_parameters(wanted["detector"], *_words(wanted)), row)
+    known = _known_parameters(wanted["detector"], *_words(wanted), own="data_hash" in wanted)
+    return same_parameters(wanted["detector"], known, row)
 
 
 def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
@@ -91,19 +93,26 @@ def _words(row: Row) -> tuple[str | None, str]:
 
 
 @functools.cache
-def _known_parameters(detector: str, preset: str | None, settings: str) -> dict[str, Any]:
-    return parameters(detector, preset, json.loads(settings))
+def _known_parameters(detector: str, preset: str | None, settings: str, *, own: bool) -> dict[str, Any]:
+    return parameters(detector, preset, json.loads(settings), own=own)
 
 
-def make(detector: str, preset: str | None, settings: dict[str, Any]) -> Detector:
-    """An unfitted detector from the words of a row. Raises InputError for an unknown detector or preset."""
+def make(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> Detector:
+    """An unfitted detector from the words of a row. Raises InputError for an unknown detector or preset.
+
+    own: whether the row is of the user's own data, where what is not said is today's default; see ``defaults``.
+    """
     cls = registry.get(detector)
-    return cls.preset(preset, **settings) if preset else cls(**settings)
+    meant = {} if own else of_the_suites(cls)
+    if not preset:
+        return cls(**(meant | settings))
+    published = cls.PRESETS.get(preset, {})
+    return cls.preset(preset, **({k: v for k, v in meant.items() if k not in published} | settings))
 
 
-def parameters(detector: str, preset: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+def parameters(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> dict[str, Any]:
     """All settings of a detector as a row holds them, without those that every trial chooses itself."""
-    found = make(detector, preset, settings).get_params()
+    found = make(detector, preset, settings, own=own).get_params()
     chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
     out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return out

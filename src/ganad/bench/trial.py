@@ -55,7 +55,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     x, x_test = split.take(refill(samples, split.train).x)
     recipe = task.suite.recipe(task.label)
     arguments = recipe.arguments(task.budget)
-    model = make(recipe.detector, *arguments)
+    model = make(recipe.detector, *arguments, own=task.suite.own is not None)
     model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
@@ -68,7 +68,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     refuse_peeking(model, x_test, scores)
     out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=task.seed)
     return {
-        "parameters": parameters(recipe.detector, *arguments),
+        "parameters": parameters(recipe.detector, *arguments, own=task.suite.own is not None),
         "data": data,
         "split": split.hash,
         "n_train": len(x),
