@@ -13,10 +13,10 @@ import re
 from pathlib import Path
 
 from ganad import bench, metrics
-from ganad.bench.cells import cell
-from ganad.bench.lines import collect
 from ganad.bench.rows import Row, current
 from ganad.bench.rows import read as read_rows
+from ganad.bench.table_lines import collect
+from ganad.bench.table_text import cell
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/guide/choosing.md")

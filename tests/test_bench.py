@@ -17,15 +17,15 @@ from typer.testing import CliRunner
 
 from ganad import DETECTORS, VAE, AutoEncoder, InputError, PCAResidual, Trivial, bench, metrics, protocols, registry
 from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
-from ganad.bench.cells import caption, cells, measures
-from ganad.bench.lines import collect
 from ganad.bench.machine import peak_mb, reset_peak
 from ganad.bench.ranking import ranking, so_far, verdict
 from ganad.bench.rows import asked, current, key, make, mend, parameters, read
+from ganad.bench.table_lines import collect
+from ganad.bench.table_text import caption, cells, measures
 from ganad.bench.trial import measured
-from ganad.changes import Change
 from ganad.cli.main import build_app
 from ganad.data.sets import kddcup99
+from ganad.migrations import Change
 from ganad.protocols import PROTOCOLS
 
 QUICK = ("DCAE", "KDE", "random")
@@ -396,7 +396,7 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     columns = dict(zip(cancer.feature_names.tolist(), cancer.data.T)) | {"target": cancer.target}
     pq.write_table(pa.table(columns), tmp_path / "cancer.parquet")
     where = bench.OwnData(str(tmp_path / "cancer.parquet"), label="target", normal=("1",))
-    suite = bench.own.suite(where, where.read())
+    suite = bench.own_data.suite(where, where.read())
     rows = run(suite, tmp_path, labels=["1-NN", "DCAE", "random"], seeds=2, budget="smoke", workers=2)
     places = ranking(suite, rows, "smoke")
     assert {p.recipe.label for p in places[:2]} == {"1-NN", "DCAE"} and places[-1].recipe.label == "random"
@@ -407,7 +407,7 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
 
 def test_the_first_rows_of_own_data_rank_something(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
-    suite = bench.own.suite(where, where.read())
+    suite = bench.own_data.suite(where, where.read())
     kinds = [task.suite.recipe(task.label).is_baseline for task in bench.tasks(suite, seeds=1)]
     assert kinds == sorted(kinds, reverse=True) and 5 <= sum(kinds) < len(kinds)
 

@@ -5,8 +5,8 @@ import pytest
 
 import ganad
 from ganad import GMM, AutoEncoder, NearestNeighbor, PCAResidual
-from ganad.changes import upgraded
 from ganad.detector.fitting import calmest
+from ganad.migrations import upgraded
 from ganad.training import Run
 
 from .samples import KINDS, anomalous, normal, small

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .lines import Line
+from .table_lines import Line
 
 _W, _H = 240, 150
 

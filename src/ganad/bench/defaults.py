@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..changes import upgraded
+from ..migrations import upgraded
 
 VERSION = "0.1"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import registry
 from ..atomic import replacing
-from ..changes import upgraded
 from ..errors import InputError
+from ..migrations import upgraded
 from .defaults import of_the_suites
 from .recipes import Budget, Suite
 

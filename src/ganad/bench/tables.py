@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..atomic import write_text
-from .lines import collect
-from .markdown import markdown
-from .page import page
+from .html_tables import page
+from .markdown_tables import markdown
 from .recipes import Suite
 from .rows import read
 from .suites import SUITES
+from .table_lines import collect
 
 _TITLE = "The papers' tables, measured again"
 _INTRODUCTION = """Written by `ganad tables` from the rows in `results/`, which `ganad bench SUITE` made; every cell

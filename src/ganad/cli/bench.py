@@ -106,12 +106,11 @@ class _Mine(NamedTuple):
 
 
 def _read_own(where: OwnData, budget: str) -> _Mine:
-    from ..bench import own
     from ..progress import Bar
 
     with Bar("reading") as bar:
         samples = where.read(bar.update)
-    return _Mine(own.suite(where, samples), samples, budget)
+    return _Mine(own_data.suite(where, samples), samples, budget)
 
 
 def _show(row: dict[str, Any], done: int, total: int, *, mine: _Mine | None, folder: Path) -> None:

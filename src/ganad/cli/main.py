@@ -15,7 +15,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, demo, fit, score, service, show
+from . import bench, demo, fit, score, show
 from .options import reports_errors
 
 

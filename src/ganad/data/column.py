@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.compute
 
 from ..errors import InputError
-from .looks import DATE, DECIMAL_COMMA, EITHER_COMMA, NUMBER, is_number, look_of
+from .text_kinds import DATE, DECIMAL_COMMA, EITHER_COMMA, NUMBER, is_number, look_of
 
 MAX_CATEGORIES = 100
 #: A text column of which more than this share are numbers is a numeric one with a slip in it.

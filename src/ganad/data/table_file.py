@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ..errors import InputError
-from .looks import is_number
+from .text_kinds import is_number
 
 MAX_COLUMNS = 100_000  #: of a CSV file; each costs memory however short the file is
 _HEAD = 2**22  # bytes in which the line of names must end

@@ -1,6 +1,6 @@
 """What a method writes and what every method then is: settings, fit, scores, thresholds, model files."""
 
-from ..changes import Change, upgraded
+from ..migrations import Change, upgraded
 from .base import Detector
 from .fitting import Fit
 from .input import InputSpec

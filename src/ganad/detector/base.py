@@ -16,10 +16,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import calibrate, devices, settings
-from ..changes import Change
 from ..deprecation import renamed
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
+from ..migrations import Change
 from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng, seed_from

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor, nn
 
 from .. import files
-from ..changes import upgraded
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError, OtherVersion
+from ..migrations import upgraded
 from ..nets.players import Players
 from ..seeds import isolated_rng
 from ..selftest import SelfTest

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from .. import devices
-from ..changes import Change
 from ..errors import InputError
+from ..migrations import Change
 from ..seeds import isolated_rng
 from ..settings import Bound, Count, Positive, Share
 from ..training import Run, Step, Stream, TrainingSet

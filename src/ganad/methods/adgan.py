@@ -41,10 +41,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from .._version import __version__
-from ..changes import upgraded
 from ..detector import Batches, Detector, GenerativeDetector, Updates
 from ..errors import InputError, NotSupported
 from ..losses import gradient_penalty, per_sample
+from ..migrations import upgraded
 from ..nets import Critic, dcgan_critic, dcgan_generator, leaky_fifth, mlp
 from ..nets.per_sample import FewPerWeight
 from ..nets.players import Players

@@ -50,10 +50,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..changes import Change
 from ..detector import Batches, GenerativeDetector, Updates
 from ..errors import InputError
 from ..losses import bce
+from ..migrations import Change
 from ..nets.fence_gan import cifar10_networks, kdd_networks, mnist_networks, toy_networks
 from ..settings import Count
 from ..training import TrainingSet

@@ -45,9 +45,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..changes import Change
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
+from ..migrations import Change
 from ..nets import Reshape, mlp, pyramid, row_linear
 from ..settings import Count
 from ..training import TrainingSet

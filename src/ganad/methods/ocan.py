@@ -37,9 +37,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from ..changes import Change
 from ..detector import Batches, GenerativeDetector, Updates
 from ..losses import bce, pull_away
+from ..migrations import Change
 from ..nets import Critic, Layer, he_normal, mlp
 from ..settings import Count
 from ..training import TrainingSet

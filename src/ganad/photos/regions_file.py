@@ -19,10 +19,10 @@ from sklearn.base import clone
 from torch import Tensor
 
 from .. import files
-from ..changes import upgraded
 from ..detector import Detector, model_file
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError
+from ..migrations import upgraded
 from ..nets import backbone_weights
 from .backbone import Backbone
 from .tiles import Tiles

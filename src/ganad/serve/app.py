@@ -13,10 +13,10 @@ from ..detector import Detector
 from ..errors import InputError
 from .answers import finite
 from .engine import make_scorer
+from .html import add_pages
 from .limits import Limits
 from .meters import Meters
 from .middleware import Answers, answer_errors
-from .pages import add_pages
 from .receiving import Room, receive
 from .schema import ANSWERS, BODY
 from .scoring import Scoring

@@ -7,7 +7,7 @@ from ..recipes import Recipe, Suite
 from .digits import DIGITS
 from .images import contrasted, images
 from .readings import READINGS
-from .tables import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
+from .tabular import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
 
 _IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # what the two papers compare
 _FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", "GANomaly")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from .cells import Body, caption, cells, heading, measures, notes
-from .lines import Table
+from .table_lines import Table
+from .table_text import Body, caption, cells, heading, measures, notes
 
 
 def markdown(tables: list[Table], title: str, introduction: str) -> str:

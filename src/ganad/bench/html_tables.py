@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import itertools
 
-from .cells import Body, caption, cells, heading, measures, notes
 from .charts import figures
-from .lines import Table
+from .table_lines import Table
+from .table_text import Body, caption, cells, heading, measures, notes
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

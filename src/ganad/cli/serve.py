@@ -1,29 +1,14 @@
-"""``ganad serve`` and ``ganad export``: a model where other programs can ask it."""
+"""``ganad serve``: a model where other programs can ask it."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import InputError
-from .options import ModelFile, check_place, reports_errors
-
-
-@reports_errors
-def export(
-    model: ModelFile,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
-) -> None:
-    """Write a model as ONNX, with scaling and threshold inside the graph (extra onnx)."""
-    from ..export import export_onnx
-    from ..loading import load
-
-    check_place(output, "graph", model)
-    export_onnx(load(model, device="cpu"), output)
-    typer.echo(f"onnx      {output}")
+from .options import ModelFile, reports_errors
 
 
 @reports_errors

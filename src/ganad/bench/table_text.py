@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from .. import metrics, published
 from ..protocols import PROTOCOLS
-from .lines import Line, Table, mean_over_classes
 from .rows import Row
+from .table_lines import Line, Table, mean_over_classes
 
 
 def cell(values: list[float] | None) -> str:
