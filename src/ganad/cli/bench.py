@@ -106,6 +106,7 @@ class _Mine(NamedTuple):
 
 
 def _read_own(where: OwnData, budget: str) -> _Mine:
+    from ..bench import own_data
     from ..progress import Bar
 
     with Bar("reading") as bar:

@@ -32,8 +32,8 @@ def build_app(arguments: list[str]) -> typer.Typer:
     for command in (
         fit.fit_for(arguments) if fits else fit.fit,
         score.score,
-        service.export,
-        service.serve,
+        export.export,
+        serve.serve,
         bench.bench,
     ):
         app.command(no_args_is_help=True)(command)
