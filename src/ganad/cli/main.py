@@ -15,7 +15,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, demo, fit, score, show
+from . import bench, demo, export, fit, score, serve, show
 from .options import reports_errors
 
 
