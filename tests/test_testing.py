@@ -160,6 +160,15 @@ class HasAnImpossiblePreset(Redraws):
     PRESETS = {"fast": dict(epochs=-1)}
 
 
+class HasAPresetForNothing(Redraws):
+    PRESETS = {"deep": dict(width=1000)}
+
+    def build(self, shape):
+        if self.width == 1000:
+            raise InputError("width=1000 is too much")
+        return super().build(shape)
+
+
 class HasAnEmptyVariant(Redraws):
     variant: Literal["sum", "log"] = "sum"  #: of the error
 
@@ -187,6 +196,7 @@ FAULTS = [
     (Overflows, contract.check_few_rows_and_constant_columns_give_finite_scores, "1e30: scores are not finite"),
     (DrawsInOtherShapes, partial(contract.check_samples_of_any_shape, shape=(3,)), r"shape \(6, 2\) for \(6, 3\)"),
     (HasAnImpossiblePreset, contract.check_every_preset_builds, "epochs=-1"),
+    (HasAPresetForNothing, contract.check_every_preset_builds, "builds for no kind of samples"),
     (HasAnEmptyVariant, contract.check_every_variant_scores, "variant='log': scores are not finite"),
     (ForgetsABuffer, contract.check_save_and_load_give_the_same_bits, "other scores than the file says|fit together"),
 ]

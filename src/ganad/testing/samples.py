@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from ..detector import Detector
-from ..errors import NotSupported
+from ..errors import InputError
 
 Kind = Literal["table", "images"]
 KINDS: tuple[Kind, ...] = ("table", "images")
@@ -69,7 +69,7 @@ def _given(detector: Detector | type[Detector]) -> dict[str, Any]:
 
 
 def kinds(detector: Detector | type[Detector]) -> list[Kind]:
-    """The kinds of samples that a detector is for: those for which ``build`` does not raise NotSupported.
+    """The kinds of samples that a detector is for: those for which ``build`` does not raise NotSupported or InputError.
 
     Nothing is allocated, and another error of ``build`` is left to the checks to report.
     """
@@ -79,7 +79,7 @@ def kinds(detector: Detector | type[Detector]) -> list[Kind]:
 def _is_for(detector: Detector, kind: Kind) -> bool:
     try:
         built(detector, kind, "meta")
-    except NotSupported:
+    except InputError:
         return False
     except Exception:  # whatever a method's own code may raise
         return True
