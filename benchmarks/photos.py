@@ -89,13 +89,20 @@ def regions(inner: Detector, view: Backbone | Tiles, **settings: object) -> Regi
 
 def lines() -> dict[str, Callable[[], Regions | PatchCore]]:
     """What is measured, by name; the order is that of the rows."""
-    view, tiles = Cached(), Tiles(64, 32)
+    view, fine, tiles = Cached(), Cached(layers=(2, 3)), Tiles(64, 32)
     few = dict(max_regions=4_000)
     return {
+        "patches, 10,000 at random": lambda: regions(NearestNeighbor(k=1), view),
         "patches, 2,000 by core set": lambda: regions(NearestNeighbor(k=1), view, max_regions=2_000, choose="coreset"),
         "patches, 4,000 at random": lambda: regions(NearestNeighbor(k=1), view, **few),
         "PatchCore's rule in NumPy, 1 % core set": lambda: PatchCore(view),
         "PCA residual on vectors": lambda: regions(PCAResidual(), view),
+        "patches, 2,000 by core set, layers 2 and 3": lambda: regions(
+            NearestNeighbor(k=1), fine, max_regions=2_000, choose="coreset"
+        ),
+        "patches, 4,000 at random, layers 2 and 3": lambda: regions(NearestNeighbor(k=1), fine, **few),
+        "PatchCore's rule in NumPy, 1 % core set, layers 2 and 3": lambda: PatchCore(fine),
+        "PCA residual on vectors, layers 2 and 3": lambda: regions(PCAResidual(), fine),
         "GMM on vectors": lambda: regions(GMM(components=(10,)), view, **few),
         "Fence GAN on vectors": lambda: regions(FenceGAN(), view),
         "IGMM-GAN on vectors": lambda: regions(IGMMGAN(), view),
