@@ -171,4 +171,4 @@ def test_the_packaged_backbone_has_its_weights():
     pytest.importorskip(backbone_weights.PACKAGE, reason="ganad[backbone] is not installed")
     view = Backbone()
     [(_, vectors)] = view.blocks(plates(1)[0], view.network(), CPU)
-    assert vectors.shape[1] == 40 + 112 and np.isfinite(vectors).all()
+    assert vectors.shape[1] == 112 + 320 and np.isfinite(vectors).all()
