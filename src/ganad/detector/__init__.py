@@ -2,9 +2,9 @@
 
 from ..changes import Change, upgraded
 from .base import Detector
-from .fit import Fit
+from .fit import Fit, RunEnd
 from .input import InputSpec
-from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates
+from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates, copies
 from .scaling import Scaling
 from .scoring import frozen
 
@@ -17,8 +17,10 @@ __all__ = [
     "GenerativeDetector",
     "InputSpec",
     "NetworkDetector",
+    "RunEnd",
     "Scaling",
     "Updates",
+    "copies",
     "frozen",
     "upgraded",
 ]
