@@ -182,7 +182,7 @@ def test_no_member_trains_on_the_samples_that_scale_it():
     def fitted(**settings):
         seen.clear()
         members = [Watching(), Watching(variant="brightness")]
-        return Ensemble(members=members, validation_fraction=0.25, device="cpu", **settings).fit(normal("table"))
+        return small(Ensemble, members=members, validation_fraction=0.25, **settings).fit(normal("table"))
 
     once = fitted(refit_samples=0)
     assert seen == [300, 300]
