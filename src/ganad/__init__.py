@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from .detector import Detector as Detector
     from .detector import GenerativeDetector as GenerativeDetector
     from .detector import NetworkDetector as NetworkDetector
+    from .ensemble import Auto as Auto
     from .ensemble import Ensemble as Ensemble
+    from .ensemble import Snapshots as Snapshots
     from .errors import InputError as InputError
     from .errors import NotSupported as NotSupported
     from .loading import load as load
@@ -67,6 +69,7 @@ __all__ = [
     "RGAN",
     "VAE",
     "AnoGAN",
+    "Auto",
     "AutoEncoder",
     "BidirectionalDetector",
     "DeepSVDD",
@@ -85,6 +88,7 @@ __all__ = [
     "PCAResidual",
     "RobustAutoEncoder",
     "SkipGANomaly",
+    "Snapshots",
     "Trivial",
     "load",
     "report",
@@ -93,6 +97,7 @@ __all__ = [
 if not TYPE_CHECKING:
     #: Where the public names live that are not built-in detectors.
     _HOMES = {
+        "Auto": "ensemble",
         "BidirectionalDetector": "detector",
         "Detector": "detector",
         "GenerativeDetector": "detector",
@@ -100,6 +105,7 @@ if not TYPE_CHECKING:
         "Ensemble": "ensemble",
         "InputError": "errors",
         "NotSupported": "errors",
+        "Snapshots": "ensemble",
         "load": "loading",
         "report": "reporting",
     }

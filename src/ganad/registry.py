@@ -62,7 +62,9 @@ BUILT_IN = {
 
 #: Detectors that are made of others: not methods, but as good as any where a name or a model file asks for one.
 COMBINED = {
+    "auto": "ganad.ensemble.auto:Auto",
     "ensemble": "ganad.ensemble.ensemble:Ensemble",
+    "snapshots": "ganad.ensemble.snapshots:Snapshots",
 }
 
 _added: dict[str, str] = {}  # by add()

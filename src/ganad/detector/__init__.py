@@ -2,9 +2,9 @@
 
 from ..migrations import Change, upgraded
 from .base import Detector
-from .fitting import Fit
+from .fitting import Fit, RunEnd
 from .input import InputSpec
-from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates
+from .network import Batches, BidirectionalDetector, GenerativeDetector, NetworkDetector, Updates, copies
 from .scaling import Scaling
 from .scoring import frozen
 
@@ -17,8 +17,10 @@ __all__ = [
     "GenerativeDetector",
     "InputSpec",
     "NetworkDetector",
+    "RunEnd",
     "Scaling",
     "Updates",
+    "copies",
     "frozen",
     "upgraded",
 ]

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..progress import Bar
 from ..training import Checkpoint, TrainingSet
 
 _LEAST = 2  # samples that a fit needs
+
+
+@dataclasses.dataclass(frozen=True)
+class RunEnd:
+    """What a run of the loop leaves behind, so that what follows it can be computed again."""
+
+    weights: dict[str, Tensor]
+    rng: dict[str, Tensor]
+    history: list[dict[str, Any]]
 
 
 @dataclasses.dataclass
@@ -25,12 +35,14 @@ class Fit:
     held_out: TrainingSet | None = None
     n_train: int = 0  #: samples that are trained on
     runs: int = 0  #: finished ones, also of the first fit where ``trim`` makes it two: a checkpoint counts through
+    ends: list[RunEnd] | None = None  #: where the ends of its runs are kept, if they are
+    replay: Sequence[RunEnd] = ()  #: ends that take the place of its first runs
     stage: str = ""  #: before the names of this fit's stages
     history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  #: what came before
 
     def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
         """The fit of one detector that another is made of: its runs go on in the same checkpoint."""
-        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs)
+        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, ends=self.ends)
 
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from .. import devices
 from ..errors import InputError
 from ..migrations import Change
-from ..seeds import isolated_rng
+from ..seeds import isolated_rng, rng_state, set_rng_state
 from ..settings import Bound, Count, Positive, Share
 from ..training import Run, Step, Stream, TrainingSet
 from .base import Detector
+from .fitting import RunEnd
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
@@ -99,6 +100,14 @@ class NetworkDetector(Detector):
 
         ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
         """
+        fit, earlier = self._fit, self.history_
+        if fit.runs < len(fit.replay):
+            end = fit.replay[fit.runs]
+            self.nets_.load_state_dict(end.weights)
+            set_rng_state(end.rng, self.device_)
+            self.history_ = earlier + end.history
+            fit.runs += 1
+            return
         run = self.make_run(
             step,
             x,
@@ -108,7 +117,6 @@ class NetworkDetector(Detector):
             batch_size=batch_size,
             early_stopping=early_stopping,
         )
-        fit, earlier = self._fit, self.history_
         if watch := fit.on_epoch:
 
             def show(run: Run) -> None:
@@ -116,8 +124,11 @@ class NetworkDetector(Detector):
                 watch(self)
 
             run.on_epoch = show
-        self.history_ = earlier + run.train(fit.checkpoint, fit.runs)
+        history = run.train(fit.checkpoint, fit.runs)
+        self.history_ = earlier + history
         fit.runs += 1
+        if fit.ends is not None:
+            fit.ends.append(RunEnd(copies(self.nets_), rng_state(self.device_), history))
 
     def make_run(
         self,
@@ -193,6 +204,11 @@ class NetworkDetector(Detector):
         assert held_out is not None
         with isolated_rng(0, self.device_):
             return self.map_batches(self.validation_batch, held_out).mean().item()
+
+
+def copies(nets: nn.Module) -> dict[str, Tensor]:
+    """The networks' weights as they are now."""
+    return {name: value.detach().clone() for name, value in nets.state_dict().items()}
 
 
 class GenerativeDetector(NetworkDetector):

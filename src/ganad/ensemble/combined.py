@@ -19,6 +19,8 @@ from ..seeds import isolated_rng, seed_from
 from ..settings import Bound
 from .standard import centre_and_scale
 
+_Part = Annotated[float, Bound(0, 1, open_low=True, open_high=True)]
+
 
 class AsGiven(InputSpec):
     """Samples in the user's own numbers, tables in float64: each member scales them itself, and no digit is lost."""
@@ -41,8 +43,8 @@ class Combined(Detector):
     """Base of the detectors that are made of others. A subclass says which: ``members_for`` or ``fit_members``."""
 
     combine: Literal["mean", "max"] = "mean"  #: of the members' standardised scores
-    #: share of the training samples that no member trains on, to put the members' scores on one scale
-    validation_fraction: Annotated[float, Bound(0, 1, open_low=True, open_high=True)] = 0.2
+    validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
+    refit_samples: int = 2000  #: up to so many training samples, members then learn again, from all of them
 
     INPUT = AsGiven
     LEARNS = {"centre_": "float64[k]", "scale_": "float64[k]", "mean_": "float64[*shape]"}
@@ -56,23 +58,31 @@ class Combined(Detector):
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
         """The members, not fitted, for ``n`` training samples of this kind."""
-        raise NotImplementedError(f"{type(self).__name__} must define members_for(spec, n) or fit_members")
-
-    def fit_members(self, x: np.ndarray, device: torch.device, fit: Fit) -> list[Detector]:
-        """The fitted members; ``history_`` grows with their epochs."""
-        members = []
-        chosen = [(name, self.prepared(member)) for name, member in named(self.members_for(self.input_, len(x)))]
-        for i, (name, member) in enumerate(chosen):
-            seed = seed_from(f"{fit.seed}/{i}") % 2**31 if member.random_state is None else member._seed("")
-            own = fit.part(seed, self._watch(name, fit))
-            earlier = self.history_
-            member.fit_part(x, self.input_.names, device, own)
-            self.history_ = earlier + _labelled(name, member.history_)
-            fit.runs = own.runs
-            members.append(member)
-        return members
+        raise NotImplementedError(f"{type(self).__name__} must define members_for(spec, n)")
 
     # -- fitting ------------------------------------------------------------------------------------------
+
+    def fit_members(self, chosen: list[Detector], x: np.ndarray, fit: Fit, stage: str = "") -> list[Detector]:
+        """Fitted copies of the ``chosen``; the names of their epochs' stages begin with ``stage``."""
+        members = [(name, self.prepared(member)) for name, member in named(chosen)]
+        for i, (name, member) in enumerate(members):
+            seed = seed_from(f"{fit.seed}/{i}") % 2**31 if member.random_state is None else member._seed("")
+            self.fit_member(member, x, fit, seed, stage + name)
+        return [member for _, member in members]
+
+    def fit_member(self, member: Detector, x: np.ndarray, fit: Fit, seed: int, stage: str) -> None:
+        """Fit one member, as a part of ``fit``; its epochs then stand in ``history_``."""
+        earlier, watch = self.history_, fit.on_epoch
+
+        def show(member: Detector) -> None:
+            self.history_ = earlier + _labelled(stage, member.history_)
+            if watch:
+                watch(self)
+
+        own = fit.part(seed, show if watch else None)
+        member.fit_part(x, self.input_.names, self.device_, own)
+        self.history_ = earlier + _labelled(stage, member.history_)
+        fit.runs = own.runs
 
     def check_settings(self) -> None:
         super().check_settings()
@@ -91,11 +101,14 @@ class Combined(Detector):
     def _learn(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
         self.input_, self.device_, self.history_ = spec, device, []
         train, held_out = self._parts(len(x), fit.seed)
-        self.members_ = self.fit_members(x[train], device, fit)
-        scores = [member.anomaly_score(x[held_out]) for member in self.members_]
+        chosen = self.members_for(spec, len(x))
+        again = len(train) < len(x) <= self.refit_samples
+        members = self.fit_members(chosen, x[train], fit, "scale/" if again else "")
+        scores = [member.anomaly_score(x[held_out]) for member in members]
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
-        # median and spread of each member's scores, (k,)
-        self.centre_, self.scale_ = np.array(centres), np.array(scales)
+        self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
+        # few samples are worth more to a member than the scale's exactness: benchmarks/ensembles.py
+        self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
     def _parts(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -105,18 +118,6 @@ class Combined(Detector):
             return np.arange(n), np.arange(n)
         order = np.random.default_rng(seed).permutation(n)
         return np.sort(order[count:]), np.sort(order[:count])
-
-    def _watch(self, name: str, fit: Fit) -> Any:
-        """What a member calls after each of its epochs, so that who watches this detector sees it."""
-        if fit.on_epoch is None:
-            return None
-        earlier, watch = self.history_, fit.on_epoch
-
-        def show(member: Detector) -> None:
-            self.history_ = earlier + _labelled(name, member.history_)
-            watch(self)
-
-        return show
 
     # -- scoring ------------------------------------------------------------------------------------------
 
@@ -142,7 +143,7 @@ class Combined(Detector):
         return scores.mean(0) if self.combine == "mean" else scores.amax(0)
 
     def standardised(self, x: Tensor) -> Tensor:
-        """Scores ``(k, n)`` of the k members, in spreads from the median of held-out normal samples."""
+        """Scores ``(k, n)`` of the k members, in deviations from the mean of held-out normal samples."""
         given = self.input_.to_user(x)
         rows = []
         for member, centre, scale in zip(self.members_, self.centre_, self.scale_, strict=True):
@@ -181,4 +182,4 @@ def named(members: Any) -> list[tuple[str, Detector]]:
 
 
 def _labelled(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row | {"stage": f"{name}/{row['stage']}"} for row in rows]
+    return [row | {"stage": f"{name}/{row['stage']}"} for row in rows] if name else rows

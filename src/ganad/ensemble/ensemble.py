@@ -1,7 +1,8 @@
 """Ensemble: several detectors, one score.
 
-    fit      each member on the same training samples, of which ``validation_fraction`` are held out from all of them
-    scale    (score - median) / spread of the held-out samples' scores, for each member; ``standard.py`` says which
+    fit      each member on the same training samples, but for a share that is held out from all of them
+    scale    (score - mean) / deviation of the held-out samples' scores, for each member
+    refit    where samples are few, each member once more on all of them
     score    the mean of the members' scores on that scale, or their largest
 
 The members' disagreement is ``spread``.
