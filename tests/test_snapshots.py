@@ -9,6 +9,7 @@ import pytest
 import ganad
 from ganad import DAGMM, IGMMGAN, OCAN, VAE, Auto, FenceGAN, InputError, NearestNeighbor, Snapshots
 from ganad.cli.fit import make_detector
+from ganad.detector.fitting import seed_for
 from ganad.ensemble.rules import RULES, rule_for
 from ganad.ensemble.snapshots import Album
 from ganad.nets.players import Players
@@ -26,7 +27,7 @@ def snapshots(method, **changes) -> Snapshots:
 
 
 def trained_on(model: Snapshots, x: np.ndarray) -> np.ndarray:
-    return x[model._parts(len(x), model._seed(""))[0]]
+    return x[model._parts(len(x), seed_for(model.random_state, ""))[0]]
 
 
 @pytest.mark.parametrize("method", METHODS)

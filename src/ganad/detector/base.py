@@ -10,8 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
-from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -22,13 +20,13 @@ from ..explain import integrated_gradients, residual
 from ..migrations import Change
 from ..nets.players import Players
 from ..progress import Bar
-from ..seeds import isolated_rng, seed_from
+from ..seeds import isolated_rng
 from ..settings import Bound, Count, Share
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
 from .estimator import Estimator
 from .fitted import Fitted
-from .fitting import Fit, calmest
+from .fitting import NOT_ROUTED, Fit, calmest, seed_for
 from .input import InputSpec, as_array
 from .parts import PARTS, is_contract, is_own, offered
 from .scoring import Scoring, frozen
@@ -230,7 +228,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
-        seed = self._seed(mark)
+        seed = seed_for(self.random_state, mark)
         with contextlib.ExitStack() as stack:
             keeper = None
             if checkpoint:
@@ -243,10 +241,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
         return self
 
-    # where fit's keywords go is not for scikit-learn's metadata routing to say
-    __metadata_request__fit: ClassVar[dict[str, str]] = dict.fromkeys(
-        "checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED
-    )
+    __metadata_request__fit: ClassVar[dict[str, str]] = NOT_ROUTED
 
     def fit_part(self, x: np.ndarray, names: tuple[str, ...] | None, device: torch.device, fit: Fit) -> None:
         """Fit to samples ``(n, ...)`` that were checked, as a part of the fit of another detector."""
@@ -269,14 +264,6 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         """Drop what an earlier fit left behind."""
         for name in [k for k in vars(self) if k.endswith("_")]:
             delattr(self, name)
-
-    def _seed(self, mark: str) -> int:
-        if self.random_state is not None:
-            return int(check_random_state(self.random_state).randint(2**31))
-        if mark:
-            return seed_from(mark) % 2**31  # a resumed fit must find the seed it began with
-        # from the system, so that the caller's random state is left alone here as well
-        return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
 
     def _learn(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
         with contextlib.ExitStack() as stack:

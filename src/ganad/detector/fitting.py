@@ -7,12 +7,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import UNUSED
 from torch import Tensor
 
 from ..progress import Bar
+from ..seeds import seed_from
 from ..training import Checkpoint, TrainingSet
 
 _LEAST = 2  # samples that a fit needs
+#: Keywords of ``fit`` that scikit-learn's metadata routing must not send anywhere.
+NOT_ROUTED = dict.fromkeys("checkpoint resume checkpoint_every on_epoch hold_out false_alarm_rate".split(), UNUSED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +52,16 @@ class Fit:
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""
         self.stage, self.history, self.held_out = "trimmed ", history, None
+
+
+def seed_for(random_state: Any, mark: str) -> int:
+    """The seed of a fit: of its ``random_state``, else of what its checkpoint is marked with, else a new one."""
+    if random_state is not None:
+        return int(check_random_state(random_state).randint(2**31))
+    if mark:
+        return seed_from(mark) % 2**31  # a resumed fit must find the seed it began with
+    # from the system, so that the caller's random state is left alone here as well
+    return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
 
 
 def calmest(scores: np.ndarray, trim: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from torch import Tensor, nn
 
 from ..detector import Detector, Fit, InputSpec
+from ..detector.fitting import seed_for
 from ..errors import InputError
 from ..nets.players import Players
 from ..registry import name_of
@@ -66,7 +67,11 @@ class Combined(Detector):
         """Fitted copies of the ``chosen``; the names of their epochs' stages begin with ``stage``."""
         members = [(name, self.prepared(member)) for name, member in named(chosen)]
         for i, (name, member) in enumerate(members):
-            seed = seed_from(f"{fit.seed}/{i}") % 2**31 if member.random_state is None else member._seed("")
+            seed = (
+                seed_from(f"{fit.seed}/{i}") % 2**31
+                if member.random_state is None
+                else seed_for(member.random_state, "")
+            )
             self.fit_member(member, x, fit, seed, stage + name)
         return [member for _, member in members]
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from .. import files
 from ..detector import Detector, Fit, InputSpec, NetworkDetector, RunEnd, copies
+from ..detector.fitting import seed_for
 from ..errors import InputError
 from ..settings import Count
 from ..training import Checkpoint
@@ -59,7 +60,7 @@ class Snapshots(Combined):
 
     def fit_members(self, chosen: list[Detector], x: np.ndarray, fit: Fit, stage: str = "") -> list[Detector]:
         model, watch = self.prepared(chosen[0]), fit.on_epoch
-        seed = fit.seed if model.random_state is None else model._seed("")
+        seed = fit.seed if model.random_state is None else seed_for(model.random_state, "")
         ends: list[RunEnd] = []
         album = Album(self.n_snapshots, fit.checkpoint)
 

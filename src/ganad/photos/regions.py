@@ -20,6 +20,7 @@ from torch import Tensor
 
 from .. import calibrate, devices
 from ..detector import Detector
+from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
 from ..nets.backbone_weights import sha256_of
@@ -105,7 +106,7 @@ class Regions(_Fitted, Detector):
                 f"false_alarm_rate={false_alarm_rate} needs photos to calibrate on; give hold_out=0.2 as well"
             )
         self._forget()
-        seed = self._seed("regions" if checkpoint else "")
+        seed = seed_for(self.random_state, "regions" if checkpoint else "")
         self.device_ = devices.choose_device(self.device)
         self._take_network()
         regions = self._training_regions(photos, seed)
