@@ -213,8 +213,8 @@ def test_names_that_a_spreadsheet_would_run_are_defused_in_csv_alone(tmp_path):
     [
         (["fit", "nowhere", "-o", "m.safetensors"], "no such file or folder"),
         (["fit", "digits", "--method", "gannomaly", "-o", "m.safetensors"], "did you mean ganomaly"),
-        (["fit", "digits", "--epoch", "3", "-o", "m.safetensors"], "did you mean --epochs"),
-        (["fit", "digits", "--epochs", "few", "-o", "m.safetensors"], "must be a whole number"),
+        (["fit", "digits", "--method", "ganomaly", "--epoch", "3", "-o", "m.safetensors"], "did you mean --epochs"),
+        (["fit", "digits", "--method", "ganomaly", "--epochs", "few", "-o", "m.safetensors"], "must be a whole number"),
         (["fit", "digits", "--contamination", "2", "-o", "m.safetensors"], "must lie between 0 and 0.5"),
         (["fit", "digits", "--preset", "imagenet", "-o", "m.safetensors"], "has no preset 'imagenet'"),
         (["fit", "digits", "--anomaly", "10", "-o", "m.safetensors"], "no class '10' in the data"),

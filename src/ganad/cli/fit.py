@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..data import Samples
     from ..detector import Detector
 
-DEFAULT = "ganomaly"
+DEFAULT = "auto"
 #: Share of the samples that a false-alarm rate holds out.
 HELD_OUT = 0.2
 
