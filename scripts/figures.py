@@ -70,7 +70,12 @@ def marked(text: str, rows: list[Row]) -> str:
 
 
 def read() -> list[Row]:
-    return [row for path in sorted((ROOT / "benchmarks" / "results").glob("*.jsonl")) for row in read_rows(path)]
+    return [
+        row
+        for path in sorted((ROOT / "benchmarks" / "results").glob("*.jsonl"))
+        for row in read_rows(path)
+        if "suite" in row
+    ]
 
 
 def main() -> None:

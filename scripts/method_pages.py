@@ -115,7 +115,7 @@ def index() -> str:
 
 
 def main() -> None:
-    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
+    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path) if "suite" in row]
     rows = [row for suite in SUITES.values() for row in current(suite, found)]
     PAGES.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}

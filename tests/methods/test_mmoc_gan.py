@@ -52,6 +52,7 @@ def test_printed_information_and_matching_against_numpy():
 @pytest.mark.parametrize("reading", ["consistent", "printed"])
 def test_losses_in_both_readings(reading, monkeypatch):
     settings = dict(injection="mix", n_codes=3, reading=reading, w_entropy=0.7, w_sigma=0.5, density_quantile=0.3)
+    settings |= dict(reach=1.0)  # or an untrained generator draws where the target network sees nothing
     model = small(MMOCGAN, **settings).fit(normal("table"))
     v, z, codes = torch.rand(300, 6) * 2 - 1, torch.randn(300, 4), torch.arange(3).repeat(100)
     monkeypatch.setattr(torch, "multinomial", lambda p, n: codes[:, None])

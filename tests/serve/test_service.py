@@ -498,10 +498,10 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
 def test_the_largest_body_is_a_size(size):
     from typer.testing import CliRunner
 
-    from ganad.cli import app
+    from ganad.cli.main import build_app
 
-    done = CliRunner().invoke(app, ["serve", "model", "--max-mb", size])
-    assert done.exit_code == 2 and f"--max-mb {float(size):g} is no size" in done.output
+    done = CliRunner().invoke(build_app([]), ["serve", "model", "--max-mb", size])
+    assert done.exit_code == 2 and f"--max-mb must be between 0 and 1,000,000, not {float(size):g}" in done.output
 
 
 def test_a_port_in_use_is_said(table_model, tmp_path):
@@ -513,9 +513,10 @@ def test_a_port_in_use_is_said(table_model, tmp_path):
 
 
 def test_room_for_bodies_grows_with_the_largest(monkeypatch):
-    from ganad import cli, serve
+    from ganad import serve
+    from ganad.cli import serve as command
 
     taken = []
     monkeypatch.setattr(serve, "serve", lambda model, *, limits, **rest: taken.append(limits))
-    cli.serve("model", max_mb=300)
+    command.serve("model", max_mb=300)
     assert taken[0].body_bytes == taken[0].bodies_bytes == 300 * 2**20

@@ -237,7 +237,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
             bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
         if held_back is not None:
-            self._calibrate(self._map(self.score_batch, held_back), false_alarm_rate)
+            self._calibrate(self._scores(held_back), false_alarm_rate)
         self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
         return self
 
@@ -297,7 +297,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         if len(x) > self.threshold_samples:
             rows = np.sort(np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False))
         self.mean_ = self.input_.mean(x[rows], self.device_)
-        scores = self._map(self.score_batch, x[rows])
+        scores = self._scores(x[rows])
         self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
 
     # -- public -------------------------------------------------------------------------------------------
@@ -391,6 +391,9 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     def _bf16(self) -> bool:
         """Whether scores are computed in bfloat16."""
         return False
+
+    def _scores(self, x: np.ndarray) -> np.ndarray:
+        return self._map(self.score_batch, x).astype(np.float64)
 
     def _map(self, fn: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:
         return Scoring(self.nets_, self.input_, self.device_, self._chunk, self.threads, self._bf16()).map(fn, x)

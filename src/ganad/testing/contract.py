@@ -231,8 +231,9 @@ def check_every_sample_is_explained(detector: Detector, kind: Kind) -> None:
     expect(parts.shape == x.shape and parts.dtype == np.float32, f"explain gives {parts.dtype} of shape {parts.shape}")
     expect(bool(np.isfinite(parts).all()), "explain gives parts that are not finite")
     moved = (x.astype(np.float32) + 1e-3).astype(np.float32)
-    in_steps = np.array_equal(model.anomaly_score(moved), model.anomaly_score(x))
-    expect(bool(parts.any()) or in_steps, "explain gives zeros; score_batch must not switch gradients off")
+    unmoved = model.anomaly_score(moved) == model.anomaly_score(x)
+    in_steps = unmoved.mean() > 0.5  # one or two may stand beside a step
+    expect(bool(parts.any() or in_steps), "explain gives zeros; score_batch must not switch gradients off")
 
 
 # -- input ------------------------------------------------------------------------------------------------
