@@ -45,7 +45,7 @@ def model(kind):
     return copy.deepcopy(FITTED[kind])
 
 
-@parametrize_with_checks([pair()])
+@parametrize_with_checks([Ensemble(members=[KDE(), NearestNeighbor()], random_state=0, device="cpu", threads=1)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
 

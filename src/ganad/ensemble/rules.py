@@ -37,8 +37,8 @@ RULES = (
     Rule(
         "table",
         50_000,
-        (Choice("nearest-neighbor"), Choice("gmm"), Choice("autoencoder")),
-        "a distance, a density and a reconstruction err on different rows",
+        (Choice("nearest-neighbor"), Choice("gmm"), Choice("one-class-svm"), Choice("autoencoder")),
+        "distance, density, margin and reconstruction err on different rows",
     ),
     Rule(
         "table",
