@@ -23,6 +23,7 @@ from .options import (
     Data,
     DataDir,
     Drop,
+    FollowLinks,
     Impute,
     Label,
     check_place,
@@ -122,6 +123,7 @@ def fit(
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
     data_dir: DataDir = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Learn what is normal and save the model, and its losses as JSON lines beside it.
 
@@ -134,7 +136,8 @@ def fit(
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
-    samples = read(data, data_dir, split="train", label=label, drop=split(drop), impute=impute, size=size, mode=mode)
+    images = dict(size=size, mode=mode, follow_links=follow_links)
+    samples = read(data, data_dir, split="train", label=label, drop=split(drop), impute=impute, **images)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)

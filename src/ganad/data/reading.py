@@ -25,6 +25,7 @@ def load(
     impute: bool = False,
     size: int | None = None,
     mode: str | None = None,
+    follow_links: bool = False,
     source: dict[str, Any] | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -32,7 +33,8 @@ def load(
     """Samples from a data set's name, a folder of images, one image, or a CSV or Parquet file.
 
     split: "train", "test" or "all", for the sets that have one. source: the recipe that a model was trained on; new
-    data are then read in the same size and colour, or matched to the same columns.
+    data are then read in the same size and colour, or matched to the same columns. follow_links: read what links in
+    a folder of images lead to outside of it.
 
     Raises InputError that says what, where and what to do.
     """
@@ -53,7 +55,7 @@ def load(
     _refuse(table, f"{path}:", "for tables, .csv or .parquet; leave it out for images")
     if source:
         size, mode = source["size"], source["mode"]
-    return load_folder(path, size=size, mode=mode, cache=cache, progress=progress)
+    return load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
 
 
 def _refuse(options: dict[str, Any], where: str, why: str) -> None:
