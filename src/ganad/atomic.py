@@ -56,8 +56,8 @@ def write_text(path: str | Path, text: str) -> None:
 def locked(path: Path, refusal: str, *, wait: bool = False) -> Iterator[None]:
     """Within: the file ``path``, made if it is missing, is this block's alone; it is removed at the end.
 
-    The system frees it if we are killed, and the next one takes what is left. Raises InputError with the
-    ``refusal`` while another process has it, unless it should ``wait``.
+    The system frees it if we are killed, and the next one takes what is left. Raises InputError with the ``refusal``
+    while another process has it, unless it should ``wait``.
     """
     descriptor = -1
     try:

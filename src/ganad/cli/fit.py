@@ -24,6 +24,7 @@ from .options import (
     Data,
     DataDir,
     Drop,
+    FollowLinks,
     Impute,
     Label,
     check_place,
@@ -128,6 +129,7 @@ def fit(
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
     data_dir: DataDir = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Learn what is normal and save the model, and its losses as JSON lines beside it.
 
@@ -142,8 +144,8 @@ def fit(
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
-    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, own_size=bool(tiles or backbone))
-    samples = read(data, data_dir, split="train", **how)
+    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
+    samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)

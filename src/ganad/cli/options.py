@@ -31,6 +31,9 @@ Classes = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that a
 Anomalies = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are anomalies.")]
 Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")]
 Impute = Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Read what links in a folder of images lead to outside of it.")
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")]
 
 

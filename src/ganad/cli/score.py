@@ -14,6 +14,7 @@ from .options import (
     Classes,
     Data,
     DataDir,
+    FollowLinks,
     Label,
     ModelFile,
     SkipBad,
@@ -48,6 +49,7 @@ def score(
     skip_bad: SkipBad = False,
     split_: Annotated[str | None, typer.Option("--split", help="train, test or all (data sets by name).")] = None,
     data_dir: DataDir = None,
+    follow_links: FollowLinks = False,
 ) -> None:
     """Score every sample: a row each with name, score and verdict."""
     from ..data import Samples
@@ -63,7 +65,7 @@ def score(
         raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
     parts, classes, named = [], set[str](), (split(normal), split(anomaly))
     with ScoreFile(output, detector, fdr) as file:
-        for samples in read_like_training(detector, data, data_dir, label, split_):
+        for samples in read_like_training(detector, data, data_dir, label, split_, follow_links):
             scores = detector.anomaly_score(samples.x)
             labels = labels_of(samples, *named)
             file.add(samples, scores, labels)
@@ -104,7 +106,12 @@ def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:
 
 
 def read_like_training(
-    detector: Detector, data: str, data_dir: Path | None, label: str | None, split: str | None
+    detector: Detector,
+    data: str,
+    data_dir: Path | None,
+    label: str | None,
+    split: str | None,
+    follow_links: bool = False,
 ) -> Iterator[Samples]:
     """The samples of ``data`` as the model was trained on them; a table file comes in parts, whatever its size."""
     from ..data import TABLES, iter_table
@@ -114,7 +121,7 @@ def read_like_training(
     if source and source["kind"] == "table" and path.is_file() and path.suffix.lower() in TABLES:
         yield from iter_table(path, source, label=label)
     else:
-        yield read(data, data_dir, label=label, split=split or "test", source=source)
+        yield read(data, data_dir, label=label, split=split or "test", source=source, follow_links=follow_links)
 
 
 def joined(parts: list[Part]) -> Part:

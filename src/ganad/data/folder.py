@@ -15,6 +15,7 @@ from .pixel_cache import PixelCache
 from .samples import Progress, Samples, Unreadable, image_source
 
 MAX_SIDE = 128  #: default size when the images do not say one
+_LEADS_OUT = "a link that leads out of the folder; --follow-links reads it"
 _LOOKED_AT = 50  # images read to find out size and colour
 
 
@@ -23,6 +24,7 @@ def load_folder(
     *,
     size: int | list[int] | None = None,
     mode: str | None = None,
+    follow_links: bool = False,
     cache: str | Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -31,21 +33,21 @@ def load_folder(
 
     size: a side in pixels or [height, width]; None takes the most common size, at most 128. mode: "L" or "RGB";
     None takes grey if the first images are all grey. Images in subfolders have the subfolder's name as class.
+    A link that leads out of ``root`` is listed in ``unreadable`` unless ``follow_links``.
     Anything with an image's ending, or without an ending, counts as an image: what cannot be decoded is listed in
     ``unreadable``. The pixels land in a memmap in the cache; a second call decodes only if something changed.
 
     Raises InputError if there is no image or none can be read.
     """
     root = Path(root)
-    files = [root] if root.is_file() else candidates(root)
-    if not files:
-        raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
+    files, outside = images_in(root, follow_links)
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
     (height, width), mode = _size_and_mode(files, size, mode)
     pictures = PixelCache(Path(cache) if cache else cache_dir() / "images", root, (height, width), mode)
     bad = pictures.update(names, files, workers, progress)
     good = [n for n in names if n not in bad]
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
+    unreadable += outside
     if not good and files == [root]:
         raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, whose names end in .csv or .parquet")
     if not good:
@@ -76,9 +78,29 @@ def classes_of(names: list[str]) -> np.ndarray | None:
     return np.array([parent.rpartition("/")[2] for parent in parents]) if any(parents) else None
 
 
-def candidates(root: Path) -> list[Path]:
-    """Everything below ``root`` that claims to be an image, in a stable order; hidden files are left alone."""
+def images_in(root: Path, follow_links: bool) -> tuple[list[Path], list[Unreadable]]:
+    """The images to read in a folder, or the one that ``root`` is, and the links that are not followed out of it.
+
+    Raises InputError if there is none.
+    """
+    if root.is_file():
+        return [root], []
+    files, outside = _candidates(root, follow_links)
+    if not files and outside:
+        raise InputError(f"{root}: no images but links that lead out of it; --follow-links reads what is there")
+    if not files:
+        raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
+    return files, [Unreadable(f.relative_to(root).as_posix(), _LEADS_OUT) for f in outside]
+
+
+def _candidates(root: Path, follow_links: bool) -> tuple[list[Path], list[Path]]:
+    """Everything below ``root`` that claims to be an image, in a stable order, and the links that lead out of it.
+
+    Hidden files are left alone.
+    """
     found: list[Path] = []
+    outside: list[Path] = []
+    top = os.path.realpath(root)
     real: dict[str, tuple[str, ...]] = {str(root): (os.path.realpath(root),)}  # each folder with those above it
 
     def refused(error: OSError) -> None:
@@ -88,6 +110,9 @@ def candidates(root: Path) -> list[Path]:
         above = real.pop(folder)
         subfolders[:] = sorted(d for d in subfolders if not d.startswith("."))
         targets = {d: os.path.realpath(os.path.join(folder, d)) for d in subfolders}
+        if not follow_links:
+            outside += [Path(folder, d) for d in subfolders if not _is_below(targets[d], top)]
+            subfolders[:] = [d for d in subfolders if _is_below(targets[d], top)]
         subfolders[:] = [d for d in subfolders if targets[d] not in above]  # a link back up would never end
         real |= {os.path.join(folder, d): (*above, targets[d]) for d in subfolders}
         # a folder called x.png is not walked into: it is an input that cannot be read
@@ -95,8 +120,15 @@ def candidates(root: Path) -> list[Path]:
         subfolders[:] = [d for d in subfolders if Path(d).suffix.lower() not in SUFFIXES]
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES | UNSUPPORTED | {""}:
-                found.append(Path(folder, name))
-    return sorted(found, key=lambda p: p.relative_to(root).as_posix())
+                place = Path(folder, name)
+                leads_out = place.is_symlink() and not _is_below(os.path.realpath(place), top)
+                (outside if leads_out and not follow_links else found).append(place)
+    found, outside = (sorted(paths, key=lambda p: p.relative_to(root).as_posix()) for paths in (found, outside))
+    return found, outside
+
+
+def _is_below(path: str, top: str) -> bool:
+    return path == top or path.startswith(top.rstrip(os.sep) + os.sep)
 
 
 def look(files: list[Path]) -> tuple[list[int], str]:

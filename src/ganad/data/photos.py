@@ -11,8 +11,8 @@ from typing import overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import SUFFIXES, decode, reason, strict
-from .folder import candidates, classes_of, look
+from .decode import decode, reason, strict
+from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
 _WINDOW = 64  # photos decoded at a time while a folder is looked through
@@ -52,7 +52,12 @@ class Photos(Sequence[np.ndarray]):
 
 
 def load_photos(
-    root: str | Path, *, mode: str | None = None, workers: int | None = None, progress: Progress | None = None
+    root: str | Path,
+    *,
+    mode: str | None = None,
+    follow_links: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> Samples:
     """All photos below ``root`` (or the one that it is) at their own size; ``Samples.x`` is a ``Photos``.
 
@@ -62,9 +67,7 @@ def load_photos(
     Raises InputError if there is no photo or none can be read.
     """
     root = Path(root)
-    files = [root] if root.is_file() else candidates(root)
-    if not files:
-        raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
+    files, outside = images_in(root, follow_links)
     if mode not in (None, "L", "RGB"):
         raise InputError(f"mode {mode!r} is not one of L, RGB")
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
@@ -77,7 +80,7 @@ def load_photos(
     good = [(file, name) for file, name, why in zip(files, names, reasons) if not why]
     photos = Photos([file for file, _ in good], [name for _, name in good], chosen)
     source = {"kind": "photos", "mode": chosen}
-    return Samples(photos, classes_of(photos.names), photos.names, unreadable=unreadable, source=source)  # type: ignore[arg-type]
+    return Samples(photos, classes_of(photos.names), photos.names, unreadable=[*unreadable, *outside], source=source)  # type: ignore[arg-type]
 
 
 def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: Progress | None) -> Iterator[str]:

@@ -27,6 +27,7 @@ def load(
     size: int | None = None,
     mode: str | None = None,
     own_size: bool = False,
+    follow_links: bool = False,
     source: dict[str, Any] | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
@@ -34,8 +35,9 @@ def load(
     """Samples from a data set's name, a folder of images, one image, or a CSV or Parquet file.
 
     split: "train", "test" or "all", for the sets that have one. own_size: photos of a folder keep their size, and
-    ``Samples.x`` is a ``Photos``. source: the recipe that a model was trained on; new
-    data are then read in the same size and colour, or matched to the same columns.
+    ``Samples.x`` is a ``Photos``. follow_links: read what links in a folder of images lead to outside of it. source:
+    the recipe that a model was trained on; new data are then read in the same size and colour, or matched to the same
+    columns.
 
     Raises InputError that says what, where and what to do.
     """
@@ -53,13 +55,14 @@ def load(
         return load_table(path, label=label, drop=drop, impute=impute, source=source)
     if own_size or (source or {}).get("kind") == "photos":
         _refuse(table | {"size": size}, f"{path}:", "not for photos that keep their size; leave it out")
-        return load_photos(path, mode=(source or {}).get("mode", mode), progress=progress)
+        kept = (source or {}).get("mode", mode)
+        return load_photos(path, mode=kept, follow_links=follow_links, progress=progress)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv or .parquet file")
     _refuse(table, f"{path}:", "for tables, .csv or .parquet; leave it out for images")
     if source:
         size, mode = source["size"], source["mode"]
-    return load_folder(path, size=size, mode=mode, cache=cache, progress=progress)
+    return load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
 
 
 def _refuse(options: dict[str, Any], where: str, why: str) -> None:

@@ -15,7 +15,7 @@ import pyarrow.parquet
 from ..errors import InputError
 from .text_kinds import is_number
 
-MAX_COLUMNS = 100_000  #: of a CSV file; each costs memory however short the file is
+MAX_COLUMNS = 30_000  #: of a CSV file; each costs memory and time however short the file is
 _HEAD = 2**22  # bytes in which the line of names must end
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error)
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]

@@ -17,7 +17,7 @@ from .html import add_pages
 from .limits import Limits
 from .meters import Meters
 from .middleware import Answers, answer_errors
-from .receiving import Room, receive
+from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
 from .scoring import Scoring
 
@@ -53,6 +53,7 @@ def create_app(
     @app.post("/score", openapi_extra=BODY, responses=ANSWERS)
     async def score(request: Request, explain: bool = False) -> JSONResponse:
         """Score an image or table rows; ``explain=true`` adds where, or which columns."""
+        refuse_foreign(request)
         with room.guest() as take, meters.seconds.time():
             body = await receive(request, limits, take)
             answer = await scoring.answer(body, request.headers.get("content-type", ""), explain)

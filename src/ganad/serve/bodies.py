@@ -6,6 +6,7 @@ import numpy as np
 
 from ..detector import Detector
 from ..errors import InputError
+from ..shown import shown
 from .image_body import image
 from .limits import Limits
 from .refused import Refused
@@ -14,7 +15,7 @@ from .table_body import table
 _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
 _SENTENCE = 500  # characters of an answer, which may name a cell of a megabyte
 #: content type -> how the body is read; "" is told by its first bytes
-KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-stream": "", "": ""}
+KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-stream": ""}
 KINDS |= dict.fromkeys(_PARQUET, "parquet")
 
 
@@ -37,7 +38,8 @@ def kind_of(content_type: str, body: bytes) -> str:
     if name.startswith("image/"):
         return "image"
     if name not in KINDS:
-        raise Refused(415, f"{name!r} is not read; send an image, application/json, text/csv or Parquet")
+        what = f"the content type {shown(repr(name))}" if name else "a body without a content type"
+        raise Refused(415, f"{what} is not read; send an image, application/json, text/csv or Parquet")
     return KINDS[name] or ("parquet" if body[:4] == b"PAR1" else "image")
 
 

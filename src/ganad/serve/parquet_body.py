@@ -8,26 +8,31 @@ import pyarrow.parquet
 
 from ..errors import InputError
 from .limits import Limits
+from .parquet_pages import all_pages
 from .refused import Refused, refuse_more
+
+_FOOTER = 2 * 2**20  # bytes; a column of a group takes about a hundred
+_COLUMNS = 10_000  # in the file, beside those that the model knows
 
 
 def parquet_table(body: bytes, known: list[str], limits: Limits) -> pyarrow.Table:
-    """The known columns; Refused with 413 for a file that is larger than allowed, by its own figures or when read.
+    """The known columns; Refused with 413 for a file that is larger than allowed, by its pages or when read.
 
     Text is read folded, as numbers of a dictionary's entries, because an entry of a megabyte may stand in every row.
     """
     try:
-        kinds = {field.name: field.type for field in pyarrow.parquet.read_schema(pyarrow.BufferReader(body))}
+        if int.from_bytes(body[-8:-4], "little") > _FOOTER:
+            raise Refused(413, f"a footer of more than the {_FOOTER:,} bytes allowed")
+        sizes = dict(thrift_container_size_limit=_COLUMNS + len(known), thrift_string_size_limit=_FOOTER)
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), **sizes) as file:
+            kinds = {field.name: field.type for field in file.schema_arrow}
         present = [name for name in known if name in kinds]
         for name in present:
             if not is_flat(kinds[name]):
                 raise InputError(f"body: column {name!r} is {kinds[name]}, which is not a number, truth value or text")
-        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=present) as file:
-            about = file.metadata
-            refuse_more(about.num_rows, limits)
-            size = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
-            if size > limits.bodies_bytes:
-                raise Refused(413, f"{size:,} bytes unpacked are more than the {limits.bodies_bytes:,} allowed")
+        with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), read_dictionary=present, **sizes) as file:
+            refuse_more(file.metadata.num_rows, limits)
+            refuse_large(body, limits)
             batches, n = [], 0
             for batch in file.iter_batches(limits.samples + 1, columns=present):
                 n += batch.num_rows
@@ -42,6 +47,16 @@ def parquet_table(body: bytes, known: list[str], limits: Limits) -> pyarrow.Tabl
         raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(f"body: cannot be read as a table ({(str(error).splitlines() or [''])[0]})") from error
+
+
+def refuse_large(body: bytes, limits: Limits) -> None:
+    """Raise Refused with 413 where the pages unpack to more than allowed, whatever the footer says of them."""
+    size = 0
+    for page in all_pages(body):
+        size += page.unpacked
+        refuse_more(page.values, limits)
+        if size > limits.bodies_bytes:
+            raise Refused(413, f"its pages unpack to more than the {limits.bodies_bytes:,} bytes allowed")
 
 
 def is_flat(kind: pyarrow.DataType) -> bool:

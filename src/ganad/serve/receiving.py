@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -34,6 +35,14 @@ class Room:
             yield take
         finally:
             self.left += taken
+
+
+def refuse_foreign(request: Request) -> None:
+    """Refused with 403 for what a browser sends on behalf of a page of another site, which needs no one's consent."""
+    site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
+    own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if site not in ("none", "same-origin") or not own:
+        raise Refused(403, "a page of another site may not send samples here; use this service's own page", **LAST)
 
 
 async def receive(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:

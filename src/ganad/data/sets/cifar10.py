@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import tarfile
 import zlib
 from pathlib import Path
@@ -77,14 +78,33 @@ def _from_pickles(files: dict[str, bytes], part: str) -> tuple[np.ndarray, np.nd
         if name not in files:
             raise InputError(f"CIFAR-10 batch {name} is missing; unpack the whole archive")
         try:
+            _refuse_memo(files[name])
             batch = _ArraysOnly(io.BytesIO(files[name]), encoding="bytes").load()
-            xs.append(np.asarray(batch[b"data"], np.uint8).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-            ys.append(np.asarray(batch[b"labels"], np.int64))
-        except (pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+            x, y = _checked(batch[b"data"], batch[b"labels"])
+            xs.append(x.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+            ys.append(y)
+        except InputError:
+            raise
+        except Exception as error:  # a pickle may raise whatever its opcodes lead to
             raise InputError(f"CIFAR-10 batch {name} is damaged ({error}); download it again") from error
     return np.concatenate(xs), np.concatenate(ys)
+
+
+def _refuse_memo(data: bytes) -> None:
+    """ValueError for a pickle that asks for memory by a number: a place in the memo far beyond its own length."""
+    for opcode, argument, _ in pickletools.genops(data):
+        if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(data):
+            raise ValueError("a place in the memo beyond the batch's length")
+
+
+def _checked(pixels: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels ``(n, 3072)`` and labels ``(n,)`` as the official batches have them; ValueError otherwise."""
+    x, y = np.asarray(pixels), np.asarray(labels)
+    if x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3 * 32 * 32:
+        raise ValueError(f"pixels of shape {x.shape} and type {x.dtype}")
+    if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not ((y >= 0) & (y < len(CLASSES))).all():
+        raise ValueError("labels that are not one of 0 to 9 for each image")
+    return x, y.astype(np.int64)
 
 
 def _from_parquet(path: Path, progress: Progress | None) -> tuple[np.ndarray, np.ndarray]:
