@@ -18,7 +18,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 from ganad.data import load
-from ganad.page import Contents, Images, Scored, build
+from ganad.report_page import Contents, Images, Scored, build
 
 _OPENED = "() => performance.getEntriesByType('navigation')[0].loadEventEnd"
 _MOVED = """() => new Promise(done => {

@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import ganad
 from ganad.data import iter_table
 from ganad.registry import name_of
-from ganad.scorefile import ScoreFile
+from ganad.score_file import ScoreFile
 
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
 

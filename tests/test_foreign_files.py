@@ -8,11 +8,11 @@ import torch
 
 import ganad
 from ganad import InputError, files, registry
-from ganad.detector import learnt
+from ganad.detector import declared
+from ganad.display import shown
 from ganad.errors import ModelFileError
 from ganad.methods.baselines.isolation_forest import IsolationForest
 from ganad.methods.vae import VAE
-from ganad.shown import shown
 
 from .samples import normal, small
 
@@ -144,8 +144,8 @@ def test_trees_that_point_outside_of_themselves(tmp_path, place):
 
 def test_every_detector_declares_forms_that_can_be_read():
     for name in registry.names():
-        for form in learnt.forms(registry.get(name)).values():
-            learnt._Form.read(form)
+        for form in declared.forms(registry.get(name)).values():
+            declared._Form.read(form)
 
 
 def test_a_detector_of_another_package_may_learn_what_it_does_not_declare():
@@ -155,9 +155,9 @@ def test_a_detector_of_another_package_may_learn_what_it_does_not_declare():
     Mine.__module__ = "elsewhere"
     model = small(Mine).fit(normal("table"))
     state = {k: getattr(model, k) for k in ("history_", "mean_", "offset_", "draws_")}
-    learnt.check(model, state | {"extra_": 5}, (model.input_.n_features,))
+    declared.check(model, state | {"extra_": 5}, (model.input_.n_features,))
     with pytest.raises(InputError, match="mean_"):
-        learnt.check(model, state | {"mean_": np.zeros(1)}, (model.input_.n_features,))
+        declared.check(model, state | {"mean_": np.zeros(1)}, (model.input_.n_features,))
 
 
 def test_foreign_text_is_shown_on_one_line_and_bounded():

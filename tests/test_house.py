@@ -55,8 +55,11 @@ def test_no_file_is_reached_from_itself():
 @pytest.mark.parametrize(
     ("room", "never"),
     [
-        *((f"ganad.{room}", "torch") for room in ("data", "page", "metrics", "protocols", "published", "calibrate")),
-        *((f"ganad.{room}", "ganad.detector") for room in ("data", "page", "metrics", "protocols", "published")),
+        *(
+            (f"ganad.{room}", "torch")
+            for room in ("data", "report_page", "metrics", "protocols", "published", "calibrate")
+        ),
+        *((f"ganad.{room}", "ganad.detector") for room in ("data", "report_page", "metrics", "protocols", "published")),
         *((f"ganad.{room}", "ganad.detector") for room in ("training", "nets", "mixture", "files", "explain")),
         ("ganad.settings", "torch"),
         ("ganad.detector", "ganad.methods"),

@@ -35,7 +35,9 @@ def test_every_module_imports_without_the_extras():
 
 
 def test_data_and_page_do_not_import_torch():
-    code = "import sys, ganad.data, ganad.page, ganad.metrics, ganad.protocols, ganad.published, ganad.calibrate\n"
+    code = (
+        "import sys, ganad.data, ganad.report_page, ganad.metrics, ganad.protocols, ganad.published, ganad.calibrate\n"
+    )
     code += "assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from .shown import shown
+from .display import shown
 
 
 class InputError(ValueError):

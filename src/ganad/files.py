@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ._version import __version__ as __version__
 from .atomic import replacing
+from .display import shown
 from .errors import InputError, ModelFileError
-from .shown import shown
 
 FORMAT = 2
 _READABLE = ("1", "2")  # formats; 1 named a model by its bare class

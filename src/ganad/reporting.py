@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from . import calibrate, page
+from . import calibrate, report_page
 from .data import Samples
 from .detector import Detector
 from .errors import InputError
@@ -50,10 +50,10 @@ def report(
     if scores.shape != values.shape[:1]:
         raise InputError(f"scores of shape {scores.shape} do not fit {len(values)} samples; give one for each")
     is_image = isinstance(values, _Photos) or values.ndim > 2
-    contents = page.Contents(
+    contents = report_page.Contents(
         scored=_scored(detector, _names(samples) or range(len(scores)), scores, labels),
         images=_images(detector, values, scores) if is_image else None,
-        table=None if isinstance(values, _Photos) or values.ndim > 2 else page.Table(values, _columns(samples)),
+        table=None if isinstance(values, _Photos) or values.ndim > 2 else report_page.Table(values, _columns(samples)),
         codes=_codes(detector, x),
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
@@ -62,7 +62,7 @@ def report(
         history=detector.history_,
         unreadable=samples.unreadable if isinstance(samples, Samples) else (),
     )
-    return page.write(path, contents)
+    return report_page.write(path, contents)
 
 
 def _checked(path: Path) -> Path:
@@ -74,9 +74,11 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _scored(detector: Detector, names: Sequence[object], scores: np.ndarray, labels: np.ndarray | None) -> page.Scored:
+def _scored(
+    detector: Detector, names: Sequence[object], scores: np.ndarray, labels: np.ndarray | None
+) -> report_page.Scored:
     calibration = getattr(detector, "calibration_", None)
-    return page.Scored(
+    return report_page.Scored(
         scores=scores,
         names=names,
         threshold=detector.threshold_,
@@ -103,34 +105,36 @@ class _Photos:
         return photo
 
 
-def _regions(detector: Regions, photos: _Photos, scores: np.ndarray) -> page.Images:
+def _regions(detector: Regions, photos: _Photos, scores: np.ndarray) -> report_page.Images:
     """The photos; those that the page shows with the scores of their regions, above the photo's median."""
-    shown = page.shown(scores, detector.threshold_)
+    shown = report_page.shown(scores, detector.threshold_)
     maps = detector.maps(taken(photos.photos, shown))
-    return page.Images(cast(Any, photos), heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)})
+    return report_page.Images(
+        cast(Any, photos), heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)}
+    )
 
 
-def _images(detector: Detector, pixels: Any, scores: np.ndarray) -> page.Images:
+def _images(detector: Detector, pixels: Any, scores: np.ndarray) -> report_page.Images:
     """The pictures; those that the page shows with their heat maps and, where the method redraws, redrawn."""
     if isinstance(detector, Regions):
         return _regions(detector, pixels, scores)
-    shown = page.shown(scores, detector.threshold_)
+    shown = report_page.shown(scores, detector.threshold_)
     heat = detector.explain(pixels[shown])
     redrawn = _if_able(detector, "reconstruct", pixels[shown])
-    return page.Images(
+    return report_page.Images(
         pixels,
         heatmaps={i: part for i, part in zip(shown.tolist(), heat) if part.any()},  # a forest's says nothing
         reconstructions={} if redrawn is None else dict(zip(shown.tolist(), redrawn)),
     )
 
 
-def _codes(detector: Detector, x: Any) -> page.Codes | None:
+def _codes(detector: Detector, x: Any) -> report_page.Codes | None:
     """Codes where the method has an encoder, with its own clusters where it has a mixture of them."""
     codes = _if_able(detector, "encode", x)
     if codes is None:
         return None
     mixture = getattr(detector, "mixture_", None)
-    return page.Codes(codes, None if mixture is None else mixture.predict(codes))
+    return report_page.Codes(codes, None if mixture is None else mixture.predict(codes))
 
 
 def _doubts(detector: Detector) -> dict[str, object]:

@@ -17,8 +17,8 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+from .display import shown
 from .errors import InputError
-from .shown import shown
 
 
 @dataclass(frozen=True)

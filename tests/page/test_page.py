@@ -12,10 +12,10 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ganad import InputError, page
+from ganad import InputError, report_page
 from ganad.data import Unreadable
-from ganad.page import pictures
-from ganad.page.prepare import prepare
+from ganad.report_page import pictures
+from ganad.report_page.prepare import prepare
 
 HOSTILE = [
     '<img src=x onerror="alert(1)">.png',
@@ -31,10 +31,10 @@ HISTORY = [
 
 
 PARTS = {
-    "scored": (page.Scored, {"scores", "names", "threshold", "labels", "p_values", "calibration"}),
-    "images": (page.Images, {"images", "heatmaps", "reconstructions"}),
-    "table": (page.Table, {"rows", "columns"}),
-    "codes": (page.Codes, {"codes", "clusters"}),
+    "scored": (report_page.Scored, {"scores", "names", "threshold", "labels", "p_values", "calibration"}),
+    "images": (report_page.Images, {"images", "heatmaps", "reconstructions"}),
+    "table": (report_page.Table, {"rows", "columns"}),
+    "codes": (report_page.Codes, {"codes", "clusters"}),
 }
 RENAMED = {"images": "pixels", "codes": "values"}
 
@@ -45,11 +45,11 @@ def contents(**flat):
     for part, (kind, fields) in PARTS.items():
         if given := {RENAMED.get(k, k): flat.pop(k) for k in fields & flat.keys()}:
             parts[part] = kind(**given)
-    return page.Contents(**parts, **flat)
+    return report_page.Contents(**parts, **flat)
 
 
 def build(**flat):
-    return page.build(contents(**flat))
+    return report_page.build(contents(**flat))
 
 
 def prepared(**flat):

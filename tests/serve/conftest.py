@@ -13,7 +13,7 @@ from ganad import AutoEncoder
 from ganad.data import load
 from ganad.serve import Limits
 from ganad.serve.app import create_app
-from ganad.serve.heads import protocol
+from ganad.serve.http_heads import protocol
 
 from ..samples import normal, small
 

@@ -12,7 +12,7 @@ from ganad import InputError
 from ganad.serve.limits import Limits
 from ganad.serve.parquet_body import parquet_table
 from ganad.serve.parquet_pages import pages
-from ganad.serve.refused import Refused
+from ganad.serve.rejections import Refused
 
 CSV = b"width,height,colour\n1,1,x\n"
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import registry, settings
+from ..display import shown
 from ..errors import InputError, UntrustedFit
-from ..shown import shown
 from .options import (
     Anomalies,
     Classes,

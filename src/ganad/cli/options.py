@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .. import registry
+from ..display import shown
 from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
-from ..shown import shown
 
 if TYPE_CHECKING:
     from ..data import Samples

@@ -55,7 +55,7 @@ def score(
     from ..data import Samples
     from ..data.labels import labels_of, unnamed
     from ..loading import load
-    from ..scorefile import ScoreFile
+    from ..score_file import ScoreFile
 
     check_place(output, "scores", data)
     if report is not None:

@@ -24,14 +24,14 @@ from ..seeds import isolated_rng
 from ..settings import Bound, Count, Share
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
-from .estimator import Estimator
 from .fitted import Fitted
 from .fitting import NOT_ROUTED, Fit, calmest, seed_for
 from .input import InputSpec, as_array
 from .parts import PARTS, is_contract, is_own, offered
 from .scoring import Scoring, frozen
+from .self_testing import Trust
+from .sklearn_base import Estimator
 from .thresholds import Thresholds
-from .trust import Trust
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # a model file may be anybody's, so what would exhaust a machine has an upper bound
@@ -64,7 +64,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
-    #: The form of every fitted attribute, which a model file is held to; see ``ganad.detector.learnt``.
+    #: The form of every fitted attribute, which a model file is held to; see ``ganad.detector.declared``.
     LEARNS: ClassVar[dict[str, str]] = {
         "history_": "list",
         "mean_": "float32[*shape]",

@@ -17,8 +17,8 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
 
 from ..arrays import chunks, is_on_disk
+from ..display import shown
 from ..errors import InputError
-from ..shown import shown
 from ..training import TrainingSet
 from .scaling import Scaling
 

@@ -25,13 +25,13 @@ from torch import Tensor, nn
 
 from .. import files
 from ..devices import choose_device
+from ..display import shown
 from ..errors import InputError, ModelFileError, OtherVersion
 from ..migrations import upgraded
 from ..nets.players import Players
 from ..seeds import isolated_rng
 from ..selftest import SelfTest
-from ..shown import shown
-from . import learnt
+from . import declared
 from .input import InputSpec
 from .scaling import Contrast, Scaling
 from .scoring import frozen
@@ -277,7 +277,7 @@ def _unpacked(source: _Source, tensors: dict[str, Tensor], header: Header) -> Sa
     try:
         spec = _input(cls.INPUT, header, tensors)
         spec.check_itself(detector.image_size)
-        learnt.check(detector, state, spec.shape)
+        declared.check(detector, state, spec.shape)
         detector.__dict__.update(state)
         detector.input_, detector.device_ = spec, torch.device("cpu")
         if header.members:
@@ -352,7 +352,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
         if want != have:
             cls = type(detector).__name__
             raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
-    strange = next((name for name, tensor in weights.items() if not learnt.finite(tensor)), None)
+    strange = next((name for name, tensor in weights.items() if not declared.finite(tensor)), None)
     if strange is not None:
         raise ModelFileError(f"{path}: {shown(strange)} holds numbers that no fit leaves; use another copy")
     nets.load_state_dict(weights, assign=True)
@@ -362,7 +362,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
 def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tensor]) -> Any:
     if entry.array is not None:
         tensor = tensors.get(f"state/{name}")
-        if tensor is None or tensor.dtype == torch.bfloat16 or not learnt.finite(tensor):
+        if tensor is None or tensor.dtype == torch.bfloat16 or not declared.finite(tensor):
             raise ModelFileError(f"{path}: the values of {shown(name)} are missing or not numbers; use another copy")
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..arrays import chunks
+from ..display import shown
 from ..errors import InputError
-from ..shown import shown
 
 #: Scaled table cells are clipped here: far beyond any normal value, and no cell can overflow a network.
 CLIP = 1000.0

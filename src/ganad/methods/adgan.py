@@ -42,6 +42,7 @@ from torch.func import functional_call, vmap
 
 from .._version import __version__
 from ..detector import Batches, Detector, GenerativeDetector, Updates
+from ..display import shown
 from ..errors import InputError, NotSupported
 from ..losses import gradient_penalty, per_sample
 from ..migrations import upgraded
@@ -51,7 +52,6 @@ from ..nets.players import Players
 from ..registry import find, target_of
 from ..seeds import isolated_rng
 from ..settings import Bound, Count, Positive
-from ..shown import shown
 
 
 class ADGAN(GenerativeDetector):

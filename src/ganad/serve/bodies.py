@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..detector import Detector
+from ..display import shown
 from ..errors import InputError
-from ..shown import shown
 from .image_body import image
 from .limits import Limits
-from .refused import Refused
+from .rejections import Refused
 from .table_body import table
 
 _PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")

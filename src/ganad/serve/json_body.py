@@ -10,7 +10,7 @@ import pyarrow
 
 from ..errors import InputError
 from .limits import Limits
-from .refused import Refused
+from .rejections import Refused
 
 _NESTED = 10  # lists and objects a row, those in columns that nobody reads included
 

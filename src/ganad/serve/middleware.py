@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .refused import LAST, RETRY, Refused
+from .rejections import LAST, RETRY, Refused
 
 FULL = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=RETRY | LAST)
 

@@ -9,7 +9,7 @@ import pyarrow.parquet
 from ..errors import InputError
 from .limits import Limits
 from .parquet_pages import all_pages
-from .refused import Refused, refuse_more
+from .rejections import Refused, refuse_more
 
 _FOOTER = 2 * 2**20  # bytes; a column of a group takes about a hundred
 _COLUMNS = 10_000  # in the file, beside those that the model knows

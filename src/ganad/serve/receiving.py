@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.requests import ClientDisconnect, Request
 
 from .limits import Limits
-from .refused import LAST, RETRY, Refused
+from .rejections import LAST, RETRY, Refused
 
 
 class Room:

@@ -16,7 +16,7 @@ from .bodies import parse
 from .engine import Scorer
 from .image_body import is_light
 from .limits import Limits
-from .refused import RETRY, Refused
+from .rejections import RETRY, Refused
 
 _EXPLAINED_SAMPLES = 100  # of one request, those with the highest scores
 

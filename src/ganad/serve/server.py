@@ -28,7 +28,7 @@ def serve(
         import uvicorn
 
         from .app import create_app
-        from .heads import protocol
+        from .http_heads import protocol
     except ImportError as error:
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..loading import load  # with torch, which takes seconds to import

@@ -15,7 +15,7 @@ from ..errors import InputError
 from .json_body import json_rows, json_table, plain_rows
 from .limits import Limits
 from .parquet_body import parquet_table
-from .refused import refuse_more
+from .rejections import refuse_more
 
 
 def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:

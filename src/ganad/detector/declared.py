@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..display import shown
 from ..errors import InputError
 from ..selftest import SelfTest
-from ..shown import shown
 
 _FORM = re.compile(r"(torch\.)?(\w+)(?:\[(.*)\])?(\?)?")
 _PLAIN: dict[str, Any] = {
@@ -49,7 +49,7 @@ class _Form:
     def read(cls, text: str) -> _Form:
         found = _FORM.fullmatch(text)
         if found is None:
-            raise TypeError(f"LEARNS: {text!r} is not a form; see ganad.detector.learnt")
+            raise TypeError(f"LEARNS: {text!r} is not a form; see ganad.detector.declared")
         tensor, kind, axes, optional = found.groups()
         split = None if axes is None else tuple(axis.strip() for axis in axes.split(",") if axis.strip())
         return cls(kind, bool(tensor), split, bool(optional))

@@ -16,8 +16,8 @@ import pyarrow.parquet
 
 from . import calibrate
 from .atomic import replacing
+from .display import shown
 from .errors import InputError
-from .shown import shown
 
 if TYPE_CHECKING:
     from .data import Samples
