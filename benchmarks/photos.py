@@ -94,6 +94,9 @@ def lines() -> dict[str, Callable[[], Regions | PatchCore]]:
     return {
         "patches, 10,000 at random": lambda: regions(NearestNeighbor(k=1), view),
         "patches, 2,000 by core set": lambda: regions(NearestNeighbor(k=1), view, max_regions=2_000, choose="coreset"),
+        "patches, 2,000 by core set, not standardised": lambda: regions(
+            NearestNeighbor(k=1, scaling="none"), view, max_regions=2_000, choose="coreset"
+        ),
         "patches, 4,000 at random": lambda: regions(NearestNeighbor(k=1), view, **few),
         "PatchCore's rule in NumPy, 1 % core set": lambda: PatchCore(view),
         "PCA residual on vectors": lambda: regions(PCAResidual(), view),
