@@ -132,6 +132,16 @@ def test_an_installed_method_is_fitted_scored_in_a_new_process_and_exported(plac
     )
 
 
+def test_an_installed_method_is_measured_on_data_of_the_users_own(place):
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    rows[50:] += 6
+    lines = [",".join([*(f"{v:.3f}" for v in row), "bad" if i >= 50 else "good"]) for i, row in enumerate(rows)]
+    (place.folder / "mine.csv").write_text("\n".join(["a,b,c,d,state", *lines]))
+    bench = ["bench", "mine.csv", "--label", "state", "--normal", "good", "--methods", "wgan"]
+    out = place.ganad(*bench, "--seeds", "1", "--budget", "smoke")
+    assert "1/1 WGAN" in out and "AUROC" in out
+
+
 def test_the_checks_run_on_an_installed_method(place):
     command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLE / "tests", "-k", "company or shape"]
     done = place.run("python", *command, cwd=EXAMPLE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import data
+from .. import data, registry
 from ..data import Samples
 from ..errors import InputError
 from .baselines import plain
@@ -81,6 +81,7 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     width = int(np.prod(samples.x.shape[1:]))
     components = max(1, min(40, n - 1) if is_image else min(10, n - 1, width // 2))
     recipes = _images(n, max(samples.x.shape[1:3])) if is_image else _table(n)
+    recipes += _outside(_epochs(20_000 if is_image else 50_000, n))
     return Suite(
         own.name,
         "user-holdout",
@@ -94,6 +95,13 @@ def suite(own: OwnData, samples: Samples) -> Suite:
 def _epochs(seen: int, n: int) -> int:
     """The epochs in which a network sees about ``seen`` of ``n`` samples in all."""
     return max(1, min(300, round(seen / min(n, _MOST_TRAIN))))
+
+
+def _outside(epochs: int) -> tuple[Recipe, ...]:
+    """The methods of other packages; those with networks train as long as most others here."""
+    classes = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
+    lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
+    return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:
