@@ -35,7 +35,7 @@ def test_the_examples_of(module):
         ("explain", "ranked"),
         ("settings", "parse"),
         ("protocols", "split"),
-        ("changes", "upgraded"),
+        ("migrations", "upgraded"),
         ("registry", "get name_of"),
     ],
 )

@@ -18,7 +18,7 @@ class NoExtras:
 sys.meta_path.insert(0, NoExtras())
 import ganad
 names = [m.name for m in pkgutil.walk_packages(ganad.__path__, "ganad.")]
-on_the_web = ("app", "heads", "meters", "middleware", "pages", "receiving")
+on_the_web = ("app", "html", "http_heads", "meters", "middleware", "receiving")
 of_extras = {"ganad.mixture.kernels", *(f"ganad.serve.{m}" for m in on_the_web)}  # imported where used
 for name in set(names) - of_extras:
     importlib.import_module(name)

@@ -16,14 +16,21 @@ from ganad.nets.players import Players
 from ganad.registry import get
 from ganad.training import Run
 
-from .samples import COMMON, KINDS, anomalous, normal, small
+from .samples import KINDS, anomalous, normal, small
 
 #: with one run and with several, with and without something that is computed after the networks' training
 METHODS = (VAE, FenceGAN, DAGMM, IGMMGAN, OCAN)
 
 
 def snapshots(method, **changes) -> Snapshots:
-    return Snapshots(detector=small(method, epochs=8, **changes), n_snapshots=3, **COMMON)
+    return Snapshots(
+        detector=small(method, epochs=8, **changes),
+        n_snapshots=3,
+        random_state=0,
+        device="cpu",
+        threads=1,
+        threshold_samples=1000,
+    )
 
 
 def trained_on(model: Snapshots, x: np.ndarray) -> np.ndarray:

@@ -56,8 +56,7 @@ class ScoreFile:
 
         scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
         """
-        # a name may hold what is not UTF-8, or what a terminal obeys
-        names = [shown(name, 4096) for name in samples.names or map(str, range(len(scores)))]
+        names = list(map(_written, samples.names or map(str, range(len(scores)))))
         columns: dict[str, Any] = {"name": names, "score": scores}
         if self.calibration is not None:
             columns["p_value"] = calibrate.p_values(scores, self.calibration)
@@ -103,3 +102,8 @@ class ScoreFile:
             if self._writer is not None:
                 self._writer.close()
             self._place.__exit__(kind, error, trace)
+
+
+def _written(name: str) -> str:
+    """A name as it is, unless it holds what is not UTF-8 or what a terminal obeys; a tab is neither."""
+    return name if name.replace("\t", "").isprintable() else shown(name, 4096)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import json
 import time
 import warnings
 from typing import TYPE_CHECKING
@@ -75,7 +76,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
         "n_train_cap": split.n_train_cap,
         "n_test_cap": split.n_test_cap,
         "metrics": {k: round(float(v), 6) for k, v in out.items()},
-        "self_test": dataclasses.asdict(model.self_test_),
+        "self_test": json.loads(json.dumps(dataclasses.asdict(model.self_test_))),
         "best_epoch_on_test": look.best(split.y_test) if look else None,
         "roc": roc(split.y_test, scores),
         "histogram": histogram(split.y_test, scores),
@@ -123,9 +124,9 @@ class Watch:
         stage = model.history_[-1]["stage"]
         if stage != self.stage:
             self.stage, self.scores = stage, []
-        # a score may need what only the end of the fit makes
-        with contextlib.suppress(AttributeError, InputError):
-            self.scores.append(model.anomaly_score(self.x))
+        if not model.unlearnt():  # a score may need what only the end of the fit makes
+            with contextlib.suppress(InputError):
+                self.scores.append(model.anomaly_score(self.x))
         self.seconds += time.perf_counter() - start
 
     def best(self, y: np.ndarray) -> float | None:

@@ -36,3 +36,9 @@ class Fitted:
         if self.input_.names is None:
             raise AttributeError("the training data had no column names")
         return np.array(self.input_.names, dtype=object)
+
+    def unlearnt(self) -> set[str]:
+        """What the method says it learns (``LEARNS``) and has not learnt yet: in the middle of a fit, its last part."""
+        own = [base for base in type(self).__mro__ if not base.__module__.startswith(f"{__package__}.")]
+        forms = [item for base in own for item in vars(base).get("LEARNS", {}).items()]
+        return {name for name, form in forms if not form.endswith("?")} - vars(self).keys()
