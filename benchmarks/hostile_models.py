@@ -229,7 +229,8 @@ def settings(base: Base) -> Iterator[Copy]:
     for key, values in WILD.items():
         for value in values if key in now else ():
             copy = with_header(base, {"settings": now | {key: value}})
-            yield Copy("wild setting", f"{key}={short(value)}", copy, base.format == "1" and is_like(value, now[key]))
+            like = base.format == "1" and is_like(value, now[key])
+            yield Copy("wild setting", f"{key}={short(value)}", copy, like or value == "bf16")  # which rounds, no more
 
 
 def state(base: Base) -> Iterator[Copy]:
@@ -258,7 +259,8 @@ def arrays(base: Base) -> Iterator[Copy]:
     for key in [k for k in base.tensors if not k.startswith("nets/")] + weights:
         family = "weights" if key.startswith("nets/") else "array"
         for what, raw in other_tensors(base.tensors[key]):
-            possible = base.format == "1" and is_possible(key, what)
+            # the scores that a file vouches for are held to 5 % where each is a search
+            possible = (base.format == "1" or base.name.startswith("adgan")) and is_possible(key, what)
             yield Copy(family, f"{key}: {what}", with_header(base, {}, base.tensors | {key: raw}), possible)
         rest = {k: v for k, v in base.tensors.items() if k != key}
         yield Copy(family, f"{key}: missing", with_header(base, {}, rest))
@@ -280,7 +282,7 @@ def is_possible(key: str, what: str) -> bool:
     """Whether a fit may leave such numbers: nothing or zeros, and in a scaling whatever is finite and positive."""
     if what in ("first value 0", "all values 0"):
         return key != "scaling/scale"
-    return (key == "scaling/shift" and "1e+38" in what) or (key == "scaling/scale" and what.endswith("value 1e+38"))
+    return (key == "scaling/shift" and "1e+38" in what) or (key == "scaling/scale" and what.endswith(" 1e+38"))
 
 
 _TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}

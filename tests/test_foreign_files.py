@@ -169,3 +169,15 @@ def test_foreign_text_is_shown_on_one_line_and_bounded():
     words = str(InputError(f"{ESCAPE}\nganad: all fine"))
     assert words.isprintable()
     words.encode()
+
+
+@pytest.mark.parametrize("change", [dict(n_draws=1), dict(variant="kl")], ids=str)
+def test_a_setting_that_changes_scores_is_noticed(vae, tmp_path, change):
+    refusal(altered(vae, tmp_path, lambda header: header["settings"].update(change)))
+
+
+@pytest.mark.parametrize("part", ["shift", "scale"])
+def test_another_scaling_of_ordinary_size_is_noticed(vae, tmp_path, part):
+    known, _ = files.read(vae, "model")
+    other = known[f"scaling/{part}"] * 1.1 + 0.1
+    assert "other scores" in refusal(altered(vae, tmp_path, **{f"scaling__{part}": other}))

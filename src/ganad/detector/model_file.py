@@ -40,7 +40,7 @@ from .scoring import frozen
 _NOT_STATE = {"nets_", "input_", "device_", "members_"}
 #: What format 1 kept of the input, one attribute each.
 _OLD_INPUT = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_")
-_PROBES = 3  # samples whose scores a file vouches for
+_PROBES = 4  # samples whose scores a file vouches for
 _FAR = 2000.0  # of one of them, in the networks' units; beyond the clipping of tables
 
 
@@ -61,6 +61,7 @@ class Saved(Protocol):
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]: ...
     def score_batch(self, x: Tensor) -> Tensor: ...
     def restored(self) -> None: ...
+    def _bf16(self) -> bool: ...
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -385,14 +386,19 @@ def _signature(tensor: Tensor | None) -> str:
 
 
 def _probe_scores(detector: Saved) -> list[float | None]:
-    """Scores of the mean training sample, one beside it and one far away; None where a score is not finite."""
+    """Scores of the mean training sample, one beside it, one of ones in the user's units, and one far away.
+
+    None where a score is not finite. The scaling cancels out of all but the ones.
+    """
     mean = torch.as_tensor(np.asarray(detector.mean_), dtype=torch.float32)
     # where contrast is taken out, what is added to all pixels alike would be
     away = torch.linspace(-1, 1, mean.numel()).reshape(mean.shape) if detector.input_.scaling.contrast else 1.0
-    x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean + _FAR * away]))
+    x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean, mean + _FAR * away]))
+    x[2] = 1
     x = detector.input_.to_network(x).to(detector.device_)
     assert len(x) == _PROBES
-    with frozen(detector.nets_), torch.enable_grad(), isolated_rng(0, detector.device_):
+    autocast = torch.autocast(detector.device_.type, torch.bfloat16, enabled=detector._bf16())
+    with frozen(detector.nets_), torch.enable_grad(), isolated_rng(0, detector.device_), autocast:
         scores = torch.cat([detector.score_batch(row[None]).detach().double() for row in x]).tolist()
     return [s if math.isfinite(s) else None for s in scores]
 
@@ -401,11 +407,11 @@ def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     """ModelFileError unless the detector gives the scores that the file says it gives."""
     given = _probe_scores(detector)
     if header.scores is None:  # format 1 vouches for nothing, but a sample like those it was fitted on has a score
-        if None in given[:2]:
+        if None in given[:3]:
             raise ModelFileError(f"{path}: the model gives no score to what it was fitted on; use another copy")
         return
-    # a search ends a little elsewhere on another processor, a forward pass differs by rounding
-    tolerance = 0.05 if detector.NO_FORWARD_PASS else 1e-3
+    # bfloat16 rounds coarsely, a search ends a little elsewhere on another processor, a forward pass hardly differs
+    tolerance = 0.05 if detector.NO_FORWARD_PASS or detector._bf16() else 1e-3
     for found, said in zip(given, header.scores, strict=True):
         same = (
             found == said

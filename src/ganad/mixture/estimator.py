@@ -333,8 +333,8 @@ class InfiniteGaussianMixture(_Estimator):
             raise InputError(f"the arrays of a mixture lack {', '.join(missing)}.")
         for name, kind in _ARRAYS.items():
             setattr(model, name, np.array(arrays[name.rstrip("_")], dtype=kind))
-        if not (model.counts_ > 0).all():
-            raise InputError("the arrays of a mixture have a cluster of no points.")
+        if not (model.counts_ > 0).all() or model.counts_.sum() > len(model.labels_):
+            raise InputError("the arrays of a mixture have clusters of no points, or of more than there are.")
         kappa, m, alpha, n, best = (float(v) for v in arrays["scalars"])
         model.kappa0_, model.m_, model.alpha_ = kappa, m, alpha
         model.n_samples_, model.best_log_joint_ = int(n), best

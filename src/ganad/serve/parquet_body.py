@@ -21,7 +21,7 @@ def parquet_table(body: bytes, known: list[str], limits: Limits) -> pyarrow.Tabl
     Text is read folded, as numbers of a dictionary's entries, because an entry of a megabyte may stand in every row.
     """
     try:
-        if int.from_bytes(body[-8:-4], "little") > _FOOTER:
+        if _FOOTER < int.from_bytes(body[-8:-4], "little") <= len(body):
             raise Refused(413, f"a footer of more than the {_FOOTER:,} bytes allowed")
         sizes = dict(thrift_container_size_limit=_COLUMNS + len(known), thrift_string_size_limit=_FOOTER)
         with pyarrow.parquet.ParquetFile(pyarrow.BufferReader(body), **sizes) as file:
