@@ -8,7 +8,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from . import files, registry
-from .detector import Detector, model_file
+from .detector import Detector, model_file, model_reading
 from .photos import Regions, regions_file
 
 
@@ -27,4 +27,4 @@ def load(path: str | Path, device: str = "auto") -> Detector:
 
 def _unpacked(path: str | Path, tensors: dict[str, Tensor], raw: dict[str, Any], device: str) -> Detector:
     header = model_file.Header.read(raw, path)
-    return cast(Detector, model_file.unpack(path, tensors, header, registry.find, device))
+    return cast(Detector, model_reading.unpack(path, tensors, header, registry.find, device))
