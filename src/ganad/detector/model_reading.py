@@ -2,8 +2,8 @@
 
 A file is not trusted for being whole: whoever can write one can make its hashes right. So settings meet the same checks
 as a user's, what was learnt is held to what the class declares, fitted attributes may not take the place of methods,
-networks are compared by name, shape and type before they are used, and the model must give the scores that the file says
-it gives.
+networks are compared by name, shape and type before they are used, and the model must give the scores that the file
+says it gives.
 """
 
 from __future__ import annotations
