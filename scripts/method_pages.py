@@ -1,12 +1,14 @@
 """Write docs/methods/*.md from the methods' own files: docstring, settings, presets, and the rows that were measured.
 
-    python scripts/method_pages.py
+    python scripts/method_pages.py                        # the built-in ones, into docs/methods
+    python scripts/method_pages.py wgan --out pages       # of any registered method, of another package as well
 
 What a page says of a method stands once, in the method's file; figures come from benchmarks/results.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import statistics
 import sys
@@ -15,7 +17,7 @@ from pathlib import Path
 import ganad
 from ganad.bench import SUITES
 from ganad.bench.rows import Row, current, read
-from ganad.registry import name_of
+from ganad.registry import get, name_of, target_of, targets
 from ganad.settings import describe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +54,8 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) ->
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
     lines = [f"# {title.rstrip('.')}", ""]
-    lines += [f"`ganad.{d.__name__}`, `--method {name_of(d)}`  " for d in detectors if d in ganad.DETECTORS]
+    named = {d: f"{'ganad' if d in ganad.DETECTORS else d.__module__}.{d.__name__}" for d in detectors if is_method(d)}
+    lines += [f"`{full}`, `--method {name_of(d)}`  " for d, full in named.items()]
     lines += [f"Builds on [{stem(other)}]({stem(other)}.md).  " for other in builds_on(module, detectors)]
     lines.append("")
     for paragraph in body.strip().split("\n\n"):
@@ -64,6 +67,11 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) ->
     for detector in detectors:
         lines += [*section(detector, rows, level="##" if len(detectors) == 1 else "###"), ""]
     return "\n".join(lines)
+
+
+def is_method(cls: type[ganad.Detector]) -> bool:
+    """Whether a class is a registered method, and not what several share."""
+    return target_of(cls) in targets().values()
 
 
 def stem(module: str) -> str:
@@ -90,7 +98,7 @@ def section(detector: type[ganad.Detector], rows: list[Row], level: str) -> list
     lines = [] if level == "##" else [f"## {detector.__name__}", ""]
     lines += [f"{level} Settings of its own", "", "| setting | default | what it is |", "|---|---|---|"]
     lines += [f"| `{s.name}` | `{s.default}` | {s.comment} |" for s in own]
-    if detector not in ganad.DETECTORS:
+    if not is_method(detector):
         return lines
     lines += ["", f"{level} Presets", ""]
     for name, values in detector.PRESETS.items():
@@ -115,15 +123,21 @@ def index() -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="methods; default: all built-in ones, and the index")
+    parser.add_argument("--out", type=Path, default=PAGES, help="folder of the pages")
+    given = parser.parse_args()
+    chosen = list(map(get, given.names)) or list(ganad.DETECTORS)
     found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path) if "suite" in row]
     rows = [row for suite in SUITES.values() for row in current(suite, found)]
-    PAGES.mkdir(parents=True, exist_ok=True)
+    given.out.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
-    for detector in dict.fromkeys(c for d in ganad.DETECTORS for c in lineage(d)):
+    for detector in dict.fromkeys(c for d in chosen for c in lineage(d)):
         modules.setdefault(detector.__module__, []).append(detector)
     for module, detectors in modules.items():
-        (PAGES / f"{stem(module)}.md").write_text(page(module, detectors, rows), encoding="utf-8")
-    (PAGES / "index.md").write_text(index(), encoding="utf-8")
+        (given.out / f"{stem(module)}.md").write_text(page(module, detectors, rows), encoding="utf-8")
+    if not given.names:
+        (given.out / "index.md").write_text(index(), encoding="utf-8")
 
 
 if __name__ == "__main__":
