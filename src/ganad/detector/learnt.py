@@ -1,8 +1,8 @@
 """What a method says it learns, and whether a model file holds just that.
 
 ``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` an array, ``"torch.float32[n_seeds, 2]"`` a
-tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. ``floating`` is 32
-or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any
+tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. ``floating`` is
+32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any
 other name, which stands for one size wherever it occurs.
 """
 
