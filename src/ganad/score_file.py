@@ -56,7 +56,9 @@ class ScoreFile:
 
         scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
         """
-        names = list(map(_written, samples.names or map(str, range(len(scores)))))
+        # a file's name may hold bytes that are not UTF-8
+        given = samples.names or map(str, range(len(scores)))
+        names = [name.encode(errors="backslashreplace").decode() for name in given]
         columns: dict[str, Any] = {"name": names, "score": scores}
         if self.calibration is not None:
             columns["p_value"] = calibrate.p_values(scores, self.calibration)
@@ -71,8 +73,9 @@ class ScoreFile:
 
     def _write(self, table: pyarrow.Table) -> None:
         is_csv = self.path.suffix == ".csv"
-        if is_csv:  # a spreadsheet would run a file's name that looks like a formula
-            names = pyarrow.compute.replace_substring_regex(table["name"], r"^([=+\-@\t\r])", r"'\1")
+        if is_csv:  # a spreadsheet would run a file's name that looks like a formula, a terminal what follows an escape
+            names = pyarrow.array([_harmless(name) for name in table["name"].to_pylist()], pyarrow.string())
+            names = pyarrow.compute.replace_substring_regex(names, r"^([=+\-@\t\r])", r"'\1")
             table = table.set_column(0, "name", names)
         if self._writer is None:
             kind = pyarrow.csv.CSVWriter if is_csv else pyarrow.parquet.ParquetWriter
@@ -104,6 +107,6 @@ class ScoreFile:
             self._place.__exit__(kind, error, trace)
 
 
-def _written(name: str) -> str:
-    """A name as it is, unless it holds what is not UTF-8 or what a terminal obeys; a tab is neither."""
-    return name if name.replace("\t", "").isprintable() else shown(name, 4096)
+def _harmless(name: str) -> str:
+    """A name without what a terminal obeys; tabs stay."""
+    return "\t".join(shown(part, 4096) for part in name.split("\t"))

@@ -69,7 +69,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         "history_": "list",
         "mean_": "float32[*shape]",
         "offset_": "float",
-        "calibration_": "float64[calibrated]?",
+        "calibration_": "floating[calibrated]?",
         "source_": "dict?",
         "columns_": "list?",
         "self_test_": "SelfTest?",

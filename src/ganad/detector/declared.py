@@ -1,9 +1,9 @@
 """What a method says it learns, and whether a model file holds just that.
 
 ``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` an array, ``"torch.float32[n_seeds, 2]"`` a
-tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. An axis is a
-number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any other name, which stands for
-one size wherever it occurs. ``[...]`` is an array of any shape.
+tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. ``floating`` is
+32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any
+other name, which stands for one size wherever it occurs. ``[...]`` is an array of any shape.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def _check_plain(name: str, form: _Form, value: Any) -> None:
 
 def _check_array(name: str, form: _Form, value: Any) -> None:
     wanted = Tensor if form.is_tensor else np.ndarray
-    if not isinstance(value, wanted) or str(value.dtype).removeprefix("torch.") != form.kind:
+    kinds = ("float32", "float64") if form.kind == "floating" else (form.kind,)
+    if not isinstance(value, wanted) or str(value.dtype).removeprefix("torch.") not in kinds:
         raise InputError(f"{name!r} is not an array of {form.kind} numbers")
     if not finite(value):
         raise InputError(f"{name!r} holds numbers that no fit leaves")
