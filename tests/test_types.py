@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import ganad
+
 ROOT = Path(__file__).parents[1]
 SCRIPT = Path(__file__).parent / "types" / "user.py"
 ERRORS = {
@@ -43,6 +45,11 @@ def run(installed: Path, *command: str | Path) -> str:
 
 def test_the_wheel_says_that_it_is_typed(installed):
     assert (installed / "ganad" / "py.typed").exists()
+
+
+def test_the_wheel_and_the_package_have_one_version(installed):
+    (metadata,) = installed.glob("ganad-*.dist-info/METADATA")
+    assert f"\nVersion: {ganad.__version__}\n" in metadata.read_text("utf-8")
 
 
 def test_mypy(installed):

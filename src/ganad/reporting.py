@@ -27,6 +27,7 @@ def report(
     scores: np.ndarray | None = None,
     labels: np.ndarray | None = None,
     facts: Mapping[str, object] | None = None,
+    rivals: Mapping[str, Detector] | None = None,
 ) -> Path:
     """Write one self-contained HTML page of what a fitted detector says of samples, and return its path.
 
@@ -34,7 +35,8 @@ def report(
     data frame; or what ``ganad.data.load`` returns, whose names, columns and unreadable inputs the page then shows.
     scores: ``(n,)``, where they are known already; None scores the samples. labels: ``(n,)``, 1 for anomalies and 0
     for normal samples; with them the page counts false alarms and draws curves. facts: names and values of whatever
-    else the top of the page should say, such as the model's file.
+    else the top of the page should say, such as the model's file. rivals: other fitted detectors by a name for the
+    page, which with labels compares what each of them finds at its own threshold.
 
     The page shows histogram, threshold, gallery, training and settings; for images where each one is unusual, and what
     the method redraws and generates; maps of codes where the method has an encoder; p-values of a calibrated detector.
@@ -55,6 +57,7 @@ def report(
         images=_images(detector, values, scores) if is_image else None,
         table=None if isinstance(values, _Photos) or values.ndim > 2 else report_page.Table(values, _columns(samples)),
         codes=_codes(detector, x),
+        rivals=[_rival(name, other, x) for name, other in (rivals or {}).items()],
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
         facts={**(facts or {}), **_doubts(detector), **{name: versions()[name] for name in ("ganad", "torch")}},
@@ -86,6 +89,10 @@ def _scored(
         p_values=None if calibration is None else calibrate.p_values(scores, calibration),
         calibration=calibration,
     )
+
+
+def _rival(name: str, detector: Detector, x: Any) -> report_page.Rival:
+    return report_page.Rival(name, np.asarray(detector.anomaly_score(x)), detector.threshold_)
 
 
 class _Photos:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import roc_auc_score
 
 import ganad
 from ganad import IGMMGAN, AutoEncoder, InputError, IsolationForest
@@ -73,6 +74,25 @@ def test_scores_labels_and_facts_are_taken_as_given(tmp_path):
     data = data_of(path)
     np.testing.assert_array_equal(unpacked(data["scores"], "<f8"), scores)
     assert data["figures"]["auroc"] == 1 and data["n_odd"] == 10 and data["facts"]["line"] == 7
+
+
+def test_other_detectors_are_compared_at_their_own_thresholds(tmp_path):
+    x, labels = normal("table")[:40], np.arange(40) >= 30
+    own, other = fitted(AutoEncoder, "table"), copy.deepcopy(fitted(IsolationForest, "table"))
+    other.calibrate(x[:20], false_alarm_rate=0.2)
+    data = data_of(ganad.report(own, x, tmp_path / "page.html", labels=labels, rivals={"a forest": other}))
+    mine, forest = data["comparison"]
+    assert mine["name"] == "AutoEncoder" and mine["auroc"] == pytest.approx(data["figures"]["auroc"])
+    flagged = other.anomaly_score(x) > other.threshold_
+    assert forest == {
+        "name": "a forest",
+        "auroc": pytest.approx(roc_auc_score(labels, other.anomaly_score(x))),
+        "found": flagged[30:].sum(),
+        "false_alarms": flagged[:30].sum(),
+    }
+    assert 0 < forest["found"] + forest["false_alarms"] < 40
+    without = data_of(ganad.report(own, x, tmp_path / "page.html", rivals={"a forest": other}))
+    assert without["comparison"] == []  # nothing to count without labels
 
 
 def test_what_a_method_cannot_do_is_left_out(tmp_path):

@@ -1,7 +1,7 @@
 """One self-contained HTML page of a scoring run, from plain arrays; it knows neither detectors nor torch."""
 
-from .contents import Codes, Contents, Images, Scored, Table
+from .contents import Codes, Contents, Images, Rival, Scored, Table
 from .render import build, write
 from .selection import shown
 
-__all__ = ["Codes", "Contents", "Images", "Scored", "Table", "build", "shown", "write"]
+__all__ = ["Codes", "Contents", "Images", "Rival", "Scored", "Table", "build", "shown", "write"]

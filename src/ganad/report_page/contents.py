@@ -49,6 +49,15 @@ class Codes:
 
 
 @dataclass(frozen=True, eq=False)
+class Rival:
+    """What another detector says of the same n samples, for one line of comparison."""
+
+    name: str
+    scores: np.ndarray  #: ``(n,)``, finite, higher is more anomalous
+    threshold: float  #: samples above it are flagged; inf flags none
+
+
+@dataclass(frozen=True, eq=False)
 class Contents:
     """Everything one page shows; a part that is None is left out."""
 
@@ -56,6 +65,7 @@ class Contents:
     images: Images | None = None
     table: Table | None = None
     codes: Codes | None = None
+    rivals: Sequence[Rival] = ()  #: compared with the method where there are labels
     generated: np.ndarray | None = None  #: pictures that the method's generator makes, in the units of the images
     method: str = ""  #: name of the method, for the title
     facts: Mapping[str, object] = field(default_factory=dict)  #: name -> value, at the top of the page

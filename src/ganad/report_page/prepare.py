@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import curves, histogram, maps, pictures
+from . import comparison, curves, histogram, maps, pictures
 from .checks import Run, checked, numbers
-from .contents import Contents, Images, Table
+from .contents import Contents, Images, Rival, Table
 from .selection import by_place, listed, shown
 
 COLUMNS_SHOWN = 5  #: most unusual columns of a row
@@ -33,12 +33,17 @@ def prepare(contents: Contents) -> dict[str, Any]:
         "reference": _reference(run, contents.scored.calibration, edges),
         "figures": figures,
         "curves": against_labels,
+        "comparison": comparison.lines(run.odd, _compared(contents, run)),
         "training": curves.training(contents.history),
         "settings": {str(k): str(v) for k, v in contents.settings.items()},
         "maps": _maps(contents, run),
         "generated": _generated(contents, pictured),
         "unreadable": [[str(bad.path), str(bad.reason)] for bad in contents.unreadable],
     }
+
+
+def _compared(contents: Contents, run: Run) -> list[Rival]:
+    return [Rival(contents.method, run.scores, run.threshold), *contents.rivals]
 
 
 def _head(contents: Contents, run: Run) -> dict[str, Any]:
