@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from ganad import DETECTORS, VAE, AutoEncoder, InputError, PCAResidual, Trivial, bench, metrics, protocols, registry
 from ganad.bench import SUITES, Recipe, Suite, Task, grid, trial
 from ganad.bench.machine import peak_mb, reset_peak
-from ganad.bench.ranking import ranking, so_far, verdict
+from ganad.bench.ranking import ranking, so_far, verdict, without_labels
 from ganad.bench.rows import asked, current, key, make, mend, parameters, read
 from ganad.bench.table_lines import collect
 from ganad.bench.table_text import caption, cells, measures
@@ -422,6 +422,29 @@ def test_the_first_rows_of_own_data_rank_something(tmp_path):
     rows += [row("random", 0, 0.5), row("GANomaly", 0, 1.0), row("LOF", 1, 0.914)]
     assert so_far(suite, rows, "quick") == "so far: best GANomaly (1.00), LOF (.92)"
     assert so_far(suite, rows, "paper") == ""
+
+
+def test_a_choice_without_labels_is_told_with_what_it_costs(tmp_path):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own_data.suite(where, where.read())
+
+    def row(label, auroc, told, findings=()):
+        measured = dict(metrics=dict(auroc=auroc, average_precision=0.5, n=20), fit_s=1.0, score_s=0.1)
+        return asked(Task(suite, label, seed=0)) | measured | dict(self_test=dict(auroc=told, findings=list(findings)))
+
+    rows = [
+        row("LOF", 0.95, dict(noise=0.9, halves=0.7)),
+        row("KDE", 0.90, dict(noise=0.9, halves=0.9)),
+        row("GANomaly", 0.40, dict(noise=1.0, halves=1.0), ["upside down"]),
+        row("auto", 0.94, dict(noise=1.0, halves=1.0)),
+    ]
+    assert without_labels(ranking(suite, rows, "quick")) == (
+        "without labels, the self-test would have taken KDE, AUROC 0.900, 0.050 below the best; auto has AUROC 0.940, "
+        "0.010 below the best."
+    )
+    older = [{name: value for name, value in r.items() if name != "self_test"} for r in rows[:2]]
+    assert without_labels(ranking(suite, older, "quick")) == ""
+    assert verdict(ranking(suite, rows, "quick")).startswith("LOF is best, AUROC 0.950, ahead of GANomaly (0.400)")
 
 
 def refused(*arguments):

@@ -73,7 +73,8 @@ def suite(own: OwnData, samples: Samples) -> Suite:
 
     At ``quick`` every network sees about the same number of samples in all, so a trial takes as long with few samples
     as with many. At ``paper`` every method has its default length and all samples, because nothing is published.
-    Baselines come first, then the networks by the time they take, so that the first rows already rank something.
+    Baselines come first, then ``auto``, then the networks by the time they take, so that the first rows already rank
+    something.
     """
     assert samples.y is not None
     n = max(1, int((samples.y == "normal").sum()) * 8 // 10)
@@ -85,7 +86,7 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     return Suite(
         own.name,
         "user-holdout",
-        plain(components) + recipes,
+        (*plain(components), Recipe("auto", "Auto"), *recipes),
         quick_train=_MOST_TRAIN,
         quick_test=_MOST_TEST,
         own=replace(own, hash=samples.hash()),

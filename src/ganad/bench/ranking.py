@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from .recipes import Budget, Recipe, Suite
 from .rows import Row, current
@@ -19,11 +20,18 @@ class Place:
     ap: list[float]
     fit_s: float
     score_ms: float  #: for one sample
+    told: dict[str, float] = field(default_factory=dict)  #: the self-test's AUROC by kind of made sample
+    trusted: bool = True  #: the self-test found nothing against it on any seed
 
     @property
     def mean(self) -> float:
         """AUROC, the mean over seeds."""
         return statistics.mean(self.auroc.values())
+
+    @property
+    def told_mean(self) -> float:
+        """How well the score tells normal samples from samples made of them: AUROC, the mean over the kinds."""
+        return statistics.mean(self.told.values())
 
 
 def ranking(entry: Suite, rows: Iterable[Row], budget: Budget) -> list[Place]:
@@ -40,9 +48,17 @@ def ranking(entry: Suite, rows: Iterable[Row], budget: Budget) -> list[Place]:
                     ap=[r["metrics"]["average_precision"] for r in mine],
                     fit_s=statistics.mean(r["fit_s"] for r in mine),
                     score_ms=statistics.mean(1000 * r["score_s"] / r["metrics"]["n"] for r in mine),
+                    **_self_tests([r["self_test"] for r in mine if r.get("self_test")]),
                 )
             )
     return sorted(places, key=lambda p: -p.mean)
+
+
+def _self_tests(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the self-tests of several seeds say together; nothing for rows from before there was one."""
+    kinds = {kind for test in found for kind in test["auroc"]}
+    told = {kind: statistics.mean(t["auroc"][kind] for t in found if kind in t["auroc"]) for kind in sorted(kinds)}
+    return {"told": told, "trusted": not any(test["findings"] for test in found)}
 
 
 def printed(places: list[Place]) -> list[str]:
@@ -70,7 +86,7 @@ def verdict(places: list[Place]) -> str:
     If the best method is a baseline, it is compared with the best network.
     """
     best = places[0]
-    others = [p for p in places if p.recipe.is_baseline != best.recipe.is_baseline]
+    others = [p for p in places if p.recipe.is_baseline != best.recipe.is_baseline and not _is_auto(p)]
     said = f"{best.recipe.label} is best, AUROC {best.mean:.3f}"
     if not others:
         missing = "network" if best.recipe.is_baseline else "baseline"
@@ -89,6 +105,31 @@ def verdict(places: list[Place]) -> str:
     if gap > sd:
         return f"{said}; it beats the best baseline, {rival.recipe.label}, {figures}, more than the seeds vary."
     return f"{said}, but it beats the best baseline, {rival.recipe.label}, only {figures}: the baseline does as well."
+
+
+def without_labels(places: list[Place]) -> str:
+    """What two choices without labels cost against the best one by labels: the self-test's and ``auto``; "" for none.
+
+    The self-test's choice tells normal samples best from samples made of them, among the models that it trusts. The
+    docs of trust say why that is a guard, and a poor way to choose.
+    """
+    best = places[0].mean
+    said = []
+    tested = [p for p in places if p.told and p.trusted and not _is_auto(p)]
+    if tested:
+        chosen = max(tested, key=lambda p: p.told_mean)
+        said.append(f"the self-test would have taken {chosen.recipe.label}, {_cost(chosen, best)}")
+    said += [f"auto has {_cost(p, best)}" for p in places if _is_auto(p)]
+    return f"without labels, {'; '.join(said)}." if said else ""
+
+
+def _is_auto(place: Place) -> bool:
+    return place.recipe.detector == "Auto"
+
+
+def _cost(place: Place, best: float) -> str:
+    gap = best - place.mean
+    return f"AUROC {place.mean:.3f}, " + (f"{gap:.3f} below the best" if gap >= 0.0005 else "the best")
 
 
 def _spread(values: list[float]) -> str:

@@ -136,7 +136,8 @@ def _conclude(mine: _Mine, folder: Path) -> None:
 
     places = ranking.ranking(mine.suite, rows.read(path_of(mine.suite.name, folder)), mine.budget)
     if places:
-        typer.echo("\n".join(["", *ranking.printed(places), "", ranking.verdict(places)]))
+        said = [ranking.verdict(places), ranking.without_labels(places)]
+        typer.echo("\n".join(["", *ranking.printed(places), "", *filter(None, said)]))
     for path in write(folder, folder, mine.suite):
         typer.echo(f"wrote {path}")
 
