@@ -21,7 +21,8 @@ class Auto(Combined):
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
         rule = rule_for("images" if spec.is_image else "table", n)
+        chosen = [choice.within(max(spec.sample_shape[:2])) if spec.is_image else choice for choice in rule.members]
         size = f"images of {spec.sample_shape[0]} x {spec.sample_shape[1]}" if spec.is_image else "rows"
         columns = "" if spec.is_image else f" of {spec.n_features} columns"
-        _LOG.info("auto: %s: %s %s%s; %s", " + ".join(map(str, rule.members)), f"{n:,}", size, columns, rule.reason)
-        return [registry.get(choice.method)(**choice.settings) for choice in rule.members]
+        _LOG.info("auto: %s: %s %s%s; %s", " + ".join(map(str, chosen)), f"{n:,}", size, columns, rule.reason)
+        return [registry.get(choice.method)(**choice.settings) for choice in chosen]

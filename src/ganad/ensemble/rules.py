@@ -1,6 +1,6 @@
 """Which methods ``auto`` takes: by kind and number of the samples, never by a label.
 
-Measured: benchmarks/ensembles.py.
+Measured: benchmarks/ensembles.py for tables, benchmarks/image_ensembles.py for images.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ class Choice:
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def within(self, side: int) -> Choice:
+        """The choice for images of this longer side, which none is made larger for."""
+        smaller = {k: v for k, v in self.settings.items() if k != "image_size" or v < side}
+        return Choice(self.method, smaller)
+
     def __str__(self) -> str:
         chosen = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         return f"{self.method} ({chosen})" if chosen else self.method
@@ -32,6 +37,12 @@ class Rule:
     reason: str
 
 
+#: Each image without its own brightness and contrast.
+_CONTRAST = {"scaling": "contrast"}
+#: At this size a shift of a pixel or two is a small change, also for the distances of neighbours.
+_SMALL = _CONTRAST | {"image_size": 16}
+_SHAPE = (Choice("kde", _CONTRAST), Choice("nearest-neighbor", _SMALL), Choice("lof", _SMALL))
+_LIGHT = Choice("trivial", {"variant": "light"})
 #: The first that fits holds.
 RULES = (
     Rule(
@@ -48,14 +59,14 @@ RULES = (
     ),
     Rule(
         "images",
-        20_000,
-        (Choice("igmm-gan"), Choice("lof")),
-        "a GAN's codes see shape, and the density among neighbours sees what is local",
+        60_000,
+        (*_SHAPE, _LIGHT),
+        "three views of an image without its brightness and contrast, and one of these",
     ),
     Rule(
         "images",
         float("inf"),
-        (Choice("igmm-gan"), Choice("autoencoder")),
+        (Choice("autoencoder", _CONTRAST), _LIGHT),
         "with so many images the distances to all of them cost too much",
     ),
 )

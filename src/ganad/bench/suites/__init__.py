@@ -14,6 +14,7 @@ _FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", 
 
 _MNIST = images("mnist") + plain(40)
 _CONTRAST = contrasted(_MNIST, "1-NN", "IGMMGAN", "GANomaly", "VAE", "LOF")
+_AUTO = (Recipe("auto", "Auto"),)
 
 
 def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, ...]:
@@ -23,11 +24,15 @@ def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, .
 SUITES: dict[str, Suite] = {
     s.name: s
     for s in (
-        Suite("digits", "digits-lo", DIGITS + plain(40)),
+        Suite("digits", "digits-lo", DIGITS + plain(40) + _AUTO),
         Suite("readings", "digits-lo", READINGS + plain(40), classes=("0",)),
-        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST, quick_train=12_000, quick_test=1_000),
+        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST + _AUTO, quick_train=12_000, quick_test=1_000),
         Suite(
-            "study-cifar10", "cifar-lo-official", images("cifar10") + plain(60), quick_train=12_000, quick_test=1_000
+            "study-cifar10",
+            "cifar-lo-official",
+            images("cifar10") + plain(60) + _AUTO,
+            quick_train=12_000,
+            quick_test=1_000,
         ),
         Suite(
             "igmm-gan-mnist",
