@@ -1,6 +1,6 @@
 """Single detectors and pairs of them on images, with and without each image's own brightness and contrast.
 
-    python benchmarks/image_ensembles.py [--train 4000] [--cases mnist:1 cifar10:airplane digits:9] [--members KDE LOF@16]
+    python benchmarks/image_ensembles.py [--train 4000] [--cases mnist:1 digits:9] [--members KDE LOF@16]
 
 A member "LOF@16" sees images of 16 x 16.
 
