@@ -48,8 +48,8 @@ RULES = (
     Rule(
         "table",
         50_000,
-        (Choice("nearest-neighbor"), Choice("gmm"), Choice("one-class-svm"), Choice("autoencoder")),
-        "distance, density, margin and reconstruction err on different rows",
+        (Choice("nearest-neighbor", {"scaling": "minmax"}), Choice("gmm"), Choice("one-class-svm")),
+        "distance, density and margin err on different rows, and so do columns scaled by range and by spread",
     ),
     Rule(
         "table",
