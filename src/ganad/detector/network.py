@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -21,6 +21,16 @@ from .fitting import RunEnd
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
+
+
+class RunOptions(TypedDict, total=False):
+    """Options of one run of the training loop; ``NetworkDetector.make_run`` explains them."""
+
+    update: tuple[str, ...] | None
+    epochs: int | None
+    iterations: int | None
+    batch_size: int | None
+    early_stopping: bool
 
 
 class NetworkDetector(Detector):
@@ -85,21 +95,8 @@ class NetworkDetector(Detector):
         """Step size of Adam: ``lr``, or what STEP_SIZES says."""
         return self.lr if self.lr is not None else self.STEP_SIZES[self.input_.is_image]
 
-    def run(
-        self,
-        step: Step,
-        x: TrainingSet | Tensor,
-        *,
-        update: tuple[str, ...] | None = None,
-        epochs: int | None = None,
-        iterations: int | None = None,
-        batch_size: int | None = None,
-        early_stopping: bool = True,
-    ) -> None:
-        """Train the ``update`` players (default: all) with ``step``; the others stay in eval mode.
-
-        ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
-        """
+    def run(self, step: Step, x: TrainingSet | Tensor, **options: Unpack[RunOptions]) -> None:
+        """Train with ``step`` on ``x``. The options are those of ``make_run``."""
         fit, earlier = self._fit, self.history_
         if fit.runs < len(fit.replay):
             end = fit.replay[fit.runs]
@@ -108,15 +105,7 @@ class NetworkDetector(Detector):
             self.history_ = earlier + end.history
             fit.runs += 1
             return
-        run = self.make_run(
-            step,
-            x,
-            update=update,
-            epochs=epochs,
-            iterations=iterations,
-            batch_size=batch_size,
-            early_stopping=early_stopping,
-        )
+        run = self.make_run(step, x, **options)
         if watch := fit.on_epoch:
 
             def show(run: Run) -> None:
@@ -141,7 +130,12 @@ class NetworkDetector(Detector):
         batch_size: int | None = None,
         early_stopping: bool = True,
     ) -> Run:
-        """The run that ``run`` trains, ready to start."""
+        """Build the run that ``run`` trains.
+
+        update: the players to train (default: all); the others stay in eval mode. epochs: passes over ``x`` (default:
+        ``passes``). iterations: calls of ``step``, in place of epochs. batch_size: default, the setting of this name.
+        early_stopping: stop as ``patience`` says, if it is set.
+        """
         fit = self._fit
         names = update or tuple(self.nets_.keys())
         for name, net in self.nets_.items():

@@ -59,7 +59,6 @@ class ALAD(BidirectionalDetector):
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     width: int = 128  #: channels at half the image's size
     batch_size: int = 50  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     ema: float = 0.999  #: decay of the weight average used for scoring
 
     LEAST_EPOCHS = (5, 50)

@@ -61,7 +61,6 @@ class AnoGAN(GenerativeDetector):
     kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper's)
     network: Literal["dcgan", "mnist", "arrhythmia"] = "dcgan"  #: layer table; "dcgan" means KDD99's for tables
     batch_size: int = 64  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     threshold_samples: int = 1000  #: training samples, at most, whose scores set the threshold; each costs a search
     ema: float = 0.999  #: decay of the weight average used for the search
 

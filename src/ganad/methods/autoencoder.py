@@ -44,7 +44,6 @@ class AutoEncoder(NetworkDetector):
     weight_decay: float = 0.0  #: L2 penalty of the weights
     lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 100)
     PRESETS = {

@@ -52,7 +52,6 @@ class GANomaly(NetworkDetector):
     w_enc: float = 1.0  #: weight of the code term
     latent_dim: Count = 100  #: size of the code
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {

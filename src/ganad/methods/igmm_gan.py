@@ -64,7 +64,6 @@ class IGMMGAN(BidirectionalDetector):
     lr: float = 1e-4  #: step size of Adam, shared by both players
     lr_halving: int | None = None  #: iterations after which the step size is halved, at most four times
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {

@@ -45,6 +45,10 @@ from ..settings import Count
 from ..training import TrainingSet
 
 _STAGES = dict(encoder_epochs=20, target_epochs=20)  # of all presets
+_CARD = dict(**_STAGES, representation="none", batch_size=70, epochs=200)
+_CARD_CODES = dict(**_STAGES, code_dim=50, batch_size=70, epochs=200)
+_WIKI = dict(**_STAGES, representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50)
+_DESCRIBED = dict(batch_size=32, epochs=50)  # what the paper says of its card data
 _CODE = dict(reading="code", w_entropy=1.85, discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 
@@ -73,44 +77,13 @@ class OCAN(GenerativeDetector):
     LEAST_EPOCHS = (5, 50)
     CHANGES = (Change("0.2", added=dict(reach=1.0)),)
     PRESETS = {
-        "credit-card": dict(
-            **_STAGES,
-            representation="none",
-            reading="code",
-            w_entropy=1.85,
-            discriminator_optimizer="sgd",
-            discriminator_lr=1e-3,
-            batch_size=70,
-            epochs=200,
-        ),
-        "credit-card-as-described": dict(**_STAGES, representation="none", batch_size=32, epochs=50),
-        "credit-card-codes": dict(**_STAGES, code_dim=50, batch_size=70, epochs=200) | _CODE,
-        "credit-card-codes-as-described": dict(**_STAGES, code_dim=50, batch_size=32, epochs=50),
-        "wiki-code": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 8),
-            code_dim=200,
-            batch_size=100,
-            epochs=50,
-        )
-        | _CODE,
-        "wiki-as-described": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 4),
-            code_dim=200,
-            batch_size=32,
-            epochs=50,
-        ),
-        "wiki": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 8),
-            code_dim=200,
-            batch_size=100,
-            epochs=50,
-        ),
+        "credit-card": _CARD | _CODE,
+        "credit-card-as-described": _CARD | _DESCRIBED,
+        "credit-card-codes": _CARD_CODES | _CODE,
+        "credit-card-codes-as-described": _CARD_CODES | _DESCRIBED,
+        "wiki-code": _WIKI | _CODE,
+        "wiki-as-described": _WIKI | dict(sequence_shape=(50, 4), batch_size=32),
+        "wiki": _WIKI,
     }
     LEARNS = {"code_shift_": "torch.float32[d]", "code_scale_": "torch.float32[d]", "epsilon_": "float"}
 
@@ -178,9 +151,8 @@ class OCAN(GenerativeDetector):
         yield "autoencoder", dict(rec=(x - self.nets_.autoencoder(x)).float().square().mean())
 
     def target_step(self, batches: Batches) -> Updates:
-        G, T = self.nets_.target_generator, self.nets_.target
-        v = next(batches)
-        fake = G(self.uniform(len(v)))
+        T, v = self.nets_.target, next(batches)
+        fake = self.nets_.target_generator(self.uniform(len(v)))
         yield "target", dict(real=bce(T(v), 1.0), fake=bce(T(fake.detach()), 0.0))
         yield "target_generator", dict(adv=bce(T(fake), 1.0))
 

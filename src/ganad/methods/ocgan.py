@@ -71,7 +71,6 @@ class OCGAN(GenerativeDetector):
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
     padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {

@@ -33,7 +33,6 @@ from torch.nn.functional import l1_loss
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce, mean_square
 from ..nets import Critic, Layer, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
-from ..settings import Count
 
 
 class SkipGANomaly(NetworkDetector):
@@ -47,7 +46,6 @@ class SkipGANomaly(NetworkDetector):
     noise_sd: float = 0.0  #: noise on the generator's input while training
     n_features: int = 100  #: size of the discriminator's features
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {

@@ -45,7 +45,6 @@ class VAE(GenerativeDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {
