@@ -1,14 +1,14 @@
-"""Scores that nobody would call a method, to be printed beside those that are.
+"""Trivial scores, for comparison with real methods.
 
-On KDD99, split as the papers split it, minus one column reaches F1 .93 and an untrained network about as much; a table
-without such rows says little about what the networks in it have learnt.
+On KDD99, split as in the papers, minus one column reaches an F1 of .93, and an untrained network about as much. A table
+without such rows says little about what its networks have learnt.
 
     constant    0
-    random      a fixed function of the sample without meaning
+    random      a fixed, meaningless function of the sample
     column      one column or pixel, times ``sign``
     brightness  mean of the columns or pixels, times ``sign``
     distance    ||x - mean of the training set||
-    untrained   ||x - D(E(x))||^2 of an autoencoder as it was initialised
+    untrained   ||x - D(E(x))||^2 of a freshly initialised autoencoder
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Trivial(Detector):
 
     variant: Literal["constant", "random", "column", "brightness", "distance", "untrained"] = "distance"  #: the score
     column: int = 0  #: which column or pixel, counted along rows
-    sign: float = 1.0  #: -1 for scores that are high where the value is low
+    sign: float = 1.0  #: -1 makes scores high where the value is low
     LEARNS = {"center_": "float64[d]", "directions_": "float64[d]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
