@@ -120,8 +120,8 @@ def test_another_clip(vae, tmp_path, clip):
 
 
 @pytest.mark.parametrize("key", ["input", "scores"])
-def test_a_file_of_this_version_vouches_for_its_scores(vae, tmp_path, key):
-    assert "vouches" in refusal(altered(vae, tmp_path, lambda header: header.pop(key)))
+def test_a_file_of_this_version_names_its_scores(vae, tmp_path, key):
+    assert "probe scores" in refusal(altered(vae, tmp_path, lambda header: header.pop(key)))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e38])
