@@ -211,8 +211,8 @@ def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], thr
     if not 0 <= threshold <= _NOTHING * float(np.median(others)) or not np.median(others):
         return []
     return [
-        f"the threshold {threshold:.2g} is zero up to rounding, because the model repeats its training samples; it will "
-        "flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"the threshold {threshold:.2g} is zero up to rounding, because the model repeats its training samples, and "
+        "will flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which methods ``auto`` takes: by kind and number of the samples, never by a label.
+"""The methods that ``auto`` takes. They depend on kind and number of the samples, never on a label.
 
 Measured: benchmarks/ensembles.py.
 """
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Choice:
-    """One method, by its name on the command line, with settings that are not its defaults."""
+    """One method, by its name on the command line, with the settings that differ from its defaults."""
 
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Rule:
-    """For samples of one kind, up to a number of training samples: the members, and why."""
+    """The members for samples of one kind, up to a number of training samples, and the reason."""
 
     kind: Literal["table", "images"]
     most: float
@@ -32,7 +32,7 @@ class Rule:
     reason: str
 
 
-#: The first that fits holds.
+#: The first rule that fits applies.
 RULES = (
     Rule(
         "table",

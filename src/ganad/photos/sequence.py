@@ -1,4 +1,4 @@
-"""Photos in whatever form they are given, as a sequence of arrays."""
+"""Photos in any of the accepted forms as a sequence of arrays."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def taken(photos: Sequence[np.ndarray], rows: np.ndarray) -> Sequence[np.ndarray
 
 
 def check_photo(photo: Any, number: int, channels: int | None) -> int:
-    """How many channels a photo has, 1 or 3; InputError for what is no photo, or has other channels than fitted on."""
+    """The number of a photo's channels, 1 or 3. Raises InputError for other arrays, and unless it is ``channels``."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3):
         what = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(f"photo {number}: {what}; a photo is uint8 of shape (H, W) or (H, W, 3)")
