@@ -438,7 +438,7 @@ def refused(*arguments):
         (("normal",), 12, "12 normal and 0 anomalous samples; at least 10 and 1 are needed"),
         (("normal", "anomalous"), 9, "9 normal and 9 anomalous samples"),
         ((".",), 12, "nothing says what is normal; sort images into subfolders"),
-        (("normal", "anomalous", "."), 12, "12 images lie beside the class folders"),
+        (("normal", "anomalous", "."), 12, "12 images are not in a class folder"),
     ],
 )
 def test_a_folder_that_does_not_say_what_is_normal_is_refused(tmp_path, names, n, said):

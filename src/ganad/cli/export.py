@@ -1,4 +1,4 @@
-"""``ganad export``: a model as a file that needs no ganad to run."""
+"""``ganad export``: a model as a file that runs without ganad."""
 
 from __future__ import annotations
 
