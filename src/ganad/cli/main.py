@@ -66,7 +66,7 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Entry point of the ``ganad`` command; what the library logs, such as a fit to a part of the data, is shown."""
+    """Entry point of the ``ganad`` command. It shows what the library logs, such as a fit to a part of the data."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ganad").setLevel(logging.INFO)
     try:
