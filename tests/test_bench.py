@@ -247,7 +247,7 @@ def test_a_damaged_row_is_refused_with_its_line(tmp_path):
 
 
 def test_wrong_names_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no suite 'x', nor data of that name; there are digits"):
+    with pytest.raises(InputError, match="'x' is neither a suite nor a file or folder; the suites are digits"):
         run("x", tmp_path)
     with pytest.raises(InputError, match="no method 'x'"):
         run("digits", tmp_path, labels=["x"])

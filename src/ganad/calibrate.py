@@ -38,7 +38,7 @@ def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tup
         promise = "" if rate is None else f"to keep false alarms at {rate:g}, "
         raise InputError(
             f"{promise}give at least {needed} samples to calibrate on, that is {int(np.ceil(needed / share - 1e-9)):,} "
-            f"in all ({n:,} are here)" + ("" if rate is None else ", or allow more false alarms")
+            f"in all, not {n:,}" + ("" if rate is None else ", or allow more false alarms")
         )
     order = np.random.default_rng(0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])

@@ -285,7 +285,7 @@ def pointing_accuracy(masks: Pictures, maps: Pictures, within: float = 0.0) -> f
 def _pixels(masks: Pictures, maps: Pictures) -> tuple[np.ndarray, np.ndarray]:
     """All pixels in one array: whether each is in a defect, and its score."""
     if len(masks) != len(maps):
-        raise InputError(f"{len(masks)} masks and {len(maps)} maps; they must be as many")
+        raise InputError(f"{len(masks)} masks and {len(maps)} maps; give one map for each mask")
     for i, (mask, heat) in enumerate(zip(masks, maps)):
         if np.shape(mask) != np.shape(heat) or np.ndim(mask) != 2:
             raise InputError(f"photo {i}: a mask of shape {np.shape(mask)} and a map of shape {np.shape(heat)}")
@@ -354,7 +354,7 @@ def _finite(values: Sequence[float] | np.ndarray, name: str = "score") -> np.nda
 def _checked(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     score, y = _finite(score), _finite(y, "y")
     if len(y) != len(score):
-        raise InputError(f"y has {len(y)} labels and score {len(score)} values; they must be as many")
+        raise InputError(f"y has {len(y)} labels and score {len(score)} values; give one label for each score")
     if not np.isin(y, (0, 1)).all():
         raise InputError("y: labels must be 1 for anomalies and 0 for normal samples")
     if y.min() == y.max():

@@ -155,7 +155,7 @@ def _known(suite: str | Suite) -> Suite:
     if isinstance(suite, Suite):
         return suite
     if suite not in SUITES:
-        raise InputError(f"no suite {suite!r}, nor data of that name; there are {', '.join(SUITES)}")
+        raise InputError(f"{suite!r} is neither a suite nor a file or folder; the suites are {', '.join(SUITES)}")
     return SUITES[suite]
 
 

@@ -25,7 +25,7 @@ BackboneOption = Annotated[
     ),
 ]
 PoolOption = Annotated[
-    str | None, typer.Option(help="A photo's score from its regions' scores: max, mean, or top5 (mean of 5).")
+    str | None, typer.Option(help="A photo's score from those of its regions: max, mean or top5 (mean of 5 highest).")
 ]
 MaxRegions = Annotated[int | None, typer.Option(help="Learn at most this many regions of normal photos.")]
 

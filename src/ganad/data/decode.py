@@ -47,7 +47,7 @@ def open_image(file: Path) -> Image.Image:
     if file.is_dir():
         raise _Refused("a folder, not an image")
     if file.is_symlink() and not file.exists():
-        raise _Refused("a link to nothing")
+        raise _Refused("a broken link")
     if not file.is_file():
         raise _Refused("not a regular file")
     if file.stat().st_size == 0:

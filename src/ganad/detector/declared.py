@@ -99,7 +99,7 @@ def _check_plain(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise InputError(f"{name!r} is {shown(value)}, not of the kind {form.kind}")
     if allowed == (int, float) and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
-        raise InputError(f"{name!r} is {shown(value)}, not a number that a fit leaves")
+        raise InputError(f"{name!r} is {shown(value)}, not a number that a fit can give")
 
 
 def _check_array(name: str, form: _Form, value: Any) -> None:
@@ -108,7 +108,7 @@ def _check_array(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, wanted) or str(value.dtype).removeprefix("torch.") not in kinds:
         raise InputError(f"{name!r} is not an array of {form.kind} numbers")
     if not finite(value):
-        raise InputError(f"{name!r} holds numbers that no fit leaves")
+        raise InputError(f"{name!r} holds numbers that a fit cannot give")
 
 
 def _wanted(axes: tuple[str, ...], detector: Any, shape: tuple[int, ...]) -> list[str | int]:

@@ -133,7 +133,7 @@ def _unpacked(source: _Source, tensors: dict[str, Tensor], header: Header) -> Sa
     except Exception as error:  # a file may hold anything, and the method's own code may fail on it in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
-            f"{path}: what it holds does not fit together ({shown(reason, 150)}); use another copy"
+            f"{path}: its parts do not fit together ({shown(reason, 150)}); use another copy"
         ) from error
     return detector
 
@@ -194,7 +194,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
             raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
     strange = next((name for name, tensor in weights.items() if not declared.finite(tensor)), None)
     if strange is not None:
-        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that no fit leaves; use another copy")
+        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that a fit cannot give; use another copy")
     nets.load_state_dict(weights, assign=True)
     return nets.eval()
 
@@ -226,7 +226,7 @@ def _prove(detector: Saved, path: str | Path, header: Header) -> None:
     given = probe_scores(detector)
     if header.scores is None:  # format 1 has no scores, but the mean training sample must have one
         if None in given[:3]:
-            raise ModelFileError(f"{path}: the model gives no score to what it was fitted on; use another copy")
+            raise ModelFileError(f"{path}: the model gives the mean training sample no finite score; use another copy")
         return
     # bfloat16 rounds coarsely, and a search ends elsewhere on another processor; a forward pass hardly differs
     tolerance = 0.05 if detector.NO_FORWARD_PASS or detector._bf16() else 1e-3

@@ -116,9 +116,9 @@ class Scaling:
                 raise InputError(f"a scaling by numbers of shape {shown(numbers.shape)} and type {numbers.dtype}")
         same = self.shift.shape == self.scale.shape and self.shift.dtype == self.scale.dtype
         if not (same and np.isfinite(self.shift).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
-            raise InputError("a scaling by numbers that no fit leaves")
+            raise InputError("a scaling by numbers that a fit cannot give")
         if self.clip != (CLIP if self.shift.shape else None):
-            raise InputError(f"values clipped at {shown(self.clip)}, which is not what a fit leaves")
+            raise InputError(f"values clipped at {shown(self.clip)}, which a fit cannot give")
 
     @classmethod
     def _of_contrast(cls, x: np.ndarray) -> Scaling:

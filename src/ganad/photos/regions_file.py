@@ -148,7 +148,7 @@ def _prove(regions: Any, path: Path, header: Header) -> None:
         raise
     except Exception as error:  # a file may hold anything, and the inner detector's code may fail on it in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"{path}: what it holds does not fit together ({reason:.200})") from error
+        raise ModelFileError(f"{path}: its parts do not fit together ({reason:.200})") from error
     for own, said in zip(found, header.scores, strict=False):
         if (own is None) != (said is None) or not math.isclose(own or 0, said or 0, rel_tol=tolerance, abs_tol=1e-5):
             raise ModelFileError(f"{path}: the model gives other scores than the file says; use another copy")

@@ -26,7 +26,7 @@ def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, str | bytes | dict):
         raise InputError(f"Regions takes a list of photos, not {type(X).__name__}; read a folder with data.load_photos")
     if len(X) < least:
-        raise InputError(f"{len(X)} photos are here, but Regions needs at least {least}")
+        raise InputError(f"Regions needs at least {least} photos, not {len(X)}")
     return cast("Sequence[np.ndarray]", X)
 
 
