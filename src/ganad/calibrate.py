@@ -1,7 +1,7 @@
-"""Thresholds that keep a promise: conformal p-values, false-alarm rates and false discovery rates.
+"""Thresholds with a guarantee: conformal p-values, false-alarm rates and false discovery rates.
 
-The promise needs one thing: the calibration samples are normal, were not trained on, and are exchangeable with the
-normal samples to come (same source, same conditions). It then holds for any detector and any distribution.
+The guarantee has one condition: the calibration samples are normal, were not trained on, and are exchangeable with
+future normal samples (same source, same conditions). It then holds for any detector and any distribution.
 V. Vovk et al., "Algorithmic Learning in a Random World", 2005; S. Bates et al., "Testing for outliers with conformal
 p-values", Annals of Statistics 2023.
 """
@@ -17,14 +17,14 @@ from .errors import InputError
 
 
 class SmallCalibrationSet(UserWarning):
-    """Too few calibration samples for the level asked for: nothing, or next to nothing, can be flagged."""
+    """Warns of too few calibration samples for the requested level: nothing, or almost nothing, can be flagged."""
 
 
 def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of n normal samples, in order: those to train on, and a random ``share`` of them to calibrate on.
 
-    The same n and share give the same rows. Raises InputError unless 0 < share < 1 and either part gets a sample, and
-    where so few are held out that no threshold keeps ``false_alarm_rate``.
+    The same n and share give the same rows. Raises InputError unless 0 < share < 1 and both parts get a sample, and if
+    the part held out is too small for a threshold that keeps ``false_alarm_rate``.
 
     >>> hold_out(10, 0.2)
     (array([0, 1, 2, 3, 5, 7, 8, 9]), array([4, 6]))
@@ -38,7 +38,7 @@ def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tup
         promise = "" if rate is None else f"to keep false alarms at {rate:g}, "
         raise InputError(
             f"{promise}give at least {needed} samples to calibrate on, that is {int(np.ceil(needed / share - 1e-9)):,} "
-            f"in all ({n:,} are here)" + ("" if rate is None else ", or allow more false alarms")
+            f"in all, not {n:,}" + ("" if rate is None else ", or allow more false alarms")
         )
     order = np.random.default_rng(0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
@@ -58,7 +58,7 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
 
 
 def least_samples(false_alarm_rate: float) -> int:
-    """The fewest calibration samples with which a threshold can keep this rate; InputError unless it is in (0, 1).
+    """The fewest calibration samples that a threshold needs to keep this rate; InputError unless it is in (0, 1).
 
     >>> least_samples(0.01)
     99
@@ -74,15 +74,15 @@ def least_samples(false_alarm_rate: float) -> int:
 def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
     """The score above which at most a share ``false_alarm_rate`` of normal samples lies.
 
-    With a = false_alarm_rate and m calibration samples, the rate is floor(a (m + 1)) / (m + 1) exactly if no two scores
-    are equal, and never more. With fewer than 1 / a - 1 of them the threshold is infinite, and a SmallCalibrationSet
-    warning says so. Raises InputError unless 0 < a < 1.
+    With a = false_alarm_rate and m calibration samples, the rate is at most floor(a (m + 1)) / (m + 1), and exactly
+    that if all scores differ. With fewer than 1 / a - 1 calibration samples the threshold is infinite and a
+    SmallCalibrationSet warning says so. Raises InputError unless 0 < a < 1.
 
     >>> threshold(np.arange(99.0), false_alarm_rate=0.05)
     94.0
     """
     needed = least_samples(false_alarm_rate)
-    # the tolerance keeps 0.05 * 20 from being 0.9999... of one sample
+    # the tolerance keeps 0.05 * 20 from becoming 0.9999...
     allowed = int(np.floor(false_alarm_rate * (len(calibration) + 1) + 1e-9))
     if allowed == 0:
         warnings.warn(
@@ -98,9 +98,9 @@ def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
 def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     """Mask ``(n,)`` of samples flagged by Benjamini-Hochberg: on average at most a share ``fdr`` of them is normal.
 
-    p: conformal p-values of one batch with one calibration set, which are positively dependent as the procedure
-    needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns where even a single clear anomaly in
-    the batch could not be flagged, because no p-value can be below 1 / (n_calibration + 1).
+    p: conformal p-values of one batch with one calibration set. They are positively dependent, which the procedure
+    needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns if a single clear anomaly in the batch
+    could not be flagged, because p-values are at least 1 / (n_calibration + 1).
 
     >>> select(np.array([0.001, 0.4, 0.002]), fdr=0.1, n_calibration=999)
     array([ True, False,  True])

@@ -1,9 +1,9 @@
-"""What can go wrong, by type. Each message is one sentence that says what, where and what to do.
+"""Errors and warnings by type. Each message is one sentence that says what, where and what to do.
 
 ValueError
 └── InputError            data or a setting that cannot be used
     ├── ModelFileError    a model or checkpoint file that cannot be trusted
-    └── NotSupported      a part that this method does not have; an AttributeError, too
+    └── NotSupported      a part that this method does not have; also an AttributeError
 FloatingPointError
 └── TrainingDiverged      a loss became NaN or infinite
 ImportError
@@ -24,9 +24,9 @@ from .display import shown
 
 
 class InputError(ValueError):
-    """Data or a setting that cannot be used; nothing was changed.
+    """Data or a setting that cannot be used. Nothing was changed.
 
-    A message may quote a file or a name that somebody else chose, so it is one line without control characters.
+    The message is one line without control characters, because it may quote a file or name that somebody else chose.
     """
 
     LONGEST: ClassVar[int] = 2000  #: characters of a message; more are cut from its middle
@@ -36,13 +36,13 @@ class InputError(ValueError):
 
 
 class ModelFileError(InputError):
-    """A model or checkpoint file that is cut short, altered, of another format or of another model."""
+    """A model or checkpoint file that is incomplete, altered, in another format or of another model."""
 
     LONGEST: ClassVar[int] = 320
 
 
 class NotSupported(InputError, AttributeError):
-    """The method has no such part: it does not reconstruct, encode or draw samples.
+    """The method lacks this part: it does not reconstruct, encode or draw samples.
 
     It is an AttributeError so that ``hasattr(detector, "reconstruct")`` tells the truth.
     """
@@ -65,4 +65,4 @@ class OtherVersion(UserWarning):
 
 
 class UntrustedFit(UserWarning):
-    """A fit found a reason not to trust its model; the message says which and what to try. See ``ganad.selftest``."""
+    """A fit found a reason not to trust its model. The message names it and what to try. See ``ganad.selftest``."""

@@ -1,4 +1,4 @@
-"""A fitted detector as one ONNX file: scaling, score and threshold inside the graph, no ganad needed to run it."""
+"""A fitted detector as one ONNX file, with scaling, score and threshold in the graph. It runs without ganad."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .errors import InputError, MissingExtra
 
 
 class _Scorer(nn.Module):
-    """What the file computes: the user's numbers in, score and verdict out."""
+    """The computation of the file: from the user's numbers to score and verdict."""
 
     def __init__(self, detector: Detector):
         super().__init__()
@@ -38,8 +38,8 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
     (0 to 255 for 8-bit images), any n. Outputs ``score`` ``(n,)`` float32 and ``is_anomaly`` ``(n,)`` bool. The
     metadata entry ``ganad`` holds class, settings and threshold as JSON.
 
-    Raises InputError for a method whose score is no forward pass or cannot be traced, MissingExtra without the extra
-    ``onnx``.
+    Raises InputError for a method whose score is not a forward pass or cannot be traced, and MissingExtra without the
+    extra ``onnx``.
     """
     check_is_fitted(detector, "nets_")
     if detector.NO_FORWARD_PASS:
@@ -50,7 +50,7 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
     except ImportError as error:
         raise MissingExtra("export needs the extra onnx: pip install 'ganad[onnx]'") from error
     example = torch.from_numpy(np.zeros((2, *detector.input_.sample_shape), np.float32)).to(detector.device_)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells everyone that torchvision is not installed
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it complains that torchvision is not installed
     with frozen(detector.nets_), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         try:
@@ -64,7 +64,7 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
                 dynamic_shapes=({0: torch.export.Dim("n", min=1, max=2**20)},),
                 verbose=False,
             )
-        except Exception as error:  # of any type, since the exporter runs the method's own code
+        except Exception as error:  # of any type, because the exporter runs the method's own code
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{type(detector).__name__} cannot be exported: torch does not trace it ({reason})"
@@ -75,11 +75,11 @@ def export_onnx(detector: Detector, path: str | Path) -> None:
     described = {
         "class": type(detector).__name__,
         "settings": detector.get_params(deep=False),
-        "threshold": threshold if math.isfinite(threshold) else None,  # which flags nothing; JSON has no infinity
+        "threshold": threshold if math.isfinite(threshold) else None,  # JSON has no infinity
         "versions": files.versions(),
     }
     entry = model.metadata_props.add()
-    entry.key, entry.value = "ganad", json.dumps(described, default=str)  # a random state, a network of your own
+    entry.key, entry.value = "ganad", json.dumps(described, default=str)  # str: for a random state or your own network
     onnx.checker.check_model(model)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())

@@ -32,7 +32,7 @@ def test_a_thousand_images_of_which_two_hundred_are_damaged_in_twenty_ways(tmp_p
     reasons = {bad.path: bad.reason for bad in samples.unreadable}
     assert reasons["zero-0.png"] == "empty file"
     assert "more than the 64,000,000 pixels allowed" in reasons["bomb-3.png"]
-    assert reasons["dangling-1.png"] == "a link to nothing"
+    assert reasons["dangling-1.png"] == "a broken link"
     assert reasons["folder-2.png"] == "a folder, not an image"
     assert "not an image" in reasons["text-4.png"]
 

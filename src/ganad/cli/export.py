@@ -1,4 +1,4 @@
-"""``ganad export``: a model as a file that needs no ganad to run."""
+"""``ganad export``: a model as a file that runs without ganad."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ def export(
     model: ModelFile,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .onnx file to write.")],
 ) -> None:
-    """Write a model as ONNX, with scaling and threshold inside the graph (extra onnx)."""
+    """Write a model as an ONNX file.
+
+    The graph contains the scaling and the threshold. It needs the extra onnx.
+    """
     from ..export import export_onnx
     from ..loading import load
 

@@ -1,4 +1,4 @@
-"""Photos that keep their size in ``ganad fit``: the view that the options choose, and the detector of it."""
+"""Photos that keep their size in ``ganad fit``: the options for a view, and the detector with it."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 TilesOption = Annotated[
     str | None,
-    typer.Option(metavar="SIZE/STRIDE", help="Photos keep their size; learn crops of so many pixels, such as 64/32."),
+    typer.Option(metavar="SIZE/STRIDE", help="Learn crops of full-size photos; side and step in pixels: 64/32."),
 ]
 BackboneOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME[:FILE]",
-        help="Photos keep their size; learn vectors of a network trained on ImageNet: efficientnet-lite0, "
+        help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0, "
         "resnet18:FILE, wide-resnet50-2:FILE.",
     ),
 ]
 PoolOption = Annotated[
-    str | None, typer.Option(help="A photo's score from its regions': max, mean, or top5, the mean of the highest.")
+    str | None, typer.Option(help="A photo's score from those of its regions: max, mean or top5 (mean of 5 highest).")
 ]
-MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos to learn, at most.")]
+MaxRegions = Annotated[int | None, typer.Option(help="Learn at most this many regions of normal photos.")]
 
 
 def of_photos(
     detector: Detector, tiles: str | None, backbone: str | None, pool: str | None, max_regions: int | None
 ) -> Detector:
-    """The detector, or one of photos whose regions it learns where an option names a view.
+    """The detector, or, if an option names a view, a detector of photos that learns their regions with it.
 
     Raises InputError for both views at once, for options of a view without one, and for values that cannot work.
     """
@@ -45,7 +45,7 @@ def of_photos(
         return detector
     if tiles is not None and backbone is not None:
         raise InputError("--tiles and --backbone are two views of a photo; give one of them")
-    from ..photos import Backbone, Regions, Tiles  # torch comes with it
+    from ..photos import Backbone, Regions, Tiles  # imports torch
 
     view: Tiles | Backbone
     if backbone is not None:

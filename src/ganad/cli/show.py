@@ -1,4 +1,4 @@
-"""``ganad methods``, ``datasets`` and ``doctor``: what there is."""
+"""``ganad methods``, ``datasets`` and ``doctor`` list what is available."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .reading import TABLES, load
     from .table import iter_table, load_table, refill
 else:
-    # pyarrow and Pillow double the time to start: they come with the first of these names, not with the package
+    # pyarrow and Pillow double the time to start, so the first of these names imports them, not the package
     _HOMES = {
         "DATASETS": "catalog",
         "Dataset": "catalog",

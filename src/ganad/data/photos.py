@@ -1,4 +1,4 @@
-"""Photos at their own size: a sequence that decodes one when it is asked for, and masks that say where defects are."""
+"""Photos at their own size, each decoded when it is read, and masks of their defects."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .decode import decode, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
-_WINDOW = 64  # photos decoded at a time while a folder is looked through
+_WINDOW = 64  # photos decoded at a time while a folder is checked
 
 
 class Photos(Sequence[np.ndarray]):
-    """The photos of some files, uint8 ``(H, W)`` or ``(H, W, 3)``, each of its own size; none is kept in memory.
+    """The photos of some files, uint8 ``(H, W)`` or ``(H, W, 3)``, each at its own size. None is kept in memory.
 
-    A number gives a photo; a slice, a mask ``(n,)`` or row numbers give the photos at these places.
+    A number selects a photo; a slice, a mask ``(n,)`` or row numbers select photos.
     """
 
     def __init__(self, files: Sequence[Path], names: Sequence[str], mode: str):
@@ -47,7 +47,7 @@ class Photos(Sequence[np.ndarray]):
         try:
             with strict():
                 return decode(file, None, self.mode)
-        except Exception as error:  # it could be read when the folder was looked through
+        except Exception as error:  # it could be read when the folder was checked
             raise InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again") from error
 
 
@@ -59,10 +59,10 @@ def load_photos(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Samples:
-    """All photos below ``root`` (or the one that it is) at their own size; ``Samples.x`` is a ``Photos``.
+    """All photos below the folder ``root``, or the photo ``root``, at their own size; ``Samples.x`` is a ``Photos``.
 
     mode: "L" or "RGB"; None takes grey if the first photos are all grey. Subfolders are classes. Every file is decoded
-    once here, so that those that cannot be read are known and listed in ``unreadable``; the pixels are not kept.
+    once here to list unreadable files in ``unreadable``. The pixels are not kept.
 
     Raises InputError if there is no photo or none can be read.
     """
@@ -84,7 +84,7 @@ def load_photos(
 
 
 def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: Progress | None) -> Iterator[str]:
-    """Why each file cannot be read; "" where it can."""
+    """The reason why each file cannot be read; "" if it can."""
 
     def attempt(file: Path) -> str:
         try:
@@ -101,10 +101,10 @@ def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: P
 
 
 def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
-    """The mask of each photo by its name ``KIND/NAME.jpg``; None where there is none, as for good photos.
+    """The mask of each photo by its name ``KIND/NAME.jpg``; None if there is none, as for good photos.
 
-    Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``. Raises InputError if there is
-    no such folder, or no photo has a mask in it.
+    Masks below ``root`` are called ``KIND/NAME.png`` or, as in MVTec, ``KIND/NAME_mask.png``. Raises InputError if the
+    folder does not exist or has no mask for any photo.
     """
     root = Path(root)
     if not root.is_dir():
@@ -116,7 +116,7 @@ def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
 
 
 def read_mask(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
-    """Where the defect is, bool ``(H, W)``: the bright half of the grey values; nowhere without a file.
+    """The defect, bool ``(H, W)``: the bright half of the grey values. Without a file it is all False.
 
     shape: of the photo. Raises InputError for a mask that cannot be read or has another size.
     """

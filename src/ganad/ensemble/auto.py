@@ -1,7 +1,7 @@
-"""Auto: an ensemble whose members follow from kind and number of the training samples; ``rules`` has the table.
+"""Auto: an ensemble whose members depend on kind and number of the training samples; ``rules`` has the table.
 
-What it takes and why is logged by "ganad" at INFO, and the command line shows it. It is never chosen by labels, nor by
-the values of the samples.
+"ganad" logs the choice and its reason at INFO, and the command line shows them. The choice uses neither labels nor the
+values of the samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LOG = logging.getLogger("ganad")
 
 
 class Auto(Combined):
-    """An ensemble that is chosen by kind and number of the training samples: ``Auto().fit(X)``."""
+    """An ensemble chosen by kind and number of the training samples: ``Auto().fit(X)``."""
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
         rule = rule_for("images" if spec.is_image else "table", n)

@@ -1,4 +1,4 @@
-"""Which methods ``auto`` takes: by kind and number of the samples, never by a label.
+"""The methods that ``auto`` takes. They depend on kind and number of the samples, never on a label.
 
 Measured: benchmarks/ensembles.py for tables, benchmarks/image_ensembles.py for images.
 """
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Choice:
-    """One method, by its name on the command line, with settings that are not its defaults."""
+    """One method, by its name on the command line, with the settings that differ from its defaults."""
 
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Rule:
-    """For samples of one kind, up to a number of training samples: the members, and why."""
+    """The members for samples of one kind, up to a number of training samples, and the reason."""
 
     kind: Literal["table", "images"]
     most: float
@@ -43,7 +43,7 @@ _CONTRAST = {"scaling": "contrast"}
 _SMALL = _CONTRAST | {"image_size": 16}
 _SHAPE = (Choice("kde", _CONTRAST), Choice("nearest-neighbor", _SMALL), Choice("lof", _SMALL))
 _LIGHT = Choice("trivial", {"variant": "light"})
-#: The first that fits holds.
+#: The first rule that fits applies.
 RULES = (
     Rule(
         "table",

@@ -12,19 +12,19 @@ from torch import nn
 from ..errors import InputError
 from .view import Block, Grid
 
-_BLOCK_BYTES = 4 * 2**20  # of crops that are in memory at once
+_BLOCK_BYTES = 4 * 2**20  # most bytes of crops in memory at once
 _SIDES = (8, 1024)
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """Square crops of ``size`` pixels, ``stride`` apart, that cover the whole photo.
+    """Square crops with a side of ``size`` pixels, ``stride`` pixels apart, that cover the whole photo.
 
     The last crop of a row ends at the photo's edge. A photo that is smaller than a crop is padded by reflection.
     """
 
     size: int = 64  #: side of a crop in pixels
-    stride: int = 32  #: pixels from a crop to the next
+    stride: int = 32  #: pixels from one crop to the next
 
     def check(self) -> None:
         """Raise InputError for a size or stride that cannot work."""
@@ -34,10 +34,10 @@ class Tiles:
             raise InputError(f"Tiles: stride={self.stride!r} must be a whole number of pixels, 1 to the size of a crop")
 
     def network(self) -> None:
-        """There is none: a crop is its pixels."""
+        """None, because a crop consists of pixels."""
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
-        """Where the centres of a photo's crops are."""
+        """The centres of a photo's crops."""
         middle = (self.size - 1) / 2
         return Grid(*(self._starts(side) + middle - _before(side, self.size) for side in shape[:2]))
 
@@ -55,13 +55,13 @@ class Tiles:
             yield np.arange(start, start + len(at)), np.ascontiguousarray(windows[at[:, 0], at[:, 1]])
 
     def _starts(self, side: int) -> np.ndarray:
-        """Where crops begin along a side of the padded photo; the last one is moved back to end at the edge."""
+        """The starts of the crops along a side of the padded photo. The last crop is moved back to end at the edge."""
         last = max(side, self.size) - self.size
         return np.append(np.arange(0, last, self.stride), last)
 
 
 def _before(side: int, size: int) -> int:
-    """Pixels that padding adds before a side."""
+    """Number of pixels that padding adds before a side."""
     return max(0, size - side) // 2
 
 

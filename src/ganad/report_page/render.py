@@ -1,4 +1,4 @@
-"""The page around its data: style and script are named by their hash in its policy, so that nothing else can run."""
+"""The page around its data. Its content policy names the hashes of style and script, so nothing else can run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .prepare import prepare
 
 
 def write(path: str | Path, contents: Contents) -> Path:
-    """Write the page to ``path``, whole or not at all; InputError for contents that cannot be drawn."""
+    """Write the page to ``path``, completely or not at all. Raises InputError for contents that cannot be drawn."""
     path = Path(path)
     page = build(contents)
     write_text(path, page)
@@ -27,7 +27,7 @@ def write(path: str | Path, contents: Contents) -> Path:
 
 
 def build(contents: Contents) -> str:
-    """The page as a string; InputError for contents that cannot be drawn."""
+    """The page as a string. Raises InputError for contents that cannot be drawn."""
     return render(prepare(contents))
 
 
@@ -35,7 +35,7 @@ def render(data: Mapping[str, Any]) -> str:
     """The page around the data."""
     here = files(__package__)
     style, script, template = (here.joinpath(f"page.{e}").read_text("utf-8") for e in ("css", "js", "html.j2"))
-    # "<" cannot end the script element early, and U+2028 is a line end to old parsers
+    # escaped, because "</" would end the script element early and old parsers take U+2028 for a line end
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(

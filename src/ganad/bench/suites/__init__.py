@@ -1,4 +1,4 @@
-"""The tables: each a protocol, its recipes, and the numbers of samples at ``quick``."""
+"""The tables. Each has a protocol, recipes, and numbers of samples at ``quick``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .images import contrasted, images
 from .readings import READINGS
 from .tabular import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
 
-_IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # what the two papers compare
+_IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # the lines that the two papers compare
 _FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", "GANomaly")
 
 _MNIST = images("mnist") + plain(40)

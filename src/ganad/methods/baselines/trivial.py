@@ -1,16 +1,16 @@
-"""Scores that nobody would call a method, to be printed beside those that are.
+"""Trivial scores, for comparison with real methods.
 
-On KDD99, split as the papers split it, minus one column reaches F1 .93 and an untrained network about as much; a table
-without such rows says little about what the networks in it have learnt.
+On KDD99, split as in the papers, minus one column reaches an F1 of .93, and an untrained network about as much. A table
+without such rows says little about what its networks have learnt.
 
     constant    0
-    random      a fixed function of the sample without meaning
+    random      a fixed, meaningless function of the sample
     column      one column or pixel, times ``sign``
     brightness  mean of the columns or pixels, times ``sign``
     distance    ||x - mean of the training set||
     light       Mahalanobis distance of mean and standard deviation of the columns or pixels from those in training:
                 what scaling="contrast" leaves out
-    untrained   ||x - D(E(x))||^2 of an autoencoder as it was initialised
+    untrained   ||x - D(E(x))||^2 of a freshly initialised autoencoder
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ from ...losses import per_sample
 from ...nets import mlp
 from ...training import TrainingSet
 
+Score = Literal["constant", "random", "column", "brightness", "distance", "light", "untrained"]
+
 
 class Trivial(Detector):
     """A baseline without learning."""
 
-    variant: Literal["constant", "random", "column", "brightness", "distance", "light", "untrained"] = "distance"
+    variant: Score = "distance"  #: the score
     column: int = 0  #: which column or pixel, counted along rows
-    sign: float = 1.0  #: -1 for scores that are high where the value is low
+    sign: float = 1.0  #: -1 makes scores high where the value is low
     LEARNS = {
         "center_": "float64[d]",
         "directions_": "float64[d]",
