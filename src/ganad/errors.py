@@ -8,6 +8,8 @@ FloatingPointError
 └── TrainingDiverged      a loss became NaN or infinite
 ImportError
 └── MissingExtra          an optional dependency is not installed
+ConnectionError
+└── HistoryUnavailable    a history's database cannot be reached; another try may go well
 KeyboardInterrupt
 └── Interrupted           the user stopped a fit
 
@@ -54,6 +56,10 @@ class TrainingDiverged(FloatingPointError):
 
 class MissingExtra(ImportError):
     """An optional dependency is not installed; the message gives the command that installs it."""
+
+
+class HistoryUnavailable(ConnectionError):
+    """The database of a history cannot be reached, or is busy or full; another try may go well."""
 
 
 class Interrupted(KeyboardInterrupt):
