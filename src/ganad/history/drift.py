@@ -76,7 +76,8 @@ class OnlinePValues:
         """How many calibration scores lie below each score; those that equal it do where their ``order`` is lower."""
         place = np.searchsorted(self._values, scores)
         tied = self._values[np.minimum(place, len(self._values) - 1)] == scores
-        return np.searchsorted(self._ranked, place + tied * order)
+        below: np.ndarray = np.searchsorted(self._ranked, place + tied * order)
+        return below
 
 
 class Martingale:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from .drift import Drift, promised
@@ -11,6 +13,7 @@ from .traits import changes
 from .verdict import NOT_CALIBRATED, Verdict, verdict
 
 _LONGEST = 200_000  # samples that are read at first: the latest
+_REST = 10  # times as long as reading everything took, before it is done again
 _COMPARED = 1000  # samples on either side of the beginning of drift
 
 
@@ -18,33 +21,37 @@ class Monitor:
     """Follows what one model says; ``refresh`` reads what is new.
 
     Samples that a person calls anomalies are left out. A mark that is made later therefore has everything read again,
-    the latest 200,000 samples at most. model: SHA-256 of its file; calibration: its scores ``(m,)``, None of a model
-    that is not calibrated.
+    the latest 200,000 samples at most, and soon rather than at once where that takes long. model: SHA-256 of its file;
+    calibration: its scores ``(m,)``, None of a model that is not calibrated.
     """
 
     def __init__(self, history: History, model: str, calibration: np.ndarray | None, threshold: float):
         self.history, self.model, self.calibration, self.threshold = history, model, calibration, threshold
-        self._confirmed = 0
-        self._start()
+        self._start(0)
 
-    def _start(self) -> None:
+    def _start(self, confirmed: int) -> None:
         self.last_id = 0  #: of what was read
         self.drift = None if self.calibration is None else Drift(self.calibration)
+        self._confirmed, self._again_from = confirmed, 0.0
 
     def refresh(self) -> bool:
         """Read what is new, and return whether anything was; raises HistoryUnavailable."""
         if self.drift is None:
             return False
+        started = time.monotonic()
         confirmed = self.history.count(model=self.model, feedback="anomaly")
-        again = confirmed != self._confirmed
-        if again:
-            self._start()
-        self._confirmed = confirmed
-        most = _LONGEST if self.last_id == 0 else None
-        ids, times, scores, flagged = self.history.scores(self.model, after_id=self.last_id, newest=most)
+        if confirmed != self._confirmed and started >= self._again_from:
+            self._start(confirmed)
+        first = self.last_id == 0
+        ids, times, scores, flagged = self.history.scores(
+            self.model, after_id=self.last_id, newest=_LONGEST if first else None
+        )
         self.drift.update(scores, times, flagged)
-        self.last_id = int(ids[-1]) if len(ids) else self.last_id
-        return again or len(ids) > 0
+        if len(ids):
+            self.last_id = int(ids[-1])
+        if first:
+            self._again_from = time.monotonic() + _REST * (time.monotonic() - started)
+        return first or len(ids) > 0
 
     def verdict(self) -> Verdict:
         """What is known now."""

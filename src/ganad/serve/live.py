@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HistoryUnavailable, InputError
+from ..errors import HistoryUnavailable
 from ..history import History, ModelRecord, Row
-from ..history.drift import ALARM
+from ..history.drift import ALARM, promised
 from ..history.monitor import Monitor
 from ..history.verdict import NOT_CALIBRATED, Verdict
 from .answers import finite
@@ -62,6 +62,18 @@ class Live:
         self._asked.set()
         if self._thread.ident is not None:
             self._thread.join()
+
+    @property
+    def log_martingale(self) -> float:
+        """Natural logarithm; not a number where the model is not calibrated."""
+        drift = self.monitor and self.monitor.drift
+        return drift.log_martingale if drift else math.nan
+
+    @property
+    def flagged_share(self) -> float:
+        """Of the latest samples; not a number of none."""
+        rate = self.verdict.rate
+        return math.nan if rate is None or rate.share is None else rate.share
 
     def _work(self) -> None:
         while not self._closed:
@@ -155,4 +167,14 @@ def shown(row: Row) -> dict[str, Any]:
 
 def record_of(served: Served, path: Path) -> ModelRecord:
     """The model as a history knows it."""
-    raise InputError
+    detector = served.detector
+    calibration = getattr(detector, "calibration_", None)
+    return ModelRecord(
+        sha256=served.sha256,
+        name=path.name,
+        method=type(detector).__name__,
+        threshold=float(detector.threshold_),
+        false_alarm_rate=None if calibration is None else promised(calibration, detector.threshold_),
+        calibration=None if calibration is None else np.asarray(calibration, float).tobytes(),
+        registered_at=time.time(),
+    )
