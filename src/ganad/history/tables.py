@@ -89,9 +89,7 @@ models = Table(
 _waiting = (samples.c.is_anomaly | samples.c.spot_check).is_(True) & samples.c.feedback.is_(None)
 Index("ganad_samples_waiting", samples.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
 _marked = samples.c.feedback.is_not(None)
-Index(
-    "ganad_samples_marked", samples.c.model, samples.c.feedback, sqlite_where=_marked, postgresql_where=_marked
-)
+Index("ganad_samples_marked", samples.c.model, samples.c.feedback, sqlite_where=_marked, postgresql_where=_marked)
 
 _ROW_OVERHEAD = 200  # bytes of numbers, hash and index
 

@@ -53,8 +53,9 @@ class Change:
     shift: float  #: in standard deviations of before; infinite where it was constant
 
     def __str__(self) -> str:
-        moved = "was constant" if math.isinf(self.shift) else f"{self.shift:+.1f} of its earlier spread"
-        return f"{self.name} {self.before:.4g} -> {self.after:.4g} ({moved})"
+        moved = "it was constant" if math.isinf(self.shift) else f"{abs(self.shift):.1f} times its earlier spread"
+        way = "higher" if self.shift > 0 else "lower"
+        return f"{self.name} from {self.before:.4g} to {self.after:.4g} ({moved}, {way})"
 
 
 def changes(before: Sequence[dict[str, float]], after: Sequence[dict[str, float]], most: int = 3) -> list[Change]:

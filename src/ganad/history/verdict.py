@@ -47,6 +47,10 @@ class Verdict:
     rate: Rate | None = None  #: None of a model that is not calibrated
     changes: Sequence[Change] = field(default=())  #: what changed most, the largest first
 
+    def __str__(self) -> str:
+        what = f"; what changed most: {', '.join(map(str, self.changes))}" if self.changes else ""
+        return self.sentence + what
+
 
 def verdict(drift: Drift, promised: float, changes: Sequence[Change] = ()) -> Verdict:
     """The verdict on a stream; ``promised``: the share that the threshold may flag; ``changes``: since it drifts."""
@@ -57,8 +61,7 @@ def verdict(drift: Drift, promised: float, changes: Sequence[Change] = ()) -> Ve
     kept = "no longer keeps" if rate.is_above else "still keeps"
     moved = "risen" if drift.rises else "fallen"
     sentence = f"drifting since {clock(drift.began)}: scores have {moved}, the threshold {kept} {100 * promised:.2g} %"
-    what = "; what changed most: " + ", ".join(map(str, changes)) if changes else ""
-    return Verdict(True, f"{sentence} ({rate}){what}", drift.began, rate, changes)
+    return Verdict(True, f"{sentence} ({rate})", drift.began, rate, changes)
 
 
 def _calm(rate: Rate) -> str:

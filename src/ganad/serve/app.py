@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -23,6 +23,8 @@ from .served import Current, EngineName, ModelFile, Served
 
 if TYPE_CHECKING:
     from .board import Board
+
+_Name = Annotated[str, Query(max_length=500)]
 
 
 def create_app(
@@ -47,7 +49,7 @@ def create_app(
     def connect(served: Served) -> None:
         served.scoring.batcher.on_batch = meters.batches.observe
         if board:
-            served.scoring.keep = board.recorder.keeping(served)
+            served.scoring.keep = board.recorder.keeping(served.detector, served.sha256)
             board.live.serve(served)
 
     current = Current(Served.of(detector, engine, limits, file.sha256() if file else ""), connect)
@@ -67,12 +69,13 @@ def create_app(
     answer_errors(app)
 
     @app.post("/score", openapi_extra=BODY, responses=ANSWERS)
-    async def score(request: Request, explain: bool = False) -> JSONResponse:
-        """Score an image or table rows; ``explain=true`` adds where, or which columns."""
+    async def score(request: Request, explain: bool = False, name: _Name = "") -> JSONResponse:
+        """Score an image or table rows; ``explain=true`` adds where, or which columns; ``name`` is for the history."""
         refuse_foreign(request)
         with room.guest() as take, meters.seconds.time():
             body = await receive(request, limits, take)
-            answer = await current.served.scoring.answer(body, request.headers.get("content-type", ""), explain)
+            kind = request.headers.get("content-type", "")
+            answer = await current.served.scoring.answer(body, kind, explain, name)
             meters.flagged.inc(sum(result["is_anomaly"] for result in answer["results"]))
             return JSONResponse(answer)
 

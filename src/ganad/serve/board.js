@@ -12,7 +12,7 @@ function element(tag, text, kind) {
 }
 
 const percent = (share) => share === null || share === undefined ? "–" : `${(100 * share).toFixed(1)} %`;
-const number = (value) => value === null ? "–" : String(Number(value.toPrecision(4)));
+const number = (value) => value === null ? "–" : String(Number(value.toPrecision(3)));
 const WORDS = { anomaly: "an anomaly", normal: "normal" };
 
 function picture(row) {
@@ -21,7 +21,6 @@ function picture(row) {
   const image = element("img");
   image.src = `/board/${row.id}.jpg`;
   image.alt = "";
-  image.loading = "lazy";
   box.append(image);
   return box;
 }
@@ -33,14 +32,15 @@ function tag(row) {
 }
 
 function facts(row) {
-  const p = row.p_value === null ? "" : `, p ${number(row.p_value)}`;
-  return element("p", `${time(row.seen_at)}, score ${number(row.score)}${p}`, "facts");
+  const box = element("p", undefined, "facts"), p = row.p_value === null ? "" : `, p\u00a0${number(row.p_value)}`;
+  box.append(element("span", time(row.seen_at)), element("span", ` score\u00a0${number(row.score)}${p}`));
+  return box;
 }
 
 function tile(row) {
   const item = element("li", undefined, row.is_anomaly ? "flagged" : "");
   item.dataset.id = row.id;
-  const name = element("p", row.name, "name");
+  const name = element("p", row.name.split("/").pop(), "name");
   name.title = row.name;
   item.append(picture(row), name, tag(row), facts(row));
   return item;
@@ -165,7 +165,10 @@ function show(state) {
   text("model", `${state.model.method}, ${state.model.sha256}`);
   text("sentence", state.sentence);
   at("verdict").className = state.drifting ? "drifting" : state.rate && state.rate.n ? "" : "unknown";
-  text("waiting", String(state.waiting));
+  text("waiting", state.waiting.toLocaleString("en"));
+  if (at("changes").textContent !== state.changes.join("")) {
+    at("changes").replaceChildren(...state.changes.map((change) => element("li", change)));
+  }
   if (state.rate) {
     text("scored", state.scored.toLocaleString("en"));
     text("share", percent(state.rate.share));
@@ -180,6 +183,9 @@ function show(state) {
   const there = new Set(latestQueue.map((row) => row.id));
   for (const id of said.keys()) if (!there.has(id)) said.delete(id);
   fillQueue(latestQueue);
+  const more = state.waiting - latestQueue.length;
+  at("more").hidden = more <= 0;
+  text("more", `${more.toLocaleString("en")} older ones wait behind these.`);
 }
 
 const events = new EventSource("/events");

@@ -24,7 +24,7 @@ from .served import Served
 _LOG = logging.getLogger("ganad")
 _EVERY = 1.0  # seconds
 _LATEST = 24  # samples shown
-_QUEUE = 30  # samples shown of those that wait for a person
+_QUEUE = 12  # samples shown of those that wait for a person
 _BINS = 10
 
 
@@ -134,6 +134,7 @@ def statistics(monitor: Monitor, verdict: Verdict) -> dict[str, Any]:
     """Verdict, rate, histogram of p-values and curve of the martingale, in powers of ten."""
     drift, rate = monitor.drift, verdict.rate
     known: dict[str, Any] = {"drifting": verdict.drifting, "sentence": verdict.sentence, "since": verdict.since}
+    known["changes"] = [str(change) for change in verdict.changes]
     if drift is None or rate is None:
         return known | {"sentence": NOT_CALIBRATED, "rate": None}
     counts = np.histogram(drift.p_values, bins=_BINS, range=(0, 1))[0].tolist()

@@ -20,7 +20,6 @@ from ..detector import Detector
 from ..history import Entry, Writer
 from ..history.traits import as_bytes, thumbnail, traits
 from .scoring import Scored
-from .served import Served
 
 _LOG = logging.getLogger("ganad")
 _PAUSE = 0.1  # seconds in which samples gather, so that a batch of them is written at once
@@ -31,7 +30,8 @@ _ROOM = 128 * 2**20  # bytes of them
 
 @dataclass(frozen=True)
 class _Waiting:
-    served: Served
+    detector: Detector
+    model: str
     scored: Scored
     seen_at: float
 
@@ -65,9 +65,9 @@ class Recorder:
         """Samples that were given up."""
         return self._dropped + self.writer.dropped
 
-    def keeping(self, served: Served) -> Callable[[Scored], None]:
-        """What a model's ``Scoring`` calls with every answer; it returns at once."""
-        return lambda scored: self._keep(_Waiting(served, scored, time.time()))
+    def keeping(self, detector: Detector, model: str) -> Callable[[Scored], None]:
+        """What the ``Scoring`` of a detector calls with every answer; it returns at once. model: its SHA-256."""
+        return lambda scored: self._keep(_Waiting(detector, model, scored, time.time()))
 
     def _keep(self, item: _Waiting) -> None:
         n, size = len(item.scored[0]), item.scored[1].nbytes
@@ -118,7 +118,7 @@ class Recorder:
     def _batch(
         self, item: _Waiting, names: list[str], x: np.ndarray, scores: np.ndarray, reasons: dict[int, Any]
     ) -> list[Entry]:
-        detector = item.served.detector
+        detector = item.detector
         flagged, chosen = scores > detector.threshold_, self._random.random(len(names)) < self.spot_checks
         p = p_values_or_none(detector, scores)
         found = traits(x, getattr(detector, "columns_", None) or ())
@@ -129,7 +129,7 @@ class Recorder:
                 is_anomaly=bool(flagged[i]),
                 threshold=detector.threshold_,
                 seen_at=item.seen_at,
-                model=item.served.sha256,
+                model=item.model,
                 p_value=p[i],
                 thumbnail=self._picture(x[i], reasons.get(i), bool(flagged[i] or chosen[i])),
                 traits=found[i],

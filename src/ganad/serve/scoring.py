@@ -38,8 +38,11 @@ class Scoring:
         self.batcher = Batcher(scorer, waiting=limits.waiting)
         self.readers = Readers(limits.reading)
 
-    async def answer(self, body: bytes, content_type: str, explain: bool) -> dict[str, Any]:
-        """The threshold and a result a sample; Refused for a body that cannot be read and while too much waits."""
+    async def answer(self, body: bytes, content_type: str, explain: bool, name: str = "") -> dict[str, Any]:
+        """The threshold and a result a sample; ``name`` is what is kept as the body's.
+
+        Refused for a body that cannot be read and while too much waits.
+        """
         try:
             async with asyncio.timeout(self.limits.seconds):
                 scored = await self._scored(body, content_type, explain)
@@ -47,8 +50,8 @@ class Scoring:
             raise Refused(503, "busy; try again later", **RETRY) from error
         except InputError as error:
             raise Refused(422, str(error)) from error
-        self.keep(scored)
-        names, _, scores, reasons = scored
+        names, x, scores, reasons = scored
+        self.keep((named(names, name, x), x, scores, reasons))
         results = verdicts(self.detector, names, scores)
         for i, reason in reasons.items():
             results[i]["explanation"] = reason
@@ -63,3 +66,10 @@ class Scoring:
         shown = np.argsort(-scores, kind="stable")[:_EXPLAINED_SAMPLES]
         reasons = await self.batcher.run(lambda: explanations(self.detector, x[shown]), len(shown))
         return names, x, scores, dict(zip(shown.tolist(), reasons))
+
+
+def named(names: list[str], name: str, x: np.ndarray) -> list[str]:
+    """What the history calls the samples of a body: by the name that it came with, if any."""
+    if not name:
+        return names
+    return [name] if x.ndim > 2 else [f"{name}, row {row}" for row in names]
