@@ -103,6 +103,12 @@ def versions() -> dict[str, str]:
     }
 
 
+def sha256_of(file: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def remove_leftovers(folder: Path) -> None:
     """Delete temporary files that a killed process left in ``folder``."""
     for stray in folder.glob(".*.tmp"):

@@ -52,8 +52,8 @@ def test_an_equal_key_of_one_model_is_kept_once(url):
         history.add([entry(4, key="k")])
         history.add([entry(5, key="k", model=B)])
         assert [(row.score, row.model) for row in history.rows()] == [(1.0, A), (3.0, A), (5.0, B)]
-        assert history.seen(["k", "other", "none"]) == {"k", "other"}
-        assert history.seen(["k", "other"], model=B) == {"k"}
+        assert history.seen(["k", "other", "none"]) == {"k": False, "other": False}
+        assert history.seen(["k", "other"], by=[B]) == {"k": False}
         history.add([entry(6), entry(6)])  # keys of their own
         assert history.count() == 5
 

@@ -15,7 +15,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, demo, export, fit, score, serve, show
+from . import bench, demo, export, fit, history, score, serve, show, watch
 from .options import reports_errors
 
 
@@ -34,6 +34,8 @@ def build_app(arguments: list[str]) -> typer.Typer:
         score.score,
         export.export,
         serve.serve,
+        watch.watch,
+        history.history,
         bench.bench,
     ):
         app.command(no_args_is_help=True)(command)

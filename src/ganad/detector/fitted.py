@@ -21,6 +21,8 @@ class Fitted:
     offset_: float  #: score_samples below it are anomalies
     mean_: np.ndarray  #: mean training sample as the networks see it
     calibration_: np.ndarray  #: sorted scores of held-out normal samples, after calibrate
+    false_alarm_rate_: float  #: the share of normal samples that the threshold may flag, where calibrate was told one
+    parent_: str  #: SHA-256 of the model file that this one was made from, where it was
     device_: torch.device  #: where the networks are
     source_: dict[str, Any]  #: how the data were read, where a data source says so
     columns_: list[str] | None  #: names of the columns of a table, likewise

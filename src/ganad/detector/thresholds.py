@@ -18,6 +18,7 @@ class Thresholds:
 
     offset_: float
     calibration_: np.ndarray
+    false_alarm_rate_: float
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores ``(n,)``, higher is more anomalous."""
@@ -53,6 +54,7 @@ class Thresholds:
     def _calibrate(self, scores: np.ndarray, false_alarm_rate: float | None) -> Self:
         if false_alarm_rate is not None:
             self.offset_ = -calibrate.threshold(scores, false_alarm_rate)
+            self.false_alarm_rate_ = float(false_alarm_rate)
         self.calibration_ = np.sort(scores)
         return self
 

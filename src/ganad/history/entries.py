@@ -9,7 +9,8 @@ from typing import Any, Literal, TypedDict
 Feedback = Literal["normal", "anomaly"]
 
 
-def _unique() -> str:
+def new_key() -> str:
+    """A key that no other sample has."""
     return uuid.uuid4().hex
 
 
@@ -25,7 +26,7 @@ class Entry:
     model: str  #: SHA-256 of the model's file
     p_value: float | None = None  #: conformal, of a calibrated model
     #: What is unique to the sample: the same key of the same model is kept once. By itself it is a random one.
-    key: str = field(default_factory=_unique)
+    key: str = field(default_factory=new_key)
     boxes: list[Any] | None = None  #: regions that were flagged, as JSON
     thumbnail: bytes | None = None  #: a small JPEG or PNG
     traits: dict[str, float] = field(default_factory=dict)  #: what may change over time, such as brightness

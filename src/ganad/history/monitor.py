@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 
+from .changes import changes
 from .drift import Drift, promised
-from .entries import Row
+from .entries import ModelRecord, Row
 from .store import History
-from .traits import changes
 from .verdict import NOT_CALIBRATED, Verdict, verdict
 
 _LONGEST = 200_000  # samples that are read at first: the latest
@@ -21,17 +21,17 @@ class Monitor:
     """Follows what one model says; ``refresh`` reads what is new.
 
     Samples that a person calls anomalies are left out. A mark that is made later therefore has everything read again,
-    the latest 200,000 samples at most, and soon rather than at once where that takes long. model: SHA-256 of its file;
-    calibration: its scores ``(m,)``, None of a model that is not calibrated.
+    the latest 200,000 samples at most, and soon rather than at once where that takes long.
     """
 
-    def __init__(self, history: History, model: str, calibration: np.ndarray | None, threshold: float):
-        self.history, self.model, self.calibration, self.threshold = history, model, calibration, threshold
+    def __init__(self, history: History, model: ModelRecord):
+        self.history, self.model = history, model
+        self._calibration = None if model.calibration is None else np.frombuffer(model.calibration)
         self._start(0)
 
     def _start(self, confirmed: int) -> None:
         self.last_id = 0  #: of what was read
-        self.drift = None if self.calibration is None else Drift(self.calibration)
+        self.drift = None if self._calibration is None else Drift(self._calibration)
         self._confirmed, self._again_from = confirmed, 0.0
 
     def refresh(self) -> bool:
@@ -39,12 +39,12 @@ class Monitor:
         if self.drift is None:
             return False
         started = time.monotonic()
-        confirmed = self.history.count(model=self.model, feedback="anomaly")
+        confirmed = self.history.count(model=self.model.sha256, feedback="anomaly")
         if confirmed != self._confirmed and started >= self._again_from:
             self._start(confirmed)
         first = self.last_id == 0
         ids, times, scores, flagged = self.history.scores(
-            self.model, after_id=self.last_id, newest=_LONGEST if first else None
+            self.model.sha256, after_id=self.last_id, newest=_LONGEST if first else None
         )
         self.drift.update(scores, times, flagged)
         if len(ids):
@@ -55,15 +55,16 @@ class Monitor:
 
     def verdict(self) -> Verdict:
         """What is known now."""
-        if self.calibration is None or self.drift is None:
+        if self._calibration is None or self.drift is None:
             return Verdict(False, NOT_CALIBRATED)
-        rate, began = promised(self.calibration, self.threshold), self.drift.began
+        rate = self.model.false_alarm_rate or promised(self._calibration, self.model.threshold)
+        began = self.drift.began
         if began is None:
             return verdict(self.drift, rate)
         before = self._rows(until=began)
         return verdict(self.drift, rate, changes(before, self._rows(since=began)))
 
     def _rows(self, since: float | None = None, until: float | None = None) -> list[dict[str, float]]:
-        which = dict(model=self.model, since=since, until=until)
+        which = dict(model=self.model.sha256, since=since, until=until)
         found: list[Row] = self.history.rows(limit=_COMPARED, newest=True, thumbnails=False, **which)  # type: ignore[arg-type]
         return [row.traits for row in found if row.feedback != "anomaly"]

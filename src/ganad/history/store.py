@@ -176,11 +176,12 @@ class History:
         numbers = np.array(own, float).reshape(-1, 4)
         return numbers[:, 0].astype(np.int64), numbers[:, 1], numbers[:, 2], numbers[:, 3].astype(bool)
 
-    def seen(self, keys: Iterable[str], model: str | None = None) -> set[str]:
-        """Those of the keys that have an entry, of this model or of any."""
-        own = _conditions(Filter(model=model))
-        found = self._asked(keys, lambda some: select(samples.c.key).where(samples.c.key.in_(some), *own))
-        return {values["key"] for values in found}
+    def seen(self, keys: Iterable[str], by: Sequence[str] | None = None) -> dict[str, bool]:
+        """Those of the keys that have an entry, by one of these models or by any, and whether it is flagged."""
+        own = [] if by is None else [samples.c.model.in_(by)]
+        columns = (samples.c.key, samples.c.is_anomaly)
+        found = self._asked(keys, lambda some: select(*columns).where(samples.c.key.in_(some), *own))
+        return {values["key"]: values["is_anomaly"] for values in found}
 
     def finished(self, keys: Iterable[str], by: Sequence[str]) -> dict[str, FileRecord]:
         """Those of the keys whose file is done, by one of these models."""

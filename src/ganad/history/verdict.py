@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .changes import Change
 from .drift import Drift, interval
-from .traits import Change
 
 NOT_CALIBRATED = "the model is not calibrated, so drift cannot be told; fit it with --false-alarm-rate"
 

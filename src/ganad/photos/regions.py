@@ -23,7 +23,7 @@ from ..detector import Detector
 from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
-from ..nets.backbone_weights import sha256_of
+from ..files import sha256_of
 from ..nets.players import Players
 from ..progress import Bar
 from ..settings import Count

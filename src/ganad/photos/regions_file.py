@@ -30,11 +30,11 @@ from .tiles import Tiles
 CLASS = "ganad.photos.regions:Regions"
 #: Reads the inner detector: path, tensors, raw header, device.
 Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
-_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_")
+_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_", "parent_", "false_alarm_rate_")
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
 
-class State(msgspec.Struct, forbid_unknown_fields=True):
+class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """What a fit leaves behind, beside the inner detector."""
 
     offset_: float
@@ -43,6 +43,8 @@ class State(msgspec.Struct, forbid_unknown_fields=True):
     history_: list[dict[str, Any]]
     source_: dict[str, Any] | None = None
     columns_: list[str] | None = None
+    parent_: str | None = None
+    false_alarm_rate_: float | None = None
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
@@ -124,7 +126,7 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
         except InputError as error:
             raise ModelFileError(str(error)) from error
         return network
-    if not view.file.is_file() or backbone_weights.sha256_of(view.file) != header.state.backbone_sha256_:
+    if not view.file.is_file() or files.sha256_of(view.file) != header.state.backbone_sha256_:
         raise InputError(
             f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "
             f"{str(header.state.backbone_sha256_)[:16]}...; put that file there, or save the model with embed=True"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -49,10 +49,13 @@ def create_app(
     def connect(served: Served) -> None:
         served.scoring.batcher.on_batch = meters.batches.observe
         if board:
-            served.scoring.keep = board.recorder.keeping(served.detector, served.sha256)
             board.live.serve(served)
 
-    current = Current(Served.of(detector, engine, limits, file.sha256() if file else ""), connect)
+    def make(detector: Detector, sha256: str) -> Served:
+        keeping = {"keeping": board.recorder.keeping} if board else {}
+        return Served.of(detector, engine, limits, sha256, **keeping)
+
+    current = Current(make(detector, file.sha256() if file else ""), connect)
     room = Room(limits.bodies_bytes)
     description = f"Anomaly scores by {type(detector).__name__}."
     app = FastAPI(
@@ -61,7 +64,7 @@ def create_app(
         description=description,
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda app: _life(current, engine, limits, file, board),
+        lifespan=lambda app: _life(current, make, file, board),
     )
     if local_only:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"])
@@ -106,7 +109,7 @@ def create_app(
 
 @contextlib.asynccontextmanager
 async def _life(
-    current: Current, engine: EngineName, limits: Limits, file: ModelFile | None, board: Board | None
+    current: Current, make: Callable[[Detector, str], Served], file: ModelFile | None, board: Board | None
 ) -> AsyncIterator[None]:
     """What runs beside the requests, from the first to the last."""
 
@@ -115,7 +118,7 @@ async def _life(
 
         assert file is not None
         sha256 = file.sha256()
-        return Served.of(load(file.path), engine, limits, sha256)
+        return make(load(file.path), sha256)
 
     if board:
         board.live.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import HistoryUnavailable
-from ..history import History, ModelRecord, Row
-from ..history.drift import ALARM, promised
+from ..history import History, Row
+from ..history.drift import ALARM
 from ..history.monitor import Monitor
 from ..history.verdict import NOT_CALIBRATED, Verdict
+from ..watching.verdicts import record_of
 from .answers import finite
 from .recording import Recorder
 from .served import Served
@@ -90,7 +92,7 @@ class Live:
         served = self._served
         if served is None:
             return
-        if self.monitor is None or self.monitor.model != served.sha256:
+        if self.monitor is None or self.monitor.model.sha256 != served.sha256:
             self.monitor = self._begun(served)
         new = self.monitor.refresh()
         state = (served.sha256, self.recorder.behind > 0, self.recorder.dropped, self.recorder.written)
@@ -100,12 +102,9 @@ class Live:
             self._publish(self._state(served, self.monitor))
 
     def _begun(self, served: Served) -> Monitor:
-        detector = served.detector
-        monitor = Monitor(
-            self.history, served.sha256, getattr(detector, "calibration_", None), float(detector.threshold_)
-        )
-        self.history.register(record_of(served, self.path))
-        return monitor
+        record = dataclasses.replace(record_of(served.detector, self.path), sha256=served.sha256)
+        self.history.register(record)
+        return Monitor(self.history, record)
 
     def _publish(self, changed: dict[str, Any]) -> None:
         known = json.loads(self.snapshot) | {"problem": None} | changed
@@ -164,18 +163,3 @@ def shown(row: Row) -> dict[str, Any]:
         "picture": row.thumbnail is not None,
         "boxes": row.boxes,
     }
-
-
-def record_of(served: Served, path: Path) -> ModelRecord:
-    """The model as a history knows it."""
-    detector = served.detector
-    calibration = getattr(detector, "calibration_", None)
-    return ModelRecord(
-        sha256=served.sha256,
-        name=path.name,
-        method=type(detector).__name__,
-        threshold=float(detector.threshold_),
-        false_alarm_rate=None if calibration is None else promised(calibration, detector.threshold_),
-        calibration=None if calibration is None else np.asarray(calibration, float).tobytes(),
-        registered_at=time.time(),
-    )

@@ -8,18 +8,18 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..calibrate import p_values
 from ..detector import Detector
 from ..history import Entry, Writer
-from ..history.traits import as_bytes, thumbnail, traits
-from .scoring import Scored
+from ..history.entries import new_key
+from ..watching.verdicts import Verdicts, is_spot_check, light, thumbnail
+from .scoring import Keep, Scored
 
 _LOG = logging.getLogger("ganad")
 _PAUSE = 0.1  # seconds in which samples gather, so that a batch of them is written at once
@@ -30,8 +30,7 @@ _ROOM = 128 * 2**20  # bytes of them
 
 @dataclass(frozen=True)
 class _Waiting:
-    detector: Detector
-    model: str
+    verdicts: Verdicts
     scored: Scored
     seen_at: float
 
@@ -43,13 +42,12 @@ class Recorder:
     the share of samples, drawn before anything is known of them, that a person will be asked to look at.
     """
 
-    def __init__(self, writer: Writer, spot_checks: float = 0.02, seed: int | None = None):
+    def __init__(self, writer: Writer, spot_checks: float = 0.02):
         self.writer, self.spot_checks = writer, spot_checks
         self.written = 0  #: entries handed to the writer
         self._dropped = self._n = self._bytes = 0
         self._queue: deque[_Waiting] = deque()
         self._lock = threading.Lock()
-        self._random = np.random.default_rng(seed)
         self._pictures = 0.0  # of the current second
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._work, name="record", daemon=True)
@@ -65,9 +63,15 @@ class Recorder:
         """Samples that were given up."""
         return self._dropped + self.writer.dropped
 
-    def keeping(self, detector: Detector, model: str) -> Callable[[Scored], None]:
-        """What the ``Scoring`` of a detector calls with every answer; it returns at once. model: its SHA-256."""
-        return lambda scored: self._keep(_Waiting(detector, model, scored, time.time()))
+    def keeping(self, detector: Detector, model: str) -> Keep:
+        """What the ``Scoring`` of a detector calls with every answer; it returns at once. model: its SHA-256.
+
+        To be called before the detector answers: which columns count is asked of it here, and only one thread may ask.
+        """
+        verdicts = Verdicts(detector, model, self.spot_checks)
+        if not detector.input_.is_image:
+            verdicts.columns_of(np.zeros((1, *detector.input_.sample_shape)))
+        return lambda scored: self._keep(_Waiting(verdicts, scored, time.time()))
 
     def _keep(self, item: _Waiting) -> None:
         n, size = len(item.scored[0]), item.scored[1].nbytes
@@ -109,53 +113,34 @@ class Recorder:
 
     def _entries(self, item: _Waiting) -> Iterator[list[Entry]]:
         names, x, scores, reasons = item.scored
-        size = self.writer.batch
+        size, verdicts = self.writer.batch, item.verdicts
         for start in range(0, len(names), size):
             part = slice(start, start + size)
-            some = {i - start: reason for i, reason in reasons.items() if start <= i < start + size}
-            yield self._batch(item, names[part], x[part], scores[part], some)
+            keys = [new_key() for _ in names[part]]
+            drawn = [is_spot_check(key, verdicts.spot_checks) for key in keys]
+            asked = (scores[part] > verdicts.detector.threshold_) | drawn
+            maps = {i - start: reason for i, reason in reasons.items() if start <= i < start + size}
+            looks = self._looks(verdicts, x[part], asked, maps)
+            yield verdicts.entries(x[part], names[part], scores[part], keys, item.seen_at, looks)
 
-    def _batch(
-        self, item: _Waiting, names: list[str], x: np.ndarray, scores: np.ndarray, reasons: dict[int, Any]
-    ) -> list[Entry]:
-        detector = item.detector
-        flagged, chosen = scores > detector.threshold_, self._random.random(len(names)) < self.spot_checks
-        p = p_values_or_none(detector, scores)
-        found = traits(x, getattr(detector, "columns_", None) or ())
-        return [
-            Entry(
-                name=names[i],
-                score=float(scores[i]),
-                is_anomaly=bool(flagged[i]),
-                threshold=detector.threshold_,
-                seen_at=item.seen_at,
-                model=item.model,
-                p_value=p[i],
-                thumbnail=self._picture(x[i], reasons.get(i), bool(flagged[i] or chosen[i])),
-                traits=found[i],
-                spot_check=bool(chosen[i]),
-            )
-            for i in range(len(names))
-        ]
-
-    def _picture(self, pixels: np.ndarray, map_: Any, wanted: bool) -> bytes | None:
-        """Of every image that a person is asked about, and of some others for the board."""
-        if pixels.ndim == 1 or not (wanted or self._pictures >= 1):
-            return None
-        self._pictures -= not wanted
-        return thumbnail(overlaid(pixels, map_) if isinstance(map_, str) else pixels)
-
-
-def p_values_or_none(detector: Detector, scores: np.ndarray) -> list[float] | list[None]:
-    """Conformal p-values of a calibrated model."""
-    if not hasattr(detector, "calibration_"):
-        return [None] * len(scores)
-    found: list[float] = p_values(scores, detector.calibration_).tolist()
-    return found
+    def _looks(
+        self, verdicts: Verdicts, x: np.ndarray, asked: np.ndarray, maps: dict[int, Any]
+    ) -> list[dict[str, Any]]:
+        """Of every image that a person is asked about a picture, and of some others for the board."""
+        if x.ndim == 2:
+            return [{"traits": traits} for traits in verdicts.columns_of(x)]
+        found: list[dict[str, Any]] = []
+        for i, pixels in enumerate(x):
+            found.append({"traits": light(pixels)})
+            if asked[i] or self._pictures >= 1:
+                self._pictures -= not asked[i]
+                map_ = maps.get(i)
+                found[i]["thumbnail"] = thumbnail(overlaid(pixels, map_) if isinstance(map_, str) else pixels)
+        return found
 
 
 def overlaid(pixels: np.ndarray, map_: str) -> np.ndarray:
     """An image ``(H, W, 3)`` under its heat map, a PNG in a data URL."""
-    below = Image.fromarray(as_bytes(pixels)).convert("RGBA")
+    below = Image.fromarray(pixels.reshape(pixels.shape[: 2 if pixels.size == np.prod(pixels.shape[:2]) else 3]))
     above = Image.open(io.BytesIO(base64.b64decode(map_.partition(",")[2]))).convert("RGBA")
-    return np.asarray(Image.alpha_composite(below, above.resize(below.size)).convert("RGB"))
+    return np.asarray(Image.alpha_composite(below.convert("RGBA"), above.resize(below.size)).convert("RGB"))

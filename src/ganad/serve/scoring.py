@@ -23,6 +23,11 @@ _EXPLAINED_SAMPLES = 100  # of one request, those with the highest scores
 
 #: names, samples, scores and, by sample, reasons
 Scored = tuple[list[str], np.ndarray, np.ndarray, dict[int, Any]]
+Keep = Callable[[Scored], None]
+
+
+def forget(scored: Scored) -> None:
+    """Keep nothing."""
 
 
 class Scoring:
@@ -31,9 +36,7 @@ class Scoring:
     ``keep`` gets what was scored, before it is answered; it must return at once.
     """
 
-    def __init__(
-        self, detector: Detector, scorer: Scorer, limits: Limits, keep: Callable[[Scored], None] = lambda scored: None
-    ):
+    def __init__(self, detector: Detector, scorer: Scorer, limits: Limits, keep: Keep = forget):
         self.detector, self.limits, self.keep = detector, limits, keep
         self.batcher = Batcher(scorer, waiting=limits.waiting)
         self.readers = Readers(limits.reading)

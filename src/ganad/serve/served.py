@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import signal
 from collections.abc import Callable
@@ -15,10 +14,11 @@ from typing import Any, Literal
 from .. import __version__
 from ..detector import Detector
 from ..errors import InputError
+from ..files import sha256_of
 from .answers import finite
 from .engine import make_scorer
 from .limits import Limits
-from .scoring import Scored, Scoring
+from .scoring import Keep, Scoring, forget
 
 _LOG = logging.getLogger("ganad")
 _LOOK = 1.0  # seconds between two looks at the model's file
@@ -36,12 +36,22 @@ class Served:
     sha256: str  #: of its file; empty of a model that has none
 
     @classmethod
-    def of(cls, detector: Detector, engine: EngineName, limits: Limits, sha256: str = "") -> Served:
-        """Raises InputError or MissingExtra for a model or an engine that cannot be had."""
+    def of(
+        cls,
+        detector: Detector,
+        engine: EngineName,
+        limits: Limits,
+        sha256: str = "",
+        keeping: Callable[[Detector, str], Keep] = lambda detector, sha256: forget,
+    ) -> Served:
+        """``keeping`` makes what keeps the answers of a detector, before it answers.
+
+        Raises InputError or MissingExtra for a model or an engine that cannot be had.
+        """
         if not hasattr(detector, "input_"):
             raise InputError("this model scores photos by their regions, which the service cannot do; use ganad score")
         name, scorer = make_scorer(detector, engine)
-        return cls(detector, name, Scoring(detector, scorer, limits), sha256)
+        return cls(detector, name, Scoring(detector, scorer, limits, keeping(detector, sha256)), sha256)
 
     def about(self) -> dict[str, Any]:
         """Method, input and threshold."""
@@ -96,8 +106,7 @@ class ModelFile:
         """The file's hash; InputError where it is missing."""
         if not self.path.is_file():
             raise InputError(f"{self.path}: no such file; give the path of a model that ganad wrote")
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(self.path)
 
     async def follow(self, reload: Callable[[], Any]) -> None:
         """Await ``reload()`` on SIGHUP, and when the file is another one for two looks, so that it is whole."""
@@ -124,5 +133,3 @@ def signature(path: Path) -> tuple[int, ...] | None:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
 
-
-__all__ = ["Current", "EngineName", "ModelFile", "Scored", "Served"]

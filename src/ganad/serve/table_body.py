@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..data.json_rows import json_table, plain_rows
 from ..data.samples import Samples
 from ..data.table import encode, iter_table
 from ..detector import Detector
 from ..errors import InputError
-from .json_body import json_rows, json_table, plain_rows
+from .json_body import json_rows
 from .limits import Limits
 from .parquet_body import parquet_table
 from .rejections import refuse_more

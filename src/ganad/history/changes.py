@@ -1,46 +1,14 @@
-"""What may change over time about samples, in a few numbers a sample, and what of it changed most."""
+"""What changed most about samples since some time: means of traits, in units of their earlier spread."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-_COLUMNS = 64  # of a table, the first ones
-_SIDE = 128  # pixels of a thumbnail's longer side, at most
 _NOISE = 4.0  # standard errors below which a change may be chance
-
-
-def traits(x: np.ndarray, columns: Sequence[str] = ()) -> list[dict[str, float]]:
-    """Of images ``(n, H, W)`` or ``(n, H, W, C)`` brightness and contrast, mean and spread of all their pixels.
-
-    Of rows ``(n, d)`` the first 64 columns, by name.
-    """
-    if x.ndim == 2:
-        names = list(columns or [f"column {i}" for i in range(x.shape[1])])[:_COLUMNS]
-        return [dict(zip(names, row)) for row in np.asarray(x[:, :_COLUMNS], float).tolist()]
-    pixels = x.reshape(len(x), -1)
-    means, spreads = pixels.mean(axis=1, dtype=np.float64), pixels.std(axis=1, dtype=np.float64)
-    return [{"brightness": m, "contrast": s} for m, s in zip(means.tolist(), spreads.tolist())]
-
-
-def as_bytes(pixels: np.ndarray) -> np.ndarray:
-    """An image as Pillow takes it: ``(H, W)`` or ``(H, W, 3)``, whole numbers from 0 to 255."""
-    shape = pixels.shape[:2] if pixels.shape[2:] == (1,) else pixels.shape
-    return pixels.clip(0, 255).astype(np.uint8).reshape(shape)
-
-
-def thumbnail(pixels: np.ndarray, side: int = _SIDE) -> bytes:
-    """A small JPEG of an image ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)`` with values from 0 to 255."""
-    picture = Image.fromarray(as_bytes(pixels))
-    picture.thumbnail((side, side))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=80)
-    return out.getvalue()
 
 
 @dataclass(frozen=True)
