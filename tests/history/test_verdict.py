@@ -107,7 +107,7 @@ def test_a_monitor_that_reads_as_samples_come_says_what_one_says_that_reads_all(
     for start in range(0, 700, 70):
         kept.add(entries(scores[start : start + 70], start))
         monitor.refresh()
-    assert monitor.drift.log_martingale == Monitor(kept, RECORD).drift.log_martingale or monitor.drift.n == 700
+    assert monitor.drift.n == 700
     assert monitor.verdict() == verdict_on(kept)
 
 
@@ -160,5 +160,5 @@ def test_brighter_digits_are_told_within_300(tmp_path):
         monitor.refresh()
         assert 3000 <= monitor.drift.alarm < 3300
         found = monitor.verdict()
-        assert abs(found.since - 3000) < 100
+        assert abs(found.since - 3000) < 50
         assert found.changes[0].name == "brightness" and found.changes[0].shift > 1

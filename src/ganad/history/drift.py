@@ -38,6 +38,7 @@ ALARM = 100.0  #: the martingale at which drift is said; a false alarm has at mo
 JUMP = 0.01  #: share of the capital that is spread anew before each sample
 WINDOW = 500  #: samples of the running rate and of the histogram
 _BLOCK = 256  # samples that are ranked together
+_REMEMBERED = 10_000  # samples among which the beginning is looked for
 _POINTS = 400  # of the curve, at most
 
 
@@ -106,21 +107,24 @@ class Martingale:
 
 
 class Onset:
-    """When drift began, by maximum likelihood: the last time at which a bet had gained nothing yet.
+    """When drift began, by maximum likelihood (E. S. Page, "Continuous inspection schemes", Biometrika 1954).
 
-    E. S. Page, "Continuous inspection schemes", Biometrika 1954, with the bets 1.5 - p and 0.5 + p.
+    First the last time at which a bet, 1.5 - p or 0.5 + p, had gained nothing yet. What came between then and now shows
+    how p-values are distributed after the beginning: the later half is described by the density a p^(a - 1), or
+    a (1 - p)^(a - 1) where they have become larger. The beginning is where that explains all from there on best.
     """
 
     def __init__(self) -> None:
         self._gain = {-1: 0.0, 1: 0.0}
-        self._since = {-1: 0.0, 1: 0.0}
+        self._n = {-1: 0, 1: 0}  # samples since
+        self._latest: deque[tuple[float, float]] = deque(maxlen=_REMEMBERED)
 
     def update(self, p: float, time: float) -> None:
         """Take the next p-value, of a sample seen at ``time``."""
+        self._latest.append((p, time))
         for sign, gain in self._gain.items():
-            if gain <= 0:
-                self._since[sign], gain = time, 0.0
-            self._gain[sign] = gain + math.log(1 + sign * (p - 0.5))
+            self._n[sign] = self._n[sign] + 1 if gain > 0 else 1
+            self._gain[sign] = max(0.0, gain) + math.log(1 + sign * (p - 0.5))
 
     @property
     def sign(self) -> int:
@@ -130,7 +134,12 @@ class Onset:
     @property
     def time(self) -> float:
         """When it began."""
-        return self._since[self.sign]
+        p, times = np.array(self._latest).T
+        logs = np.log(np.maximum(p if self.sign < 0 else 1 - p, 1e-12))
+        later = logs[-max(1, self._n[self.sign] // 2) :]
+        a = 1 / max(1e-12, -later.mean())
+        gains = np.log(a) + (a - 1) * logs
+        return float(times[np.argmax(gains[::-1].cumsum()[::-1])])
 
 
 class Drift:
