@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.stats import false_discovery_control
+from scipy.stats import beta, false_discovery_control
 
 from .errors import InputError
 
@@ -93,6 +93,37 @@ def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
         )
         return float("inf")
     return float(np.sort(calibration)[-allowed])
+
+
+def rate_interval(n_calibration: int, false_alarm_rate: float, level: float = 0.95) -> tuple[float, float]:
+    """Where the rate of false alarms of one fitted ``threshold`` lies, at this level.
+
+    The promise holds on average over calibration sets; the rate of one of them is Beta(k, m + 1 - k) distributed, with
+    m = n_calibration and k = floor(false_alarm_rate (m + 1)), if no two scores are equal (V. Vovk, "Conditional
+    validity of inductive conformal predictors", ACML 2012, proposition 2b).
+
+    >>> low, high = rate_interval(999, 0.01)
+    >>> round(low, 4), round(high, 4)
+    (0.0048, 0.017)
+    """
+    least_samples(false_alarm_rate)  # refuses what is no rate
+    k = int(np.floor(false_alarm_rate * (n_calibration + 1) + 1e-9))
+    if k == 0:
+        return 0.0, 0.0
+    low, high = beta.ppf([(1 - level) / 2, (1 + level) / 2], k, n_calibration + 1 - k)
+    return float(low), float(high)
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share of which ``hits`` of ``n`` were seen (C. Clopper, E. Pearson, Biometrika 1934).
+
+    >>> low, high = clopper_pearson(0, 100)
+    >>> low, round(high, 4)
+    (0.0, 0.0362)
+    """
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    return low, float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
 
 
 def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from . import models
 from .postgres import Server, binaries
 
 
@@ -21,3 +22,19 @@ def url(request, tmp_path):
     if request.param == "sqlite":
         return str(tmp_path / "history.db")
     return request.getfixturevalue("postgres").database()
+
+
+@pytest.fixture(scope="session")
+def digit_file(tmp_path_factory):
+    """A model file of digits."""
+    path = tmp_path_factory.mktemp("digits") / "digits.ganad"
+    models.digit_model(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def table_file(tmp_path_factory):
+    """A model file of rows with the columns a, b and colour."""
+    folder = tmp_path_factory.mktemp("table")
+    models.table_model(folder)
+    return folder / "table.ganad"

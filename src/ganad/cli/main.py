@@ -15,7 +15,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, demo, export, fit, history, score, serve, show, watch
+from . import bench, demo, export, fit, history, recalibrate, score, serve, show, watch
 from .options import reports_errors
 
 
@@ -36,6 +36,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
         serve.serve,
         watch.watch,
         history.history,
+        recalibrate.recalibrate,
         bench.bench,
     ):
         app.command(no_args_is_help=True)(command)

@@ -51,6 +51,10 @@ class Thresholds:
         """
         return self._calibrate(self.anomaly_score(X), false_alarm_rate)
 
+    def calibrate_on_scores(self, scores: np.ndarray, *, false_alarm_rate: float | None = None) -> Self:
+        """``calibrate`` where only this detector's scores ``(n,)`` of held-out normal samples were kept."""
+        return self._calibrate(np.asarray(scores, np.float64), false_alarm_rate)
+
     def _calibrate(self, scores: np.ndarray, false_alarm_rate: float | None) -> Self:
         if false_alarm_rate is not None:
             self.offset_ = -calibrate.threshold(scores, false_alarm_rate)

@@ -73,13 +73,16 @@ class Arrivals:
 
     def scan(self) -> None:
         """Look at everything below the folder, for what was there before, and for events that a system lost."""
-        for path in self._files():
-            self.notice(path)
+        self.notice(self.folder)
         for path in [p for p in self._done if not os.path.lexists(p)]:
             del self._done[path]
 
     def notice(self, path: Path) -> None:
-        """A file may be new or changed."""
+        """A file may be new or changed, or a folder new: files that landed in it at once may have made no event."""
+        if path.is_dir() and not path.is_symlink():
+            for file in self._files(path):
+                self.notice(file)
+            return
         if not self._concerns(path):
             return
         state = _state(path)
@@ -122,8 +125,8 @@ class Arrivals:
             known.pause = 2 * known.pause or self.settle
             known.next_look = time.monotonic() + known.pause
 
-    def _files(self) -> Iterator[Path]:
-        for folder, subfolders, names in os.walk(self.folder):
+    def _files(self, top: Path) -> Iterator[Path]:
+        for folder, subfolders, names in os.walk(top):
             subfolders[:] = [d for d in subfolders if not d.startswith(".") and Path(folder, d) != self.without]
             yield from (Path(folder, name) for name in sorted(names))
 
