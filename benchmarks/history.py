@@ -126,10 +126,10 @@ def main() -> None:
             raise RuntimeError("samples were dropped, so the rows do not say what they claim")
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
     print(table(rows))
-    marked = re.compile(r"(<!-- history -->\n).*?(\n<!-- /history -->)", re.DOTALL)
+    marked = re.compile(r"(<!-- history -->\n).*?(<!-- /history -->)", re.DOTALL)
     if GUIDE.exists():
         guide = GUIDE.read_text(encoding="utf-8")
-        GUIDE.write_text(marked.sub(lambda m: m[1] + table(rows) + m[2], guide), encoding="utf-8")
+        GUIDE.write_text(marked.sub(lambda m: m[1] + table(rows) + "\n" + m[2], guide), encoding="utf-8")
 
 
 if __name__ == "__main__":

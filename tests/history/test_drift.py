@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, kstest
 
 from ganad.calibrate import p_values, threshold
-from ganad.history.drift import ALARM, Drift, Martingale, OnlinePValues, interval, promised
+from ganad.history.drift import ALARM, Drift, Martingale, OnlinePValues, promised
 
 LEVELS = (5, 20, ALARM)
 
@@ -126,11 +126,7 @@ def test_the_curve_stays_short_and_reaches_to_the_end():
     assert drift.curve[-1][0] > 4950 and len(drift.flags) == 500
 
 
-def test_intervals_and_the_promised_rate():
-    assert interval(0, 100)[1] == pytest.approx(1 - 0.025 ** (1 / 100))
-    low, high = interval(3, 200)
-    assert binom.sf(2, 200, low) == pytest.approx(0.025) and binom.cdf(3, 200, high) == pytest.approx(0.025)
-    assert interval(0, 0) == (0, 1)
+def test_the_promised_rate_is_that_of_the_threshold():
     calibration = np.random.default_rng(6).normal(size=500)
     for rate in (0.01, 0.05, 0.0999):
         assert promised(calibration, threshold(calibration, rate)) == pytest.approx(int(rate * 501) / 501)

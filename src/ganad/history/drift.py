@@ -32,7 +32,6 @@ import math
 from collections import deque
 
 import numpy as np
-from scipy.stats import binomtest
 
 ALARM = 100.0  #: the martingale at which drift is said; a false alarm has at most probability 1 / ALARM, for ever
 JUMP = 0.01  #: share of the capital that is spread anew before each sample
@@ -186,18 +185,6 @@ class Drift:
         if len(self.curve) >= _POINTS:
             del self.curve[::2]  # what stays are multiples of twice the step
             self._every *= 2
-
-
-def interval(flagged: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The exact interval of a share (C. Clopper, E. Pearson, Biometrika 1934); the whole of [0, 1] of no samples.
-
-    >>> [round(bound, 3) for bound in interval(5, 500)]
-    [0.003, 0.023]
-    """
-    if n == 0:
-        return 0.0, 1.0
-    found = binomtest(flagged, n).proportion_ci(level, "exact")
-    return float(found.low), float(found.high)
 
 
 def promised(calibration: np.ndarray, threshold: float) -> float:

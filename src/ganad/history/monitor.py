@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
 
-from .changes import changes
+from .changes import Change, changes
 from .drift import Drift, promised
 from .entries import ModelRecord, Row
 from .store import History
@@ -14,6 +15,7 @@ from .verdict import NOT_CALIBRATED, Verdict, verdict
 
 _LONGEST = 200_000  # samples that are read at first: the latest
 _REST = 10  # times as long as reading everything took, before it is done again
+_AGAIN = 30.0  # seconds for which what changed most is remembered
 _COMPARED = 1000  # samples on either side of the beginning of drift
 
 
@@ -32,7 +34,8 @@ class Monitor:
     def _start(self, confirmed: int) -> None:
         self.last_id = 0  #: of what was read
         self.drift = None if self._calibration is None else Drift(self._calibration)
-        self._confirmed, self._again_from = confirmed, 0.0
+        self._confirmed, self._again_from, self._compared_at = confirmed, 0.0, -math.inf
+        self._changes: list[Change] = []
 
     def refresh(self) -> bool:
         """Read what is new, and return whether anything was; raises HistoryUnavailable."""
@@ -61,8 +64,10 @@ class Monitor:
         began = self.drift.began
         if began is None:
             return verdict(self.drift, rate)
-        before = self._rows(until=began)
-        return verdict(self.drift, rate, changes(before, self._rows(since=began)))
+        if time.monotonic() >= self._compared_at + _AGAIN:
+            self._changes = changes(self._rows(until=began), self._rows(since=began))
+            self._compared_at = time.monotonic()
+        return verdict(self.drift, rate, self._changes)
 
     def _rows(self, since: float | None = None, until: float | None = None) -> list[dict[str, float]]:
         which = dict(model=self.model.sha256, since=since, until=until)

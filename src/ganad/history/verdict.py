@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..calibrate import clopper_pearson
 from .changes import Change
-from .drift import Drift, interval
+from .drift import Drift
 
 NOT_CALIBRATED = "the model is not calibrated, so drift cannot be told; fit it with --false-alarm-rate"
 
@@ -55,7 +56,7 @@ class Verdict:
 def verdict(drift: Drift, promised: float, changes: Sequence[Change] = ()) -> Verdict:
     """The verdict on a stream; ``promised``: the share that the threshold may flag; ``changes``: since it drifts."""
     flagged, n = sum(drift.flags), len(drift.flags)
-    rate = Rate(flagged, n, *interval(flagged, n), promised)
+    rate = Rate(flagged, n, *clopper_pearson(flagged, n), promised)
     if drift.began is None:
         return Verdict(False, _calm(rate), rate=rate)
     kept = "no longer keeps" if rate.is_above else "still keeps"

@@ -33,7 +33,6 @@ class Board:
         self.recorder = Recorder(Writer(history), spot_checks)
         self.live = Live(history, self.recorder, path)
         self.stopping: Callable[[], bool] = lambda: False
-        self.viewers = 0
 
     def close(self) -> None:
         """Keep what waits, and end."""
@@ -43,7 +42,8 @@ class Board:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Every new snapshot as a server-sent event."""
-        self.viewers += 1
+        self.live.viewers += 1
+        self.live.look()
         sent, idle = -1, 0.0
         try:
             while not self.stopping():
@@ -56,7 +56,7 @@ class Board:
                 await asyncio.sleep(_LOOK)
                 idle += _LOOK
         finally:
-            self.viewers -= 1
+            self.live.viewers -= 1
 
     def mark(self, mark: Mark) -> None:
         """Keep what a person says; Refused with 404 or 503 where that cannot be."""
@@ -108,7 +108,7 @@ def add_board(app: FastAPI, board: Board) -> None:
 
     @app.get("/events", include_in_schema=False)
     async def events() -> Response:
-        if board.viewers >= _VIEWERS:
+        if board.live.viewers >= _VIEWERS:
             raise Refused(503, "too many boards are open; try again later", **RETRY)
         return StreamingResponse(board.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 

@@ -38,6 +38,7 @@ class Live:
         self.verdict = Verdict(False, "starting")
         self.monitor: Monitor | None = None
         self.version, self.snapshot = 0, b"{}"
+        self.viewers = 0  #: without any, no snapshot is made
         self._served: Served | None = None
         self._asked = threading.Event()  # to look again at once
         self._closed = False
@@ -94,10 +95,11 @@ class Live:
             return
         if self.monitor is None or self.monitor.model.sha256 != served.sha256:
             self.monitor = self._begun(served)
-        new = self.monitor.refresh()
-        state = (served.sha256, self.recorder.behind > 0, self.recorder.dropped, self.recorder.written)
-        if new or state != self._shown:
+        if self.monitor.refresh() or self._shown == ():
             self.verdict = self.monitor.verdict()
+        seen = self.monitor.drift.n if self.monitor.drift else 0
+        state = (served.sha256, seen, self.recorder.behind > 0, self.recorder.dropped, self.recorder.written)
+        if self.viewers and state != self._shown:
             self._shown = state
             self._publish(self._state(served, self.monitor))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from PIL import Image
 from ..detector import Detector
 from ..history import Entry, Writer
 from ..history.entries import new_key
-from ..watching.verdicts import Verdicts, is_spot_check, light, thumbnail
+from ..watching.verdicts import Verdicts, is_spot_check, lights, thumbnail
 from .scoring import Keep, Scored
 
 _LOG = logging.getLogger("ganad")
@@ -97,12 +98,29 @@ class Recorder:
             last = self._closed.wait(_PAUSE)
             self._pictures = min(_PICTURES, self._pictures + _PICTURES * _PAUSE)
             while self._queue:
-                for part in self._entries(self._queue[0]):
-                    self._hand_on(part)
+                items = self._alike()
+                try:
+                    for part in self._entries(joined(items)):
+                        self._hand_on(part)
+                except Exception:  # one answer that cannot be kept must not end the keeping of all others
+                    _LOG.exception("samples could not be made entries of the history")
+                    self._dropped += sum(len(item.scored[0]) for item in items)
                 with self._lock:
-                    item = self._queue.popleft()
-                    self._n -= len(item.scored[0])
-                    self._bytes -= item.scored[1].nbytes
+                    for item in items:
+                        self._queue.popleft()
+                        self._n -= len(item.scored[0])
+                        self._bytes -= item.scored[1].nbytes
+
+    def _alike(self) -> list[_Waiting]:
+        """The first ones of the queue that one batch may hold: of one model and one moment."""
+        first, found, n = self._queue[0], list[_Waiting](), 0
+        for item in itertools.islice(self._queue.copy(), self.writer.batch):
+            n += len(item.scored[0])
+            same = item.verdicts is first.verdicts and item.seen_at < first.seen_at + _PAUSE
+            if found and not (same and n <= self.writer.batch):
+                break
+            found.append(item)
+        return found
 
     def _hand_on(self, part: list[Entry]) -> None:
         """Wait while the database is away: here what waits is smaller, and it is counted in one place."""
@@ -129,14 +147,24 @@ class Recorder:
         """Of every image that a person is asked about a picture, and of some others for the board."""
         if x.ndim == 2:
             return [{"traits": traits} for traits in verdicts.columns_of(x)]
-        found: list[dict[str, Any]] = []
+        found: list[dict[str, Any]] = [{"traits": traits} for traits in lights(x)]
         for i, pixels in enumerate(x):
-            found.append({"traits": light(pixels)})
             if asked[i] or self._pictures >= 1:
                 self._pictures -= not asked[i]
                 map_ = maps.get(i)
                 found[i]["thumbnail"] = thumbnail(overlaid(pixels, map_) if isinstance(map_, str) else pixels)
         return found
+
+
+def joined(items: list[_Waiting]) -> _Waiting:
+    """Several answers as one, with the time of the first."""
+    if len(items) == 1:
+        return items[0]
+    starts = np.cumsum([0] + [len(item.scored[0]) for item in items]).tolist()
+    reasons = {start + i: why for start, item in zip(starts, items) for i, why in item.scored[3].items()}
+    names = [name for item in items for name in item.scored[0]]
+    x, scores = (np.concatenate([item.scored[k] for item in items]) for k in (1, 2))
+    return _Waiting(items[0].verdicts, (names, x, scores, reasons), items[0].seen_at)
 
 
 def overlaid(pixels: np.ndarray, map_: str) -> np.ndarray:

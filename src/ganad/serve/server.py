@@ -48,7 +48,8 @@ def serve(
         from ..history import History
         from .board import Board
 
-        board = Board(History(history), file.path, spot_checks)
+        # an answer does not wait for its row, so a row need not wait for the disk
+        board = Board(History(history, durable=False), file.path, spot_checks)
     local = is_loopback(host)
     app = create_app(detector, engine=engine, limits=limits, local_only=local, file=file, board=board)
     del detector

@@ -138,6 +138,14 @@ def light(picture: np.ndarray) -> dict[str, float]:
     return {"brightness": float(picture.mean() / most), "contrast": float(picture.std() / most)}
 
 
+def lights(x: np.ndarray) -> list[dict[str, float]]:
+    """``light`` of every picture ``(n, H, W[, C])``, at once."""
+    most = np.iinfo(x.dtype).max if x.dtype.kind in "ui" else 1.0
+    pixels = x.reshape(len(x), -1)
+    means, spreads = (pixels.mean(axis=1) / most).tolist(), (pixels.std(axis=1) / most).tolist()
+    return [{"brightness": mean, "contrast": spread} for mean, spread in zip(means, spreads)]
+
+
 def thumbnail(picture: np.ndarray) -> bytes | None:
     """A picture uint8 ``(H, W)`` or ``(H, W, 3)`` as PNG or JPEG, its longer side at most 128; None for another one."""
     if picture.dtype != np.uint8:
