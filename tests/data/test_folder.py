@@ -22,12 +22,12 @@ def test_a_thousand_images_of_which_two_hundred_are_damaged_in_twenty_ways(tmp_p
     for name in DAMAGED:
         for i in range(10):
             write_damaged(tmp_path, name, str(i))
-    (tmp_path / "notes.txt").write_text("left alone")
+    (tmp_path / "notes.md").write_text("left alone")
     samples = load(tmp_path)
     assert samples.x.shape == (800, 24, 24)
     assert len(samples.names) == 800
     assert len(samples.unreadable) == 200
-    assert set(samples.names) | {bad.path for bad in samples.unreadable} == set(os.listdir(tmp_path)) - {"notes.txt"}
+    assert set(samples.names) | {bad.path for bad in samples.unreadable} == set(os.listdir(tmp_path)) - {"notes.md"}
     assert all(bad.reason and "\n" not in bad.reason for bad in samples.unreadable)
     reasons = {bad.path: bad.reason for bad in samples.unreadable}
     assert reasons["zero-0.png"] == "empty file"
@@ -174,13 +174,13 @@ def test_folders_without_usable_images_are_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(InputError, match="of 99999 x 99999 pixels are too large; give a smaller --size"):
         load(tmp_path, size=99999)
-    with pytest.raises(InputError, match="--label is for tables, .csv or .parquet"):
+    with pytest.raises(InputError, match="--label is for tables: CSV"):
         load(tmp_path, label="state")
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
-    (tmp_path / "notes.txt").write_text("left alone")
-    with pytest.raises(InputError, match=r"notes.txt: no image \(.*\), nor a table, whose names end in .csv"):
-        load(tmp_path / "notes.txt")
+    (tmp_path / "notes.md").write_text("left alone")
+    with pytest.raises(InputError, match=r"notes.md: no image \(.*\), nor a table, whose names end in .csv"):
+        load(tmp_path / "notes.md")
 
 
 @pytest.mark.filterwarnings("ignore")

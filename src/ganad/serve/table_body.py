@@ -10,6 +10,7 @@ import numpy as np
 
 from ..data.samples import Samples
 from ..data.table import encode, iter_table
+from ..data.table_options import Place
 from ..detector import Detector
 from ..errors import InputError
 from .json_body import json_rows, json_table, plain_rows
@@ -35,7 +36,7 @@ def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[n
     else:
         known = [recipe["name"] for recipe in source["columns"]]
         read = json_table(rows, known) if kind == "json" else parquet_table(body, known, limits)
-        samples = encode(read, Path("body"), source=source)
+        samples = encode(read, Place(Path("body")), source=source)
     return single_precision(samples.x), samples.names or []
 
 
