@@ -10,6 +10,7 @@ from .samples import Samples, Unreadable, Unseen
 
 if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
+    from .described import described
     from .folder import load_folder
     from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import load
@@ -24,6 +25,7 @@ else:
         "Photos": "photos",
         "TABLES": "table_file",
         "TableOptions": "table_options",
+        "described": "described",
         "find_masks": "photos",
         "is_table": "table_file",
         "iter_table": "table",
@@ -52,6 +54,7 @@ __all__ = [
     "Unreadable",
     "Unseen",
     "choose_normal",
+    "described",
     "find_masks",
     "is_table",
     "iter_table",

@@ -15,7 +15,7 @@ _NUMBERS = (int, float, Decimal)
 
 def is_frame(x: Any) -> bool:
     """Whether this is a table with named columns: of pandas, polars, Arrow or one that hands it to Arrow."""
-    return (hasattr(x, "__arrow_c_stream__") and not hasattr(x, "ndim")) or _is_pandas(x)
+    return _is_pandas(x) or (hasattr(x, "__arrow_c_stream__") and (hasattr(x, "columns") or hasattr(x, "schema")))
 
 
 def frame_table(x: Any) -> pyarrow.Table:

@@ -22,7 +22,7 @@ from .text_file import refuse_twice
 from .written import account, origin_by, origin_of
 
 _LOG = logging.getLogger("ganad")
-_INDEX = ("", "Unnamed: 0")  # what pandas and R call the numbers of the rows, and pandas once it has read them back
+INDEX = ("", "Unnamed: 0")  # what pandas and R call the numbers of the rows, and pandas once it has read them back
 _TOGETHER = 65_536  # rows
 
 
@@ -191,7 +191,7 @@ def _without_index(table: pyarrow.Table, kept: list[str], path: Path) -> tuple[l
     if not kept:
         raise InputError(f"{path}: no column is left to learn from")
     first = table.column_names[0]
-    if kept[0] != first or first not in _INDEX or len(kept) == 1 or not counts_rows(table[first]):
+    if kept[0] != first or first not in INDEX or len(kept) == 1 or not counts_rows(table[first]):
         return kept, {}
     _LOG.warning("%s: the first column, %r, only counts the rows and is left out", path, first)
     return kept[1:], {first: "counts the rows"}
@@ -211,7 +211,7 @@ def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> N
 def _unasked(names: Sequence[str], known: set[str | None], source: dict[str, Any]) -> list[str]:
     """Columns that the model neither learnt nor left out in training."""
     left = source.get("read", {}).get("left_out", {})
-    return [name for name in names if name not in known and name not in left and name not in _INDEX]
+    return [name for name in names if name not in known and name not in left and name not in INDEX]
 
 
 def _settle_unseen(

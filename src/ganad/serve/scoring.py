@@ -48,8 +48,9 @@ class Scoring:
     ) -> tuple[list[str], np.ndarray, dict[int, Any]]:
         """Names, scores and, by sample, reasons."""
         read = partial(parse, body, content_type, self.detector, self.limits)
-        x, names = read() if is_light(body) else await self.readers.run(read)
-        scores = await self.batcher.submit(x)
+        samples = read() if is_light(body) else await self.readers.run(read)
+        x, names = samples.x, samples.names or []
+        scores = samples.judged(await self.batcher.submit(x))
         if not explain:
             return names, scores, {}
         shown = np.argsort(-scores, kind="stable")[:_EXPLAINED_SAMPLES]
