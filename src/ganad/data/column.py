@@ -67,6 +67,9 @@ def features(recipe: Recipe) -> list[str]:
 def trimmed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
     """Text without blanks around it and of one Arrow type; other columns as they are."""
     types, kind = pyarrow.types, column.type
+    if types.is_dictionary(kind) and types.is_string_view(kind.value_type):  # of polars; few functions take it
+        parts = [(chunk.indices, chunk.dictionary.cast(pyarrow.string())) for chunk in column.chunks]
+        return pyarrow.chunked_array([pyarrow.DictionaryArray.from_arrays(*part) for part in parts])
     if types.is_large_string(kind) or types.is_string_view(kind):
         column = column.cast(pyarrow.string())
     return pc.utf8_trim_whitespace(column) if types.is_string(column.type) else column

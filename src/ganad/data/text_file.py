@@ -78,7 +78,7 @@ def open_text(
 def look(path: Path, known: Collection[str] | None = None, separator: str | None = None) -> tuple[list[str], Dialect]:
     """The columns' names and how the file is written, found before anything costly is done."""
     packing = PACKED.get(path.suffix.lower())
-    encoding, whole = _encoding(path, packing)
+    encoding, whole, quotes = _encoding(path, packing)
     with pyarrow.input_stream(str(path), compression=packing) as file:
         head = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(_HEAD))
     mark, skipped = _marks(head, known, separator)
@@ -91,6 +91,8 @@ def look(path: Path, known: Collection[str] | None = None, separator: str | None
     if names and all(map(is_number, names)) and names != [str(i) for i in range(len(names))]:
         raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
     refuse_twice(names, path)
+    if quotes % 2:
+        _refuse_open_quote(path, packing, encoding, mark)
     return names, Dialect(mark, encoding, skipped, packing, len(names) == 1)
 
 
@@ -104,21 +106,21 @@ def refuse_twice(names: list[str], path: Path) -> None:
 # -- encoding --------------------------------------------------------------------------------------------------------
 
 
-def _encoding(path: Path, packing: str | None) -> tuple[str, bool]:
-    """The encoding of the whole file, and whether it has no more bytes than a first line may have.
+def _encoding(path: Path, packing: str | None) -> tuple[str, bool, int]:
+    """The encoding of the whole file, whether it has no more bytes than a first line may have, and its quotation marks.
 
     UTF-8 and UTF-16 are told by their bytes; what is neither is taken as Windows' Western one, which can be no other
     where it is wrong, but is said. Raises InputError for a packed file that unpacks to far more than it is.
     """
-    size, most = 0, max(_UNPACKED, _TIMES * path.stat().st_size)
+    size, quotes, most = 0, 0, max(_UNPACKED, _TIMES * path.stat().st_size)
     found: str | None = None
     with pyarrow.input_stream(str(path), compression=packing) as file:
         part = file.read(_PART)
         if wide := _utf_16(part):
-            return wide, len(part) < _PART
+            return wide, len(part) < _PART, 0
         found, decoder = "utf-8-sig", codecs.getincrementaldecoder("utf-8")()
         while part:
-            size += len(part)
+            size, quotes = size + len(part), quotes + part.count(b'"')
             if packing and size > most:
                 raise InputError(f"{path}: unpacks to more than {most:,} bytes; unpack it yourself if you trust it")
             following = file.read(_PART)
@@ -128,7 +130,21 @@ def _encoding(path: Path, packing: str | None) -> tuple[str, bool]:
             except UnicodeDecodeError:
                 found = "cp1252"
             part = following
-    return found, size <= _HEAD
+    return found, size <= _HEAD, quotes
+
+
+def _refuse_open_quote(path: Path, packing: str | None, encoding: str, mark: str) -> None:
+    """Raise InputError for a quotation that never ends, as in a file that was cut: Arrow would take it as it is."""
+    with pyarrow.input_stream(str(path), compression=packing) as file:
+        lines = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            for _ in csv.reader(lines, delimiter=mark, strict=True):
+                pass
+        except csv.Error as error:
+            if "unexpected end" in str(error) or "field larger" in str(error):
+                raise InputError(
+                    f"{path}: cannot be read as a table (a quotation mark is opened and never closed)"
+                ) from error
 
 
 def _utf_16(start: bytes) -> str | None:
