@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganad import InputError
-from ganad.data import load, pixel_cache
+from ganad.data import described, load, pixel_cache
 from ganad.data.decode import decode_one
 
 from .images import DAMAGED, encoded, picture, write_damaged
@@ -218,3 +218,16 @@ def test_one_photograph_with_damaged_metadata_does_not_end_the_reading_of_a_fold
     assert len(samples.names) + len(samples.unreadable) == 1000
     # what Pillow raised is neither an OSError nor a ValueError
     assert any(bad.reason.startswith("damaged (") for bad in samples.unreadable)
+
+
+def test_how_images_were_read_is_told(tmp_path):
+    for name in ("good", "crack"):
+        (tmp_path / name).mkdir()
+    for i in range(12):
+        values = np.full((20, 30), 4000 + i, np.uint16)
+        Image.fromarray(values).save(tmp_path / ("crack" if i < 2 else "good") / f"{i}.png")
+    lines = described(load(tmp_path, cache=tmp_path / "cache").source)
+    assert lines[0] == "data      12 images, read as 30 x 20 grey"
+    assert lines[1] == "sizes     30 x 20"
+    assert "of which the images use 12: of 256 grey levels 16 are left; multiply their values by 16" in lines[3]
+    assert lines[4] == "classes   crack 2, good 10"

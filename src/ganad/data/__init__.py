@@ -10,7 +10,7 @@ from .samples import Samples, Unreadable, Unseen
 
 if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
-    from .described import described
+    from .description import described
     from .folder import load_folder
     from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import load
@@ -25,7 +25,7 @@ else:
         "Photos": "photos",
         "TABLES": "table_file",
         "TableOptions": "table_options",
-        "described": "described",
+        "described": "description",
         "find_masks": "photos",
         "is_table": "table_file",
         "iter_table": "table",

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from ..errors import InputError
 from .catalog import DATASETS
 from .folder import load_folder
+from .image_account import account_of_images
 from .photos import load_photos
 from .samples import Progress, Samples
 from .table import load_table
@@ -53,13 +54,21 @@ def load(
     if own_size or (source or {}).get("kind") == "photos":
         _refuse({**table, "size": size}, f"{path}:", "not for photos that keep their size; leave it out")
         kept = (source or {}).get("mode", mode)
-        return load_photos(path, mode=kept, follow_links=follow_links, progress=progress)
+        return _accounted(path, load_photos(path, mode=kept, follow_links=follow_links, progress=progress), source)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv, .parquet or .xlsx file")
     _refuse({**table}, f"{path}:", "for tables: CSV, Parquet, Excel; leave it out for images")
     if source:
         size, mode = source["size"], source["mode"]
-    return load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
+    samples = load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
+    return _accounted(path, samples, source)
+
+
+def _accounted(path: Path, samples: Samples, source: dict[str, Any] | None) -> Samples:
+    """Training images with an account of how they were read."""
+    if source is None:
+        samples.source["read"] = account_of_images(path, samples)
+    return samples
 
 
 def _refuse(options: dict[str, Any], where: str, why: str) -> None:
@@ -84,4 +93,4 @@ def _matched(samples: Samples, source: dict[str, Any] | None, name: str) -> Samp
 
 
 def _unlabelled(source: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in source.items() if k != "label"}
+    return {k: v for k, v in source.items() if k in ("kind", "columns", "size", "mode")}
