@@ -30,6 +30,7 @@ MAX_COLUMNS = 30_000  #: of a file; each costs memory and time however short the
 SEPARATORS = ",;\t|"
 _HEAD = 2**22  # bytes in which the line of names must end
 _SNIFFED = 2**18  # characters that the separator is told from
+_SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
 _PART = 2**20  # bytes
 #: What a packed file may unpack to: a text that repeats itself packs a hundredfold, a bomb a thousandfold.
 _UNPACKED, _TIMES = 2**30, 200
@@ -170,7 +171,8 @@ def _marks(head: str, known: Collection[str] | None, separator: str | None) -> t
     for mark in (*(separator or ""), *SEPARATORS) if wanted else ():
         if wanted <= set(names[mark]):
             return mark, above
-    mark, skipped = _sniffed(head) or ("", 0)
+    wide = max(map(len, names.values())) > _SNIFFED_COLUMNS
+    mark, skipped = (None if wide else _sniffed(head)) or ("", 0)
     between = lines[above:skipped]
     several = any(len(cells) > 1 for cells in names.values())
     if mark and not any(mark in line for line in between) and (skipped > above or len(names[mark]) > 1 or not several):
