@@ -24,13 +24,53 @@ def complete_method(beginning: str) -> list[str]:
 
 
 ModelFile = Annotated[Path, typer.Argument(help="A model file that ganad fit wrote.")]
-Data = Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet file, or a data set's name.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of images, a table (CSV, Parquet, Excel, a folder of Parquet files, 'duckdb:SELECT ...', "
+        "sqlite:///FILE, postgresql://...), or a data set's name."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the data sets; else $GANAD_DATA, else a cache.")]
 Label = Annotated[str | None, typer.Option(help="Column with the class labels (tables).")]
 Classes = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are normal; all others are not.")]
 Anomalies = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are anomalies.")]
 Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")]
 Impute = Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")]
+_TABLES = "Tables"
+Query = Annotated[str | None, typer.Option(metavar="SQL", help="What to ask a database.", rich_help_panel=_TABLES)]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="MARK", help="Decimal mark, . or , if it cannot be told.", rich_help_panel=_TABLES)
+]
+Thousands = Annotated[
+    str | None, typer.Option(metavar="MARK", help="Mark between thousands: . , ' or a space.", rich_help_panel=_TABLES)
+]
+Missing = Annotated[
+    str | None, typer.Option(metavar="A,B", help="More words for missing cells.", rich_help_panel=_TABLES)
+]
+Dates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="What a date becomes: elapsed (days since the first), hour, weekday.",
+        rich_help_panel=_TABLES,
+    ),
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option(
+        "--day-first/--month-first", help="How to read 03-02-2024, if it cannot be told.", rich_help_panel=_TABLES
+    ),
+]
+Unknown = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHAT",
+        help="A text that training did not have makes its row an anomaly, is ignored (read as the usual one), or "
+        "refuses the table: anomaly, ignore, refuse.",
+        rich_help_panel=_TABLES,
+    ),
+]
 FollowLinks = Annotated[
     bool, typer.Option("--follow-links", help="Also read what links in a folder of images point to outside of it.")
 ]
@@ -79,7 +119,7 @@ def read(name: str, data_dir: Path | None, **options: Any) -> Samples:
     from .. import data
     from ..progress import Bar
 
-    given = {k: v for k, v in options.items() if v not in (None, False, ())}
+    given = {k: v for k, v in options.items() if v not in (None, ())}
     with Bar("reading") as bar:
         return data.load(name, data_dir=data_dir, progress=bar.update, **given)
 

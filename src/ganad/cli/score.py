@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..display import shown
 from ..errors import InputError
 from .options import (
     Anomalies,
     Classes,
     Data,
     DataDir,
+    DayFirst,
+    Decimal,
     FollowLinks,
     Label,
+    Missing,
     ModelFile,
+    Query,
     SkipBad,
+    Thousands,
+    Unknown,
     check_place,
     list_unreadable,
     read,
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
     from ..detector import Detector
 
     Part = tuple[Samples, np.ndarray, np.ndarray | None]
+
+_LISTED = 20  # rows or columns that a line names
 
 
 @reports_errors
@@ -50,6 +59,12 @@ def score(
     split_: Annotated[str | None, typer.Option("--split", help="train, test or all (data sets by name).")] = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
+    query: Query = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
+    unknown: Unknown = None,
 ) -> None:
     """Score every sample: a row each with name, score and verdict."""
     from ..data import Samples
@@ -64,9 +79,13 @@ def score(
     if fdr is not None and not hasattr(detector, "calibration_"):
         raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
     parts, classes, named = [], set[str](), (split(normal), split(anomaly))
+    written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
+    table = dict(label=label, query=query, unknown=unknown) | written
+    unseen = Unseen()
     with ScoreFile(output, detector, fdr) as file:
-        for samples in read_like_training(detector, data, data_dir, label, split_, follow_links):
-            scores = detector.anomaly_score(samples.x)
+        for samples in read_like_training(detector, data, data_dir, split_, follow_links, table):
+            scores = samples.judged(detector.anomaly_score(samples.x))
+            unseen.add(samples)
             labels = labels_of(samples, *named)
             file.add(samples, scores, labels)
             classes.update([] if samples.y is None else samples.y.astype(str))
@@ -74,7 +93,7 @@ def score(
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
             parts.append((samples, scores, labels))
         others = unnamed(classes, *named)
-    for words in file.warned:
+    for words in (*file.warned, *unseen.lines()):
         typer.echo(f"ganad: {words}", err=True)
     samples, scores, labels = joined(parts)
     flagged = int((scores > detector.threshold_).sum())
@@ -83,7 +102,7 @@ def score(
         typer.echo(f"{file.selected:,} selected; on average at most {100 * fdr:g} % of them are normal")
     if others:
         typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
-    _show_areas(scores, labels)
+    _show_areas(drawable(scores), labels)
     typer.echo(f"scores    {output}")
     if report is not None:
         from ..reporting import report as write_report
@@ -91,7 +110,7 @@ def score(
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
         facts = {"model": str(model), "data": data}
-        write_report(detector, samples, report, scores=scores, labels=known, facts=facts)
+        write_report(detector, samples, report, scores=drawable(scores), labels=known, facts=facts)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
 
@@ -109,19 +128,59 @@ def read_like_training(
     detector: Detector,
     data: str,
     data_dir: Path | None,
-    label: str | None,
     split: str | None,
-    follow_links: bool = False,
+    follow_links: bool,
+    table: dict[str, Any],
 ) -> Iterator[Samples]:
-    """The samples of ``data`` as the model was trained on them; a table file comes in parts, whatever its size."""
-    from ..data import TABLES, iter_table
+    """The samples of ``data`` as the model was trained on them; a table comes in parts, whatever its size."""
+    from ..data import is_table, iter_table
 
     source = getattr(detector, "source_", None)
-    path = Path(data)
-    if source and source["kind"] == "table" and path.is_file() and path.suffix.lower() in TABLES:
-        yield from iter_table(path, source, label=label)
+    if source and source["kind"] == "table" and is_table(data):
+        yield from iter_table(data, source, **table)
     else:
-        yield read(data, data_dir, label=label, split=split or "test", source=source, follow_links=follow_links)
+        yield read(data, data_dir, split=split or "test", source=source, follow_links=follow_links, **table)
+
+
+class Unseen:
+    """What new data hold that training did not, said once."""
+
+    def __init__(self) -> None:
+        self.ignored: list[str] = []
+        self.cells: list[tuple[str, str, str, bool]] = []
+        self.n = 0
+
+    def add(self, samples: Samples) -> None:
+        """A part of the data."""
+        self.ignored, self.n = samples.ignored, self.n + len(samples.unseen)
+        names = samples.names or ()
+        for cell in samples.unseen[: _LISTED - len(self.cells)]:
+            self.cells.append((names[cell.row], cell.column, cell.value, cell.is_anomaly))
+
+    def lines(self) -> Iterator[str]:
+        """Sentences for a person."""
+        if self.ignored:
+            more = f" and {len(self.ignored) - _LISTED} more" if len(self.ignored) > _LISTED else ""
+            yield f"columns that the model does not know are left aside: {_named(self.ignored[:_LISTED])}{more}"
+        if self.cells:
+            what = "makes its row an anomaly" if self.cells[0][3] else "is read as the usual one"
+            yield f"{self.n:,} text{'s' * (self.n != 1)} did not occur in training; each {what} (--unknown):"
+            for row, column, value, _ in self.cells:
+                yield f"  row {row}, column {_named([column])}: {_named([value])}"
+            if self.n > len(self.cells):
+                yield f"  and {self.n - len(self.cells):,} more"
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(shown(repr(name)) for name in names)
+
+
+def drawable(scores: np.ndarray) -> np.ndarray:
+    """Scores without infinities, which a page cannot draw: these rows get the highest of the others."""
+    import numpy as np
+
+    finite = scores[np.isfinite(scores)]
+    return np.where(np.isposinf(scores), finite.max() if len(finite) else 0.0, scores)
 
 
 def joined(parts: list[Part]) -> Part:

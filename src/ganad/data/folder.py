@@ -49,7 +49,7 @@ def load_folder(
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
     unreadable += outside
     if not good and files == [root]:
-        raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, whose names end in .csv or .parquet")
+        raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, such as .csv, .parquet or .xlsx")
     if not good:
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     source = image_source(height, width, mode)

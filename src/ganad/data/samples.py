@@ -20,6 +20,16 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class Unseen:
+    """A cell of a table whose text did not occur in training."""
+
+    row: int  #: of its samples
+    column: str
+    value: str
+    is_anomaly: bool  #: whether that alone makes the row an anomaly
+
+
 @dataclass
 class Samples:
     """Samples of one kind."""
@@ -31,6 +41,16 @@ class Samples:
     unreadable: list[Unreadable] = field(default_factory=list)
     source: dict[str, Any] = field(default_factory=dict)  #: JSON: how to read new data the same way
     gaps: np.ndarray | None = None  #: of an imputed table: True (n, d) where a cell was missing
+    unseen: list[Unseen] = field(default_factory=list)  #: of a new table
+    ignored: list[str] = field(default_factory=list)  #: columns of a new table that the model does not know
+
+    def judged(self, scores: np.ndarray) -> np.ndarray:
+        """Scores ``(n,)`` with infinity for the rows that a text that training did not have makes anomalies."""
+        rows = [cell.row for cell in self.unseen if cell.is_anomaly]
+        if rows:
+            scores = scores.astype(np.float64)
+            scores[rows] = np.inf
+        return scores
 
     def subset(self, index: np.ndarray) -> Samples:
         """The samples at ``index``, a mask ``(n,)`` or row numbers."""

@@ -28,9 +28,11 @@ from .fitted import Fitted
 from .fitting import NOT_ROUTED, Fit, calmest, seed_for
 from .input import InputSpec, as_array
 from .parts import PARTS, is_contract, is_own, offered
+from .precision import refuse_huge, tell_lost
 from .scoring import Scoring, frozen
 from .self_testing import Trust
 from .sklearn_base import Estimator
+from .tables import Reader, read_to_learn
 from .thresholds import Thresholds
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
@@ -42,7 +44,7 @@ _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Detector(Fitted, Thresholds, Trust, Estimator):
+class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.
 
     The fields are the settings. Each is declared once and is then a constructor argument, a scikit-learn parameter, a
@@ -199,10 +201,10 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     ) -> Self:
         """Learn what is normal.
 
-        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a
-        ``numpy.memmap`` or a data frame. y: ignored. checkpoint: a folder for the progress, written at
-        least every ``checkpoint_every`` seconds and after every epoch. With ``resume`` the fit continues
-        from it and ends in the same weights as if it had not been interrupted.
+        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a ``numpy.memmap``,
+        a data frame or a result of ``ganad.data.load``. y: ignored. checkpoint: a folder for the progress, written at
+        least every ``checkpoint_every`` seconds and after every epoch. With ``resume`` the fit continues from it and
+        ends in the same weights as if it had not been interrupted.
         on_epoch: called with this detector after every epoch. ``history_`` then ends with the epoch's row, and the
         networks can score, sample, reconstruct and encode. The fit ends in the same bits with it and without it.
         hold_out: the share of ``X`` that is not trained on but used to ``calibrate`` at the end, at
@@ -218,16 +220,18 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         """
         self.check_settings()
         owner = type(self).__name__
-        x, names = as_array(X, owner)
+        read = read_to_learn(X)
+        x, names = as_array(X if read is None else read.x, owner)
         held_back = None
         if hold_out is not None:
             rows, others = calibrate.hold_out(len(x), hold_out, false_alarm_rate)
             x, held_back = x[rows], x[others]
         elif false_alarm_rate is not None:
-            raise InputError(
-                f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
-            )
+            raise InputError(f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2")
+        columns = names if read is None else read.columns
+        refuse_huge(x, columns)
         spec = self._spec(x, names)
+        tell_lost(x, spec, columns)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
@@ -239,6 +243,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
                 stack.enter_context(keeper)
             bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
+        self._remember(X, read)
         if held_back is not None:
             self._calibrate(self._scores(held_back), false_alarm_rate)
         self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
@@ -311,7 +316,9 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         A score is a function of the fitted model and the sample alone: it does not depend on the other
         samples, their order or their number. Raises InputError for unusable data.
         """
-        return self.map_samples(self.score_batch, X).astype(np.float64)
+        read = self._read(X)
+        scores = self.map_samples(self.score_batch, X if read is None else read.x).astype(np.float64)
+        return scores if read is None else read.judged(scores)
 
     def explain(self, X: Any) -> np.ndarray:
         """How much each pixel ``(n, H, W)`` or column ``(n, d)`` makes each sample unusual, float32.
@@ -336,8 +343,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         With ``scaling="contrast"`` it has the sample's own brightness and contrast. Raises NotSupported if the method
         does not reconstruct.
         """
-        check_is_fitted(self, "nets_")
-        x = self.input_.check(X, type(self).__name__)
+        x = self._checked(X)
         redrawn = self._map(lambda x: self.input_.to_user(self.reconstruct_batch(x)), x)
         return self.input_.scaling.lent(redrawn, x).astype(np.float32)
 
@@ -364,8 +370,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
 
     def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
         """Apply ``fn`` to every sample as the networks see it, in eval mode and in the fixed chunks of scoring."""
-        check_is_fitted(self, "nets_")
-        return self._map(fn, self.input_.check(X, type(self).__name__))
+        return self._map(fn, self._checked(X))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; ``ganad.load`` reads it back.
@@ -375,10 +380,6 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         """
         check_is_fitted(self, "nets_")
         model_file.save(self, path)
-
-    def remember_source(self, source: dict[str, Any], columns: list[str] | None = None) -> None:
-        """Keep how the data were read, so that new data are read the same way; saved with the model."""
-        self.source_, self.columns_ = source, columns
 
     def require(self, part: str) -> None:
         """Raise NotSupported if the method does not have ``part``."""

@@ -3,8 +3,8 @@
 ``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` is an array, ``"torch.float32[n_seeds, 2]"`` a
 tensor; ``"float"``, ``"int"``, ``"str"``, ``"list"`` and ``"dict"`` are themselves. A ``?`` at the end allows the
 attribute to be absent. ``floating`` is 32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one
-sample as the networks see it), or any other name, which stands for one size wherever it occurs. ``[...]`` is an array of
-any shape.
+sample as the networks see it), or any other name, which stands for one size wherever it occurs. ``[...]`` is an array
+of any shape.
 """
 
 from __future__ import annotations

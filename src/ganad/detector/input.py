@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
@@ -179,11 +180,27 @@ def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple
         columns.n_features_in_ = fitted.n_features
         if fitted.names is not None:
             columns.feature_names_in_ = np.array(fitted.names, dtype=object)
+    if issparse(X):
+        raise InputError(f"{owner} takes dense tables, and X is sparse; give X.toarray() if that fits into memory")
     try:
         # doubles stay doubles until they are centred: 1e9 + 0.5 is not a float32
         kinds = [np.float64, np.float32]
         table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
     except ValueError as error:  # scikit-learn's words, in our type
-        raise InputError(str(error)) from error
+        raise InputError(_in_our_words(str(error), X, owner)) from error
     names = getattr(columns, "feature_names_in_", None)
     return table, None if names is None else tuple(map(str, names))
+
+
+def _in_our_words(text: str, X: Any, owner: str) -> str:
+    """Why a table was refused: where it is not finite, which scikit-learn does not say, or else in its words."""
+    if "NaN" not in text and "infinity" not in text:
+        return text
+    values = np.asarray(X, np.float64)
+    row, column = np.argwhere(~np.isfinite(values))[0]
+    names = getattr(X, "columns", None)
+    where = f"row {row}, column {column if names is None else shown(repr(names[column]))}"
+    what, remedy = "infinity", "repair that cell"
+    if np.isnan(values[row, column]):
+        what, remedy = "NaN", "fill the gaps, or read the table with ganad.data.load(X, impute=True)"
+    return f"Input X contains {what} ({where}); {owner} needs numbers: {remedy}"

@@ -42,7 +42,7 @@ class Trust:
         The model stays as it is, and equal samples give equal figures. Raises InputError for unusable samples.
         """
         check_is_fitted(self, "nets_")
-        return self._test(self.input_.check(X, type(self).__name__), held_out=True)
+        return self._test(self._checked(X), held_out=True)
 
     def _doubt(self, x: np.ndarray, *, held_out: bool) -> None:
         """Test a new fit and warn with the first finding."""
@@ -92,6 +92,9 @@ class Trust:
         raise NotImplementedError
 
     def supports(self, part: str) -> bool:
+        raise NotImplementedError
+
+    def _checked(self, X: Any) -> np.ndarray:
         raise NotImplementedError
 
     def _map(self, fn: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:

@@ -62,8 +62,9 @@ class Scoring:
 
     async def _scored(self, body: bytes, content_type: str, explain: bool) -> Scored:
         read = partial(parse, body, content_type, self.detector, self.limits)
-        x, names = read() if is_light(body) else await self.readers.run(read)
-        scores = await self.batcher.submit(x)
+        samples = read() if is_light(body) else await self.readers.run(read)
+        x, names = samples.x, samples.names or []
+        scores = samples.judged(await self.batcher.submit(x))
         if not explain:
             return names, x, scores, {}
         shown = np.argsort(-scores, kind="stable")[:_EXPLAINED_SAMPLES]

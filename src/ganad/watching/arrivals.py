@@ -137,7 +137,8 @@ class Arrivals:
             return False
         if self.without is not None and path.is_relative_to(self.without):
             return False
-        return not any(part.startswith(".") for part in parts) and path.suffix.lower() in self.suffixes
+        endings = {path.suffix.lower(), "".join(path.suffixes[-2:]).lower()}  # such as .csv.gz
+        return not any(part.startswith(".") for part in parts) and not endings.isdisjoint(self.suffixes)
 
 
 def _state(path: Path) -> State | None:

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..data import Samples
 from ..data.json_rows import json_table, plain_rows
 from ..data.table import encode
-from ..data.table_file import MISSING, refuse_twice
+from ..data.table_options import Place
+from ..data.text_file import Dialect, refuse_twice
 from ..detector import Detector
 from ..display import shown
 from ..errors import InputError
@@ -35,6 +37,7 @@ class _Line(NamedTuple):
     number: int  #: of the stream, from 1
     row: Any  #: an object or a list
     problem: str | None = None
+    dialect: Dialect | None = None  #: of CSV, whose cells are texts; None where they have types
 
 
 class StreamWatcher:
@@ -79,44 +82,45 @@ class StreamWatcher:
         for line in lines:
             if line.problem is not None:
                 self._cannot_read(line.number, line.problem)
-        good, x = self._samples([line for line in lines if line.problem is None])
-        if not good:
+        names, entries = [], []
+        for good, samples in self._samples([line for line in lines if line.problem is None]):
+            names = [f"line {line.number}" for line in good]
+            entries += self.verdicts.entries(samples.x, names, self.detector.anomaly_score(samples))
+        if not entries:
             return
-        names = [f"line {line.number}" for line in good]
-        entries = self.verdicts.entries(x, names, self.detector.anomaly_score(x))
         patiently(lambda: self.history.add(entries), stop)
         for entry in entries:
             self.told(entry)
 
-    def _samples(self, lines: list[_Line]) -> tuple[list[_Line], np.ndarray]:
-        """The lines that can be read, and their samples ``(n, d)``; the others are told."""
-        d = self.detector.input_.sample_shape[0]
+    def _samples(self, lines: list[_Line]) -> Iterator[tuple[list[_Line], Samples]]:
+        """The lines that can be read with their samples, in parts; the others are told."""
         if not lines:
-            return [], np.empty((0, d))
+            return
         try:
-            return lines, self._encoded([line.row for line in lines], lines[0].number)
+            yield lines, self._encoded(lines)
         except InputError as error:
             if len(lines) == 1:
                 self._cannot_read(lines[0].number, str(error))
-                return [], np.empty((0, d))
-        parts = [self._samples([line]) for line in lines]  # one of them is bad: find out which
-        return [line for good, _ in parts for line in good], np.concatenate([x for _, x in parts])
+                return
+            for line in lines:  # one of them is bad: find out which
+                yield from self._samples([line])
 
-    def _encoded(self, rows: list[Any], number: int) -> np.ndarray:
+    def _encoded(self, lines: list[_Line]) -> Samples:
+        rows = [line.row for line in lines]
         if all(isinstance(row, list) for row in rows):
-            x = plain_rows(rows, self.detector.input_.sample_shape[0])
+            samples = Samples(plain_rows(rows, self.detector.input_.sample_shape[0]))
         elif not all(isinstance(row, dict) for row in rows):
             raise InputError("a row is an object of column and value, or a list of numbers")
         elif not self.source:
             raise InputError("this model was trained on an array without column names; send JSON lists of numbers")
         else:
             known = [recipe["name"] for recipe in self.source["columns"]]
-            source = self.source | {"label": None}
-            x = encode(json_table(rows, known), _WHERE, source=source, first_row=number).x
+            place = Place(_WHERE, lines[0].dialect, lines[0].number)
+            samples = encode(json_table(rows, known), place, source=self.source | {"label": None})
         with np.errstate(over="ignore"):
-            if not np.isfinite(x.astype(np.float32)).all():
+            if not np.isfinite(samples.x.astype(np.float32)).all():
                 raise InputError("every number must be finite, below 3.4e38 in size")
-        return x
+        return samples
 
     def _cannot_read(self, number: int, problem: str) -> None:
         self.unreadable += 1
@@ -172,12 +176,12 @@ def _json_lines(lines: Iterable[str], first: int) -> Iterator[_Line]:
 def _csv_lines(lines: Iterator[str], first: int) -> Iterator[_Line]:
     head = next(lines)
     delimiter = max(",;\t|", key=lambda mark: (head.count(mark), mark == ","))
-    rows = csv.reader(itertools.chain([head], lines), delimiter=delimiter)
+    rows, dialect = csv.reader(itertools.chain([head], lines), delimiter=delimiter), Dialect(delimiter, "utf-8")
     names = [name.strip() for name in next(rows)]
     refuse_twice(names, _WHERE)
     for cells in rows:
         number = first + rows.line_num - 1
         if len(cells) == len(names):
-            yield _Line(number, {name: None if cell in MISSING else cell for name, cell in zip(names, cells)})
+            yield _Line(number, dict(zip(names, cells)), dialect=dialect)
         elif cells:
             yield _Line(number, None, f"{len(cells)} cells, and the first line names {len(names)} columns")

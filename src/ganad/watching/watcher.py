@@ -165,9 +165,9 @@ class Watcher:
         new = np.array([i for i, key in enumerate(keys) if key not in seen], int)
         if not len(new):
             return any(seen.values())
-        x = samples.x[new]
         names = [f"{arrival.name} row {numbers[i]}" for i in new]
-        entries = self.verdicts.entries(x, names, self.detector.anomaly_score(x), [keys[i] for i in new])
+        scores = self.detector.anomaly_score(samples)[new]
+        entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
         self._keep(entries, [])
         return any(seen.values()) or any(entry.is_anomaly for entry in entries)
 
