@@ -1,8 +1,10 @@
 """From a folder of photos to scores and a report on the command line."""
 
 import csv
+import json
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -72,6 +74,13 @@ def test_a_backbone_of_the_users_own(photos, tmp_path):
         (["--tiles", "32", "--size", "64"], "not for photos that keep their size"),
         (["--backbone", "resnet18:missing.pth"], "missing.pth: no such file"),
         (["--backbone", "vgg"], "name='vgg'"),
+        (["--tiles", "32", "--whole"], "--whole is for --backbone"),
+        (["--whole"], "--whole is for regions"),
+        (["--crop", "0,0,20,20"], "--crop is for regions of photos"),
+        (["--mask-out", "x.png"], "--mask-out is for regions of photos"),
+        (["--tiles", "32", "--crop", "0,0,20"], "such as 100,50,800,600"),
+        (["--tiles", "32", "--augment", "zoom"], "'zoom' is not one of"),
+        (["--tiles", "32", "--mask-out", "x.png"], "cannot be read"),
     ],
 )
 def test_options_that_cannot_work_are_one_sentence(photos, options, words):
@@ -79,3 +88,82 @@ def test_options_that_cannot_work_are_one_sentence(photos, options, words):
     assert made.exit_code == 2
     assert words in made.output and "Traceback" not in made.output
     assert not (photos / "m.ganad").exists()
+
+
+@pytest.fixture
+def laid_out(tmp_path):
+    """A folder like MVTec's, with masks."""
+    for kind, some in (("train/good", plates(10)), ("test/good", plates(3, seed=1))):
+        (tmp_path / kind).mkdir(parents=True)
+        for i, photo in enumerate(some):
+            Image.fromarray(photo).save(tmp_path / kind / f"{i:03}.png")
+    for kind, seed in (("scratch", 2), ("dent", 3)):
+        (tmp_path / "test" / kind).mkdir()
+        (tmp_path / "ground_truth" / kind).mkdir(parents=True)
+        for i, photo in enumerate(plates(2, seed=seed)):
+            bad, mask = scratched(photo, i)
+            Image.fromarray(bad).save(tmp_path / "test" / kind / f"{i:03}.png")
+            Image.fromarray(np.uint8(255 * mask)).save(tmp_path / "ground_truth" / kind / f"{i:03}_mask.png")
+    return tmp_path
+
+
+def test_a_benchmarks_folder_is_known_by_its_layout_and_masks_give_figures_by_kind(laid_out):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--pool", "max", "--crop", "0,0,60,60"),
+        *("--method", "pca-residual", "--n-components", 5, "--random-state", 0, "--max-regions", 200),
+        *("--augment", "flip", "--verbose", 0),
+    )
+    assert made.exit_code == 0 and "learning train/good" in made.output, made.output
+    model = ganad.load(laid_out / "m.ganad", device="cpu")
+    assert model.crop == "0,0,60,60" and model.augment == "flip"
+    scored = run(*("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv", "--report", laid_out / "r.html"))
+    assert scored.exit_code == 0, scored.output
+    assert "of which good is normal, masks of ground_truth" in scored.output
+    lines = {words[0]: words[1:] for line in scored.output.splitlines() if len(words := line.split()) == 8}
+    assert lines["dent"][0] == lines["scratch"][0] == "2" and lines["all"][0] == "4"
+    assert all(0 <= float(value) <= 1 for value in lines["all"][1:])
+    rows = list(csv.DictReader((laid_out / "s.csv").open()))
+    assert [row["label"] for row in rows] == ["1", "1", "0", "0", "0", "1", "1"]
+    found = [json.loads(row["regions"]) for row in rows]
+    assert all(box.keys() == {"x", "y", "width", "height", "area", "score"} for boxes in found for box in boxes)
+    assert [len(boxes) for boxes in found] == [len(model.regions(photo)) for photo in load_photos(laid_out / "test").x]
+    page = (laid_out / "r.html").read_text()
+    assert page.count('"mask"') == 4 and page.count('"boxes"') == 7 and 'id="places"' in page
+    again = run("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.parquet", "--normal", "good")
+    assert again.exit_code == 0 and "AUROC" in again.output, again.output
+    table = pyarrow.parquet.read_table(laid_out / "s.parquet")
+    assert table["regions"].to_pylist() == found
+
+
+def test_masks_alone_say_which_photos_have_a_defect(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    scored = run(
+        *("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.csv"),
+        *("--masks", laid_out / "ground_truth"),
+    )
+    assert scored.exit_code == 0, scored.output
+    assert "pixel auroc" in scored.output and "regions" not in (laid_out / "s.csv").read_text()
+    assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
+
+
+def test_masks_that_are_not_there_or_are_for_a_table_are_one_sentence(laid_out):
+    (laid_out / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 3}" for i in range(20)))
+    assert run("fit", laid_out / "t.csv", "-o", laid_out / "t.ganad", "--method", "kde", "--verbose", 0).exit_code == 0
+    for data, masks, words in ((laid_out / "t.csv", laid_out, "a table"), (laid_out / "t.csv", "none", "a table")):
+        refused = run("score", laid_out / "t.ganad", data, "-o", laid_out / "s.csv", "--masks", masks)
+        assert refused.exit_code == 2 and words in refused.output and "Traceback" not in refused.output
+
+
+def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
+    made = run(
+        *("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", f"resnet18:{weights(tmp_path)}", "--whole"),
+        *("--method", "nearest-neighbor", "--embed-backbone"),
+    )
+    assert made.exit_code == 0, made.output
+    (tmp_path / "resnet18.pth").unlink()
+    model = ganad.load(photos / "m.ganad", device="cpu")
+    assert not model.view.regions and len(model.inner_.samples_) == 12

@@ -18,6 +18,7 @@ import typer
 from .. import registry, settings
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from .layouts import training_folder
 from .options import (
     Anomalies,
     Classes,
@@ -34,7 +35,18 @@ from .options import (
     reports_errors,
     split,
 )
-from .photos import BackboneOption, MaxRegions, PoolOption, TilesOption, of_photos
+from .photos import (
+    AugmentOption,
+    BackboneOption,
+    CropOption,
+    EmbedOption,
+    MaskOutOption,
+    MaxRegions,
+    PhotoOptions,
+    PoolOption,
+    TilesOption,
+    WholeOption,
+)
 
 if TYPE_CHECKING:
     from ..data import Samples
@@ -125,6 +137,11 @@ def fit(
     backbone: BackboneOption = None,
     pool: PoolOption = None,
     max_regions: MaxRegions = None,
+    whole: WholeOption = False,
+    embed_backbone: EmbedOption = False,
+    crop: CropOption = None,
+    mask_out: MaskOutOption = None,
+    augment: AugmentOption = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
@@ -138,14 +155,16 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
+    photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment)
+    detector = photos.of_photos(make_detector(method, preset, given))
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
-    samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
+    data = training_folder(data, normal or anomaly)
+    samples = read(data, data_dir, split="train", own_size=photos.own_size, **how)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)

@@ -33,6 +33,7 @@ class Backbone:
     layers: tuple[int, ...] = (3, 4)  #: whose maps are concatenated; chosen on defects planted in normal photos
     weights: str | None = None  #: file of a state dict; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
+    regions: bool = True  #: a vector a position; False: one a photo, the mean of all positions
 
     @classmethod
     def named(cls, text: str) -> Backbone:

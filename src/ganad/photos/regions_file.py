@@ -30,7 +30,7 @@ from .tiles import Tiles
 CLASS = "ganad.photos.regions:Regions"
 #: Reads the inner detector: path, tensors, raw header, device.
 Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
-_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_")
+_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_", "map_threshold_")
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
 
@@ -43,10 +43,11 @@ class State(msgspec.Struct, forbid_unknown_fields=True):
     history_: list[dict[str, Any]]
     source_: dict[str, Any] | None = None
     columns_: list[str] | None = None
+    map_threshold_: float | None = None  #: files of before 0.3 have none
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """The header of the file; tensors are ``detector/...``, ``backbone/...`` and ``calibration``."""
+    """The header of the file; tensors are ``detector/...``, ``backbone/...``, ``calibration`` and ``part``."""
 
     class_: str = msgspec.field(name="class")
     settings: dict[str, Any]
@@ -67,6 +68,8 @@ def save(regions: Any, path: str | Path) -> None:
         tensors |= {f"backbone/{name}": value for name, value in regions.nets_["backbone"].state_dict().items()}
     if hasattr(regions, "calibration_"):
         tensors["calibration"] = torch.as_tensor(regions.calibration_)
+    if hasattr(regions, "part_"):
+        tensors["part"] = torch.as_tensor(regions.part_)
     settings = {k: v for k, v in regions.get_params(deep=False).items() if k not in ("detector", "view")}
     if isinstance(settings["random_state"], np.random.RandomState):
         settings["random_state"] = None
@@ -93,9 +96,21 @@ def unpack(
             setattr(regions, name, value)
     if "calibration" in tensors:
         regions.calibration_ = np.sort(tensors["calibration"].double().numpy().ravel())
+    _take_part(path, regions, tensors.get("part"))
     regions.place(_network(path, regions.view, header, _under(tensors, "backbone/")))
     _prove(regions, path, header)
     return regions
+
+
+def _take_part(path: Path, regions: Any, shape: Tensor | None) -> None:
+    if (shape is None) != (regions.part is None) or (
+        shape is not None and (shape.ndim, shape.dtype) != (2, torch.bool)
+    ):
+        raise ModelFileError(f"{path}: the part of photos that it looks at is not an image; use another copy")
+    try:
+        regions.take_part(None if shape is None else shape.numpy())
+    except InputError as error:
+        raise ModelFileError(f"{path}: {error}") from error
 
 
 def _made(cls: type, path: Path, header: Header, detector: Detector, device: str) -> Any:
@@ -133,10 +148,14 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
 
 
 def probe_scores(regions: Any) -> list[float | None]:
-    """Scores of made-up photos; None where a score is not finite."""
+    """Scores of made-up photos, of all there is on them; None where a score is not finite."""
+    part, regions.looked_at_ = regions.looked_at_, None  # which may be large
     rng = np.random.default_rng(0)
     shapes = [shape if regions.channels_ == 1 else (*shape, regions.channels_) for shape in _PROBES]
-    scores = regions.anomaly_score([rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes])
+    try:
+        scores = regions.anomaly_score([rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes])
+    finally:
+        regions.looked_at_ = part
     return [float(s) if math.isfinite(s) else None for s in scores]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ class Tiles:
 
     size: int = 64  #: side of a crop in pixels
     stride: int = 32  #: pixels from a crop to the next
+    regions: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise InputError for a size or stride that cannot work."""
