@@ -10,16 +10,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import __version__
 from ..detector import Detector
-from ..errors import InputError
 from .answers import finite
-from .engine import make_scorer
 from .html import add_pages
 from .limits import Limits
 from .meters import Meters
 from .middleware import Answers, answer_errors
+from .photos import input_of, scoring_of
 from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
-from .scoring import Scoring
 
 
 def create_app(
@@ -36,10 +34,7 @@ def create_app(
     "onnx" was asked for and cannot be had.
     """
     limits = limits or Limits()
-    if not hasattr(detector, "input_"):
-        raise InputError("this model scores photos by their regions, which the service cannot do; use ganad score")
-    engine_name, scorer = make_scorer(detector, engine)
-    scoring = Scoring(detector, scorer, limits)
+    engine_name, scoring = scoring_of(detector, engine, limits)
     meters = Meters(lambda: scoring.batcher.n_waiting)
     scoring.batcher.on_batch = meters.batches.observe
     room = Room(limits.bodies_bytes)
@@ -83,8 +78,7 @@ def about(detector: Detector) -> dict[str, Any]:
     """Method, input and threshold of a detector."""
     return {
         "method": type(detector).__name__,
-        "kind": "images" if detector.input_.is_image else "table",
-        "sample_shape": list(detector.input_.sample_shape),
+        **input_of(detector),
         "columns": list(getattr(detector, "columns_", None) or []),
         "threshold": finite(detector.threshold_),
         "calibrated": hasattr(detector, "calibration_"),
