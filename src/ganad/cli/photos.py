@@ -68,6 +68,25 @@ class PhotoOptions:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
+    def chosen(self, data: str, given: dict[str, str], follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
+        """What ``--method auto`` takes for a folder of large photos: method, its settings, and a view; said aloud.
+
+        For anything else, or where an option names a view: auto, and these options as they are.
+        """
+        from ..data.photos import usual_side
+
+        side = usual_side(data, follow_links) if not self.own_size and Path(data).is_dir() else 0
+        if side <= LARGE:
+            return "auto", given, self
+        from ..photos.choice import choice_here
+
+        choice = choice_here()
+        typer.echo(f"auto: {choice}: photos of {side} pixels, the longer side; {choice.reason}")
+        if choice.more:
+            typer.echo(f"      {choice.more}")
+        mine = dataclasses.replace(self, **{choice.option: choice.view})
+        return choice.method, {**choice.settings, **given}, mine if self.max_regions else choice.limited(mine)
+
     def view(self) -> Tiles | Backbone:
         """What a region is. Raises InputError for both views at once and for values that cannot work."""
         from ..photos import Backbone, Tiles  # torch comes with it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import decode, reason, strict
+from .decode import decode, open_image, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
@@ -99,6 +100,20 @@ def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: P
         yield from pool.map(attempt, window)
         if progress:
             progress(start + len(window), len(files))
+
+
+def usual_side(root: str | Path, follow_links: bool = False) -> int:
+    """The median of the longer sides of some images below ``root`` in pixels, by their heads alone; 0 without any."""
+    try:
+        files, _ = images_in(Path(root), follow_links)
+    except InputError:  # which who reads the folder will say
+        return 0
+    sides = []
+    with strict():
+        for file in files[:: max(1, -(-len(files) // _WINDOW))]:
+            with contextlib.suppress(Exception), open_image(file) as image:
+                sides.append(max(image.size))
+    return int(np.median(sides)) if sides else 0
 
 
 def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:

@@ -235,7 +235,9 @@ function show(position) {
     for (const [name, value, z] of data.rows[i]) table.append(make("tr", {}, make("td", {}, name), make("td", {}, short(value)), make("td", {}, `${z} σ`)));
     body.push(table);
   }
+  const held = el("d-body").contains(document.activeElement);
   el("d-body").replaceChildren(...body);
+  if (held) (el("d-body").querySelector(".lens") || el("d-close")).focus();  // or the arrow keys would be lost
   // disabled they would lose the focus, and with it the arrow keys
   el("d-prev").ariaDisabled = position === 0; el("d-next").ariaDisabled = position === order.length - 1;
 }
