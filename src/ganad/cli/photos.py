@@ -47,6 +47,9 @@ PoolOption = Annotated[
     str | None, typer.Option(help="A photo's score from its regions': max, mean, or top5, the mean of the highest.")
 ]
 MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos to learn, at most.")]
+ChooseOption = Annotated[
+    str | None, typer.Option(help="Which regions to learn: random, or coreset, which lie far apart (--backbone).")
+]
 
 
 @dataclass(frozen=True)
@@ -62,30 +65,33 @@ class PhotoOptions:
     crop: str | None = None
     mask_out: Path | None = None
     augment: str | None = None
+    choose: str | None = None
 
     @property
     def own_size(self) -> bool:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
-    def chosen(self, data: str, given: dict[str, str], follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
-        """What ``--method auto`` takes for a folder of large photos: method, its settings, and a view; said aloud.
+    def chosen(self, data: str, follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
+        """What auto is for a folder of large photos, said aloud: a method, its settings, and these options with a view.
 
-        For anything else, or where an option names a view: auto, and these options as they are.
+        For anything else, and where an option names a view, it is auto itself.
         """
         from ..data.photos import usual_side
 
         side = usual_side(data, follow_links) if not self.own_size and Path(data).is_dir() else 0
-        if side <= LARGE:
-            return "auto", given, self
-        from ..photos.choice import choice_here
+        if side == 0:
+            return "auto", {}, self
+        from ..photos.choice import LARGE, choice_here  # torch comes with it
 
+        if side <= LARGE:
+            return "auto", {}, self
         choice = choice_here()
-        typer.echo(f"auto: {choice}: photos of {side} pixels, the longer side; {choice.reason}")
+        typer.echo(f"auto: {choice.words}, for photos of {side:,} pixels: {choice.reason}")
         if choice.more:
             typer.echo(f"      {choice.more}")
-        mine = dataclasses.replace(self, **{choice.option: choice.view})
-        return choice.method, {**choice.settings, **given}, mine if self.max_regions else choice.limited(mine)
+        mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
+        return choice.method, dict(choice.settings), dataclasses.replace(self, **mine)
 
     def view(self) -> Tiles | Backbone:
         """What a region is. Raises InputError for both views at once and for values that cannot work."""
@@ -110,6 +116,7 @@ class PhotoOptions:
             "crop": self.crop,
             "part": self.mask_out and str(self.mask_out),
             "augment": self.augment,
+            "choose": self.choose,
             "embed": self.embed_backbone or None,
         }
         given = {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""A fitted ``Regions`` for photos of one size as one network, so that it can be exported: view, inner score, pooling."""
+"""A fitted ``Regions`` for photos of one size as one network that can be exported: view, inner score, pooling."""
 
 from __future__ import annotations
 
