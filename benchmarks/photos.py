@@ -23,7 +23,20 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from ganad import GMM, IGMMGAN, VAE, AutoEncoder, Detector, FenceGAN, GANomaly, NearestNeighbor, PCAResidual
+from ganad import (
+    DSEBM,
+    GMM,
+    IGMMGAN,
+    MMOCGAN,
+    OCAN,
+    VAE,
+    AutoEncoder,
+    Detector,
+    FenceGAN,
+    GANomaly,
+    NearestNeighbor,
+    PCAResidual,
+)
 from ganad.data.photos import Photos, find_masks, load_photos, read_mask
 from ganad.metrics import aupro, auroc, pixel_auroc, pointing_accuracy
 from ganad.photos import Backbone, Regions, Tiles
@@ -107,11 +120,17 @@ def lines() -> dict[str, Callable[[], Regions | PatchCore]]:
         "PatchCore's rule in NumPy, 1 % core set, layers 2 and 3": lambda: PatchCore(fine),
         "PCA residual on vectors, layers 2 and 3": lambda: regions(PCAResidual(), fine),
         "GMM on vectors": lambda: regions(GMM(components=(10,)), view, **few),
-        "Fence GAN on vectors": lambda: regions(FenceGAN(), view),
+        "VAE on vectors": lambda: regions(VAE(), view, **few),
+        "DSEBM on vectors": lambda: regions(DSEBM(), view, **few),
+        "Fence GAN on vectors": lambda: regions(FenceGAN(), view, **few),
+        "OCAN on vectors": lambda: regions(OCAN(), view, **few),
+        "MMOC-GAN on vectors": lambda: regions(MMOCGAN(), view, **few),
         "IGMM-GAN on vectors": lambda: regions(IGMMGAN(), view),
-        "VAE on vectors": lambda: regions(VAE(), view),
         "nearest neighbour on tiles": lambda: regions(NearestNeighbor(reducer="pca", k=1), tiles, **few),
         "PCA residual on tiles": lambda: regions(PCAResidual(), tiles, **few),
+        "GMM on tiles": lambda: regions(GMM(components=(10,)), tiles, **few),
+        "VAE on tiles": lambda: regions(VAE(epochs=5), tiles, **few),
+        "DSEBM on tiles": lambda: regions(DSEBM(epochs=5), tiles, **few),
         "autoencoder on tiles": lambda: regions(AutoEncoder(epochs=5), tiles, **few),
         "GANomaly on tiles": lambda: regions(GANomaly(epochs=5), tiles, **few),
     }

@@ -7,6 +7,7 @@ import logging
 import math
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from . import files
 from .atomic import replacing
 from .detector import Detector, frozen
 from .errors import InputError, MissingExtra
+from .photos import Regions
+from .photos.graph import PhotoScorer
 
 
 class _Scorer(nn.Module):
@@ -31,37 +34,59 @@ class _Scorer(nn.Module):
         return score, score > self.detector.threshold_
 
 
-def export_onnx(detector: Detector, path: str | Path) -> None:
+def export_onnx(detector: Detector, path: str | Path, *, photo_shape: tuple[int, int] | None = None) -> None:
     """Write ``detector`` to an ONNX file.
 
     Input ``x``: float32, ``(n, d)`` for tables or ``(n, H, W[, C])`` for images in the units of the training data
     (0 to 255 for 8-bit images), any n. Outputs ``score`` ``(n,)`` float32 and ``is_anomaly`` ``(n,)`` bool. The
     metadata entry ``ganad`` holds class, settings and threshold as JSON.
 
-    Raises InputError for a method whose score is not a forward pass or cannot be traced, and MissingExtra without the
-    extra ``onnx``.
+    photo_shape: height and width of the photos that a file of ``photos.Regions`` is for; its n is 1, and a third output
+    ``map`` ``(rows, columns)`` has the scores of the regions, NaN outside the part that is looked at.
+
+    Raises InputError for a method whose score is no forward pass or cannot be traced and for a ``photo_shape`` that is
+    missing or of no use, NotSupported where the regions' detector cannot be exported, MissingExtra without the extra
+    ``onnx``.
     """
+    if isinstance(detector, Regions):
+        check_is_fitted(detector, "inner_")
+        if photo_shape is None:
+            raise InputError("photos become regions by their size; give it: photo_shape=(H, W), or --photo-size WxH")
+        photo = PhotoScorer(detector, photo_shape)
+        zeros = np.zeros((1, *photo.shape), np.float32)
+        _export(detector, photo, zeros, None, ["score", "is_anomaly", "map"], path)
+        return
     check_is_fitted(detector, "nets_")
+    if photo_shape is not None:
+        raise InputError(f"a photo's size is for models of photos, and {type(detector).__name__} is none; leave it out")
     if detector.NO_FORWARD_PASS:
         raise InputError(f"{type(detector).__name__} cannot be exported: {detector.NO_FORWARD_PASS}")
+    zeros = np.zeros((2, *detector.input_.sample_shape), np.float32)
+    shapes = ({0: torch.export.Dim("n", min=1, max=2**20)},)
+    _export(detector, _Scorer(detector), zeros, shapes, ["score", "is_anomaly"], path)
+
+
+def _export(
+    detector: Detector, scorer: nn.Module, zeros: np.ndarray, shapes: Any, outputs: list[str], path: str | Path
+) -> None:
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtra("export needs the extra onnx: pip install 'ganad[onnx]'") from error
-    example = torch.from_numpy(np.zeros((2, *detector.input_.sample_shape), np.float32)).to(detector.device_)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it complains that torchvision is not installed
-    with frozen(detector.nets_), torch.no_grad(), warnings.catch_warnings():
+    example = torch.from_numpy(zeros).to(detector.device_)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells everyone that torchvision is not installed
+    with frozen(scorer), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         try:
             program = torch.onnx.export(
-                _Scorer(detector).eval(),
+                scorer.eval(),
                 (example,),
                 dynamo=True,
                 opset_version=20,
                 input_names=["x"],
-                output_names=["score", "is_anomaly"],
-                dynamic_shapes=({0: torch.export.Dim("n", min=1, max=2**20)},),
+                output_names=outputs,
+                dynamic_shapes=shapes,
                 verbose=False,
             )
         except Exception as error:  # of any type, because the exporter runs the method's own code

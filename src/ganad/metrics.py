@@ -7,14 +7,17 @@ different lengths.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import ndimage
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from .errors import InputError
+from .pixel_metrics import PixelFigures
+from .pixel_metrics import aupro as aupro
+from .pixel_metrics import pixel_auroc as pixel_auroc
+from .pixel_metrics import pointing_accuracy as pointing_accuracy
 
 Positive = Literal["anomaly", "normal"]
 
@@ -128,6 +131,17 @@ def rates_above(y: np.ndarray, score: np.ndarray, threshold: float) -> Rates:
     return _rates(y, mask, int((score == score[mask].min()).sum()) if mask.any() else 0)
 
 
+def f1_max(y: np.ndarray, score: np.ndarray) -> float:
+    """The highest F1 that any threshold on these very samples gives: a bound for thresholds chosen without labels.
+
+    >>> f1_max(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    0.8
+    """
+    y, score = _checked(y, score)
+    precision, recall, _ = precision_recall_curve(y, score)
+    return float(max(map(f1_from, precision, recall)))
+
+
 def f1_from(precision: float, recall: float) -> float:
     """Harmonic mean of precision and recall; 0 if both are 0.
 
@@ -231,84 +245,46 @@ def summary(
     return out
 
 
-# -- where the defect is ----------------------------------------------------------------------------------
+def by_kind(
+    kinds: Sequence[str] | None, y: np.ndarray, score: np.ndarray, pixels: PixelFigures | None = None
+) -> list[dict[str, Any]]:
+    """A line for each kind of anomaly against all normal samples, and one of all: areas and highest F1.
 
-Pictures = Sequence[np.ndarray]
+    kinds: ``(n,)``, of each sample, or None where they are not known; y: ``(n,)``; pixels: the maps of the samples
+    against their masks, which adds ``pixel_auroc``, ``aupro``, ``pointing`` and ``pixel_f1_max``, None where a kind has
+    no masks. Raises InputError as ``auroc`` does.
 
-
-def pixel_auroc(masks: Pictures, maps: Pictures) -> float:
-    """``auroc`` of the pixels of all photos together.
-
-    masks: ``(H, W)`` of each photo, True in the defect, all False for a good photo. maps: ``(H, W)`` of each photo,
-    higher = more anomalous. Raises InputError as ``auroc`` does, and if a map and its mask differ in shape.
+    >>> lines = by_kind(["good", "good", "cut", "hole"], np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
+    >>> [(line["kind"], line["auroc"]) for line in lines]
+    [('cut', 0.5), ('hole', 1.0), ('all', 0.75)]
     """
-    mask, heat = _pixels(masks, maps)
-    return _area(heat, ~mask / (~mask).sum(), mask / mask.sum(), 1.0)
+    y, score = _checked(y, score)
+    names = np.array(["all"] * len(y) if kinds is None else kinds, str)
+    several = [] if kinds is None else sorted(set(names[y == 1].tolist()))
+    lines = []
+    for kind in [*several, None]:
+        rows = np.flatnonzero((y == 0) | (names == kind) if kind is not None else y >= 0)
+        line: dict[str, Any] = {
+            "kind": kind if kind is not None else "all",
+            "photos": int(y[rows].sum()),
+            "auroc": auroc(y[rows], score[rows]),
+            "f1_max": f1_max(y[rows], score[rows]),
+        }
+        lines.append(line if pixels is None else line | _place(pixels, rows.tolist()))
+    return lines
 
 
-def aupro(masks: Pictures, maps: Pictures, limit: float = 0.3) -> float:
-    """Area under the per-region-overlap curve up to a false-positive rate of ``limit``, divided by ``limit``.
-
-    The overlap is the share of a connected defect that lies above a threshold, averaged over all defects, so that a
-    small one counts as much as a large one; the false-positive rate is the share of the good pixels of all photos.
-    P. Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021. Masks and maps are those of ``pixel_auroc``.
-    Raises InputError unless 0 < limit <= 1.
-    """
-    if not 0 < limit <= 1:
-        raise InputError(f"limit={limit} must lie in (0, 1]; it is a false-positive rate")
-    mask, heat = _pixels(masks, maps)
-    overlap, n = [], 0
-    for one in masks:
-        labels, found = ndimage.label(one, np.ones((3, 3)))
-        sizes = np.bincount(labels.ravel(), minlength=found + 1).astype(float)
-        sizes[0] = np.inf  # label 0: outside of defects
-        overlap.append((1 / sizes)[labels].ravel())
-        n += found
-    return _area(heat, ~mask / (~mask).sum(), np.concatenate(overlap) / n, limit)
-
-
-def pointing_accuracy(masks: Pictures, maps: Pictures, within: float = 0.0) -> float:
-    """Share of the photos with a defect whose highest pixel is in the defect, or at most ``within`` pixels away.
-
-    Of several highest pixels the first counts. J. Zhang et al., "Top-down neural attention by excitation backprop",
-    IJCV 2018, allow 15 pixels. Raises InputError if no mask has a defect.
-    """
-    _pixels(masks, maps)
-    hits = []
-    for mask, heat in zip(masks, maps):
-        if np.any(mask):
-            y, x = np.unravel_index(np.argmax(heat), heat.shape)
-            hits.append(np.hypot(*(np.argwhere(mask) - (y, x)).T).min() <= within)
-    return float(np.mean(hits))
-
-
-def _pixels(masks: Pictures, maps: Pictures) -> tuple[np.ndarray, np.ndarray]:
-    """All pixels in one array: whether each is in a defect, and its score."""
-    if len(masks) != len(maps):
-        raise InputError(f"{len(masks)} masks and {len(maps)} maps; give one map for each mask")
-    for i, (mask, heat) in enumerate(zip(masks, maps)):
-        if np.shape(mask) != np.shape(heat) or np.ndim(mask) != 2:
-            raise InputError(f"photo {i}: a mask of shape {np.shape(mask)} and a map of shape {np.shape(heat)}")
-    mask = np.concatenate([np.asarray(m, bool).ravel() for m in masks]) if len(masks) else np.empty(0, bool)
-    heat = np.concatenate([np.ravel(m) for m in maps]) if len(maps) else np.empty(0)
-    if not mask.any() or mask.all():
-        raise InputError("masks: no pixel, or every pixel, is a defect's; a figure of merit needs both")
-    if not np.isfinite(heat).all():
-        raise InputError("maps: some pixels are NaN or infinite")
-    return mask, heat
-
-
-def _area(heat: np.ndarray, wrong: np.ndarray, right: np.ndarray, limit: float) -> float:
-    """Area under the curve of the weights ``right`` against ``wrong`` above a falling threshold, up to ``limit``.
-
-    It is divided by ``limit``. Pixels of equal score come together.
-    """
-    order = np.argsort(-heat, kind="stable")
-    ends = np.flatnonzero(np.diff(heat[order], append=np.nan))  # the last pixel of each score
-    x, y = (np.r_[0.0, np.cumsum(weights[order])[ends]] for weights in (wrong, right))
-    inside = x <= limit
-    x_cut, y_cut = np.r_[x[inside], limit], np.r_[y[inside], np.interp(limit, x, y)]
-    return float(np.trapezoid(y_cut, x_cut) / limit)
+def _place(pixels: PixelFigures, rows: list[int]) -> dict[str, float | None]:
+    figures: dict[str, Callable[..., float]] = {
+        "pixel_auroc": pixels.auroc,
+        "aupro": pixels.aupro,
+        "pointing": pixels.pointing,
+        "pixel_f1_max": pixels.f1_max,
+    }
+    try:
+        return {name: figure(rows=rows) for name, figure in figures.items()}
+    except InputError:  # no mask among them
+        return dict.fromkeys(figures)
 
 
 def mean_median_sd(values: Sequence[float] | np.ndarray) -> Spread:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from . import calibrate, report_page
-from .data import Samples
+from .data import Samples, find_masks, read_mask
 from .detector import Detector
 from .errors import InputError
 from .files import versions
@@ -28,15 +28,19 @@ def report(
     labels: np.ndarray | None = None,
     facts: Mapping[str, object] | None = None,
     rivals: Mapping[str, Detector] | None = None,
+    masks: str | Path | None = None,
+    places: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a self-contained HTML page about samples and their scores by a fitted detector, and return its path.
 
     samples: what ``detector.anomaly_score`` takes, images ``(n, H, W[, C])`` or a table ``(n, d)`` as an array or a
-    data frame; or a result of ``ganad.data.load``, whose names, columns and unreadable inputs the page then shows.
-    scores: ``(n,)``, if they are known already; None scores the samples. labels: ``(n,)``, 1 for anomalies and 0 for
-    normal samples; with them the page counts false alarms and draws curves. facts: further names and values for the top
-    of the page, such as the model's file. rivals: other fitted detectors by a name for the page, which with labels
-    compares what each of them finds at its own threshold.
+    data frame; or what ``ganad.data.load`` returns, whose names, columns and unreadable inputs the page then shows.
+    scores: ``(n,)``, where they are known already; None scores the samples. labels: ``(n,)``, 1 for anomalies and 0
+    for normal samples; with them the page counts false alarms and draws curves. facts: names and values of whatever
+    else the top of the page should say, such as the model's file. rivals: other fitted detectors by a name for the
+    page, which with labels compares what each of them finds at its own threshold. masks: a folder of them by the
+    samples' names, see ``data.find_masks``; the page shows them beside the maps. places: what ``metrics.by_kind`` says
+    of these samples, for a table.
 
     The page shows histogram, threshold, gallery, training and settings. For images it shows where each is unusual,
     reconstructions and generated images. It shows maps of codes if the method has an encoder, and p-values if the
@@ -54,10 +58,11 @@ def report(
     is_image = isinstance(values, _Photos) or values.ndim > 2
     contents = report_page.Contents(
         scored=_scored(detector, _names(samples) or range(len(scores)), scores, labels),
-        images=_images(detector, values, scores) if is_image else None,
+        images=_images(detector, values, scores, _masks(masks, _names(samples))) if is_image else None,
         table=None if isinstance(values, _Photos) or values.ndim > 2 else report_page.Table(values, _columns(samples)),
         codes=_codes(detector, x),
         rivals=[_rival(name, other, x) for name, other in (rivals or {}).items()],
+        places=places,
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
         facts={**(facts or {}), **_doubts(detector), **{name: versions()[name] for name in ("ganad", "torch")}},
@@ -112,26 +117,32 @@ class _Photos:
         return photo
 
 
-def _regions(detector: Regions, photos: _Photos, scores: np.ndarray) -> report_page.Images:
-    """The photos. Those that the page shows have the scores of their regions, above the photo's median."""
+def _masks(folder: str | Path | None, names: list[str] | None) -> list[Path | None]:
+    """The mask of each sample; InputError for samples without names."""
+    if folder is None:
+        return []
+    if names is None:
+        raise InputError("masks are found by the names of photos; give the samples that ganad.data.load returns")
+    return find_masks(folder, names)
+
+
+def _images(detector: Detector, pixels: Any, scores: np.ndarray, masks: list[Path | None]) -> report_page.Images:
+    """The pictures; those that the page shows with heat maps, and with what else is known of them: what stands out,
+    what the method redraws, and masks."""
     shown = report_page.shown(scores, detector.threshold_)
-    maps = detector.maps(taken(photos.photos, shown))
-    return report_page.Images(
-        cast(Any, photos), heatmaps={i: heat - np.median(heat) for i, heat in zip(shown.tolist(), maps)}
-    )
-
-
-def _images(detector: Detector, pixels: Any, scores: np.ndarray) -> report_page.Images:
-    """The pictures. Those that the page shows have heat maps and, if the method reconstructs, reconstructions."""
+    known = {i: read_mask(file, None) for i in shown.tolist() if masks and (file := masks[i])}
     if isinstance(detector, Regions):
-        return _regions(detector, pixels, scores)
-    shown = report_page.shown(scores, detector.threshold_)
-    heat = detector.explain(pixels[shown])
+        found = dict(zip(shown.tolist(), detector.inspect(taken(pixels.photos, shown))))
+        heat = {i: one.heat - np.median(one.heat) for i, one in found.items()}
+        stand_out = {i: one.regions for i, one in found.items()} if hasattr(detector, "map_threshold_") else {}
+        return report_page.Images(pixels, heatmaps=heat, masks=known, regions=stand_out)
+    heat = dict(zip(shown.tolist(), detector.explain(pixels[shown])))
     redrawn = _if_able(detector, "reconstruct", pixels[shown])
     return report_page.Images(
         pixels,
-        heatmaps={i: part for i, part in zip(shown.tolist(), heat) if part.any()},  # a forest's is all zero
+        heatmaps={i: part for i, part in heat.items() if part.any()},  # a forest's says nothing
         reconstructions={} if redrawn is None else dict(zip(shown.tolist(), redrawn)),
+        masks=known,
     )
 
 

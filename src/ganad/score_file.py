@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -22,6 +25,13 @@ from .errors import InputError
 if TYPE_CHECKING:
     from .data import Samples
     from .detector import Detector
+    from .photos import Region
+
+
+_WHOLE_NUMBERS = ("x", "y", "width", "height", "area")
+_REGIONS = pyarrow.list_(
+    pyarrow.struct([*((name, pyarrow.int32()) for name in _WHOLE_NUMBERS), ("score", pyarrow.float64())])
+)
 
 
 class ScoreFile:
@@ -51,10 +61,17 @@ class ScoreFile:
         self._temporary = self._place.enter_context(replacing(self.path))
         return self
 
-    def add(self, samples: Samples, scores: np.ndarray, labels: np.ndarray | None = None) -> None:
-        """Write a part: name, score, p-value (calibrated models), verdict, and the label if it is known.
+    def add(
+        self,
+        samples: Samples,
+        scores: np.ndarray,
+        labels: np.ndarray | None = None,
+        regions: Sequence[Sequence[Region]] | None = None,
+    ) -> None:
+        """Write a part: name, score, p-value of a calibrated model, verdict, and what is known of label and regions.
 
-        scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
+        scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones; regions:
+        those of each photo that stand out, as a list in Parquet and as JSON in CSV.
         """
         # a file's name may hold bytes that are not UTF-8
         given = samples.names or map(str, range(len(scores)))
@@ -65,6 +82,8 @@ class ScoreFile:
         columns["verdict"] = np.where(scores > self.detector.threshold_, "anomaly", "normal")
         if labels is not None:
             columns["label"] = pyarrow.array(labels, mask=labels < 0)
+        if regions is not None:
+            columns["regions"] = pyarrow.array([[asdict(r) for r in own] for own in regions], _REGIONS)
         table = pyarrow.table(columns)
         if self.fdr is None:
             self._write(table)
@@ -77,6 +96,9 @@ class ScoreFile:
             names = pyarrow.array([_harmless(name) for name in table["name"].to_pylist()], pyarrow.string())
             names = pyarrow.compute.replace_substring_regex(names, r"^([=+\-@\t\r])", r"'\1")
             table = table.set_column(0, "name", names)
+            if "regions" in table.column_names:
+                text = [json.dumps(own) for own in table["regions"].to_pylist()]
+                table = table.set_column(table.column_names.index("regions"), "regions", pyarrow.array(text))
         if self._writer is None:
             kind = pyarrow.csv.CSVWriter if is_csv else pyarrow.parquet.ParquetWriter
             self._writer = kind(self._temporary, table.schema)

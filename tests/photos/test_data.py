@@ -6,6 +6,7 @@ from PIL import Image
 
 from ganad import InputError
 from ganad.data import Samples
+from ganad.data.layouts import layout_of
 from ganad.data.photos import Photos, find_masks, load_photos, read_mask
 
 
@@ -74,3 +75,33 @@ def test_masks_are_found_by_name_in_either_layout(tmp_path):
         read_mask(masks[0], (8, 9))
     with pytest.raises(InputError, match="no mask for any"):
         find_masks(tmp_path, ["other/a.jpg"])
+
+
+def test_a_mask_is_found_below_its_kind_and_never_by_a_number_alone(tmp_path):
+    (tmp_path / "crack").mkdir()
+    for file in ("crack/000_mask.png", "001.png"):
+        Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / file)
+    masks = find_masks(tmp_path, ["test/crack/000.png", "test/good/001.png", "001.jpg"])
+    assert [mask and mask.name for mask in masks] == ["000_mask.png", None, "001.png"]
+    assert read_mask(masks[0], None).shape == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("folders", "train", "masks"),
+    [
+        (("train/good", "test/good", "test/crack", "ground_truth/crack"), "train/good", "ground_truth"),
+        (("train/ok", "test/ok", "test/ko"), "train/ok", None),
+        (("normal", "test/good", "test/crack", "masks/crack"), "normal", "masks"),
+        (("train/good", "test/crack"), None, None),
+        (("good", "crack", "mask"), None, None),
+    ],
+)
+def test_the_layouts_of_benchmarks_are_recognised(tmp_path, folders, train, masks):
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+    found = layout_of(tmp_path)
+    if train is None:
+        assert found is None
+        return
+    assert found.train == tmp_path / train and found.test == tmp_path / "test"
+    assert found.masks == (None if masks is None else tmp_path / masks)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ganad import InputError
+from ganad import InputError, metrics, pixel_metrics
 from ganad.metrics import aupro, pixel_auroc, pointing_accuracy
+from ganad.pixel_metrics import PixelFigures
 
 MASK = np.zeros((4, 5), bool)
 MASK[1, 1] = MASK[3, 2:5] = True  # a defect of one pixel and one of three
@@ -80,3 +81,37 @@ def test_what_has_no_figure_says_so(figure, masks, maps, words):
         figure(masks, maps)
     with pytest.raises(InputError, match="limit"):
         aupro([MASK], [np.zeros((4, 5))], limit=0)
+
+
+def test_some_of_the_good_pixels_say_nearly_what_all_do(monkeypatch):
+    rng = np.random.default_rng(0)
+    masks = [np.pad(rng.random((6, 6)) < 0.5, ((60, 54), (20, 94))) for _ in range(8)]
+    maps = [rng.normal(size=mask.shape) + 1.5 * mask for mask in masks]
+    monkeypatch.setattr(pixel_metrics, "_KEPT", 8 * 3000)
+    some = PixelFigures(8)
+    for mask, heat in zip(masks, maps):
+        some.add(mask, heat)
+    assert max(len(photo.good) for photo in some._photos) == 3000
+    assert some.auroc() == pytest.approx(pixel_auroc(masks, maps), abs=0.01)
+    assert some.aupro() == pytest.approx(aupro(masks, maps), abs=0.02)
+    assert some.pointing() == pointing_accuracy(masks, maps)
+
+
+def test_the_highest_f1_of_pixels_is_that_of_all_thresholds():
+    rng = np.random.default_rng(1)
+    heat = rng.integers(0, 9, MASK.shape) + 3.0 * MASK
+    figures = PixelFigures()
+    figures.add(MASK, heat)
+    f1 = [metrics.rates_above(MASK.ravel(), heat.ravel(), t).f1 for t in np.unique(heat) - 0.5]
+    assert figures.f1_max() == pytest.approx(max(f1)) == pytest.approx(metrics.f1_max(MASK.ravel(), heat.ravel()))
+
+
+def test_figures_by_kind_leave_the_other_kinds_out_and_say_nothing_where_masks_lack():
+    kinds, y = ["good", "crack", "hole"], np.array([0, 1, 1])
+    figures = PixelFigures()
+    for mask in (np.zeros((4, 5), bool), MASK, np.zeros((4, 5), bool)):
+        figures.add(mask, 1.0 * mask)
+    crack, hole, whole = metrics.by_kind(kinds, y, np.array([0.5, 0.9, 0.1]), figures)
+    assert (crack["auroc"], hole["auroc"], whole["auroc"]) == (1.0, 0.0, 0.5)
+    assert crack["pixel_auroc"] == crack["pointing"] == 1.0 and hole["pixel_auroc"] is None
+    assert whole["photos"] == 2 and whole["aupro"] == pytest.approx(1.0)

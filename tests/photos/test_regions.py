@@ -215,10 +215,42 @@ def test_what_photos_cannot_do_says_so(tmp_path):
     assert not hasattr(fitted, "reconstruct")
     with pytest.raises(NotSupported, match="by their regions"):
         fitted.map_samples(lambda x: x, plates(2))
-    with pytest.raises(InputError, match="photos become regions"):
+    with pytest.raises(InputError, match="give it: photo_shape"):
         export_onnx(fitted, tmp_path / "m.onnx")
 
 
 def test_pooling():
     scores = np.array([[1.0, 5.0], [3.0, 2.0]])
     assert [pooled(scores, rule) for rule in ("max", "mean", "top1", "top2", "top9")] == [5.0, 2.75, 5.0, 4.0, 2.75]
+
+
+def test_normal_photos_with_a_region_are_as_few_as_promised():
+    photos = plates(60)
+    fitted = small().fit(photos, hold_out=0.5, false_alarm_rate=0.1)
+    held_out = fitted._measured(plates(30, seed=5))[1]
+    assert np.isfinite(fitted.map_threshold_) and (held_out > fitted.map_threshold_).mean() < 0.35
+    new = plates(100, seed=1)
+    with_region = [bool(finding.regions) for finding in fitted.inspect(new)]
+    assert np.mean(with_region) < 0.25
+    bad, mask = scratched(new[0], 0)
+    assert len(fitted.regions(np.where(mask, 255, bad).astype(np.uint8))) >= len(fitted.regions(new[0]))
+
+
+def test_a_model_file_keeps_the_threshold_of_maps_and_an_older_one_has_none(tmp_path):
+    from ganad import files
+
+    fitted = small().fit(plates(6))
+    fitted.save(tmp_path / "m.ganad")
+    assert ganad.load(tmp_path / "m.ganad", device="cpu").map_threshold_ == fitted.map_threshold_
+    tensors, header = files.read(tmp_path / "m.ganad", "model")
+    del header["state"]["map_threshold_"]
+    for name in ("crop", "part", "augment"):
+        del header["settings"][name]
+    header["versions"]["ganad"] = "0.2.0"
+    files.write(tmp_path / "old.ganad", "model", tensors, header)
+    old = ganad.load(tmp_path / "old.ganad", device="cpu")
+    assert old.anomaly_score(plates(2)).tolist() == fitted.anomaly_score(plates(2)).tolist()
+    with pytest.raises(NotSupported, match="no threshold for maps"):
+        old.regions(plates(1)[0])
+    assert next(old.inspect(plates(1))).regions == []
+    assert old.calibrate(plates(9, seed=4), false_alarm_rate=0.2).regions(plates(1)[0]) is not None

@@ -83,7 +83,7 @@ def test_vectors_are_the_layers_side_by_side_averaged_over_neighbours(tmp_path):
 
 
 def test_a_large_photo_passes_in_windows_that_number_every_position_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(backbone, "_CORE", 96)
+    monkeypatch.setattr(backbone, "CORE", 96)
     monkeypatch.setattr(backbone, "_HALO", 64)  # more than a position of layer 2 sees
     view = Backbone("resnet18", layers=(2,), weights=weights(tmp_path))
     photo = np.random.default_rng(0).integers(0, 256, (100, 200), dtype=np.uint8)
@@ -92,7 +92,7 @@ def test_a_large_photo_passes_in_windows_that_number_every_position_once(tmp_pat
     numbers = np.concatenate([numbers for numbers, _ in parts])
     assert len(parts) == 6 and sorted(numbers.tolist()) == list(range(rows * columns))
     with torch.no_grad():
-        whole = view._vectors(view.network(), view._prepared(photo, CPU)).flatten(1).T.numpy()
+        whole = view.vectors(view.network(), view._prepared(photo, CPU)).flatten(1).T.numpy()
     vectors = np.concatenate([vectors for _, vectors in parts])[np.argsort(numbers)]
     np.testing.assert_allclose(vectors, whole, rtol=1e-3, atol=1e-3)
 

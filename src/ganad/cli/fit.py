@@ -18,6 +18,7 @@ import typer
 from .. import registry, settings
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from .layouts import training_folder
 from .options import (
     Anomalies,
     Classes,
@@ -41,7 +42,19 @@ from .options import (
     reports_errors,
     split,
 )
-from .photos import BackboneOption, MaxRegions, PoolOption, TilesOption, of_photos
+from .photos import (
+    AugmentOption,
+    BackboneOption,
+    ChooseOption,
+    CropOption,
+    EmbedOption,
+    MaskOutOption,
+    MaxRegions,
+    PhotoOptions,
+    PoolOption,
+    TilesOption,
+    WholeOption,
+)
 
 if TYPE_CHECKING:
     from ..data import Samples
@@ -139,6 +152,12 @@ def fit(
     backbone: BackboneOption = None,
     pool: PoolOption = None,
     max_regions: MaxRegions = None,
+    whole: WholeOption = False,
+    embed_backbone: EmbedOption = False,
+    crop: CropOption = None,
+    mask_out: MaskOutOption = None,
+    augment: AugmentOption = None,
+    choose: ChooseOption = None,
     log_dir: Annotated[
         Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")
     ] = None,
@@ -152,7 +171,12 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
+    data = training_folder(data, normal or anomaly)
+    photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose)
+    if method == DEFAULT and preset is None and size is None:
+        method, settings_, photos = photos.chosen(data, follow_links)
+        given = settings_ | given
+    detector = photos.of_photos(make_detector(method, preset, given))
     check_place(output, "model", data)
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
@@ -161,7 +185,7 @@ def fit(
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
     table = written | dict(label=label, drop=split(drop), impute=impute, query=query, dates=split(dates))
     table |= dict(unknown=unknown)
-    images = dict(size=size, mode=mode, own_size=bool(tiles or backbone), follow_links=follow_links)
+    images = dict(size=size, mode=mode, own_size=photos.own_size, follow_links=follow_links)
     samples = read(data, data_dir, split="train", **table, **images)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)

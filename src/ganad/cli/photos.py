@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +14,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..detector import Detector
+    from ..photos import Backbone, Tiles
 
 TilesOption = Annotated[
     str | None,
@@ -24,38 +28,110 @@ BackboneOption = Annotated[
         "resnet18:FILE, wide-resnet50-2:FILE.",
     ),
 ]
+WholeOption = Annotated[bool, typer.Option("--whole", help="With --backbone: one vector a photo, not one a region.")]
+EmbedOption = Annotated[
+    bool, typer.Option("--embed-backbone", help="Put the backbone's weights into the model file as well.")
+]
+CropOption = Annotated[
+    str | None, typer.Option(metavar="X,Y,W,H", help="Look at this rectangle of every photo alone, in pixels.")
+]
+MaskOutOption = Annotated[
+    Path | None,
+    typer.Option(metavar="IMAGE", help="An image as large as the photos, black where they are not to be looked at."),
+]
+AugmentOption = Annotated[
+    str | None,
+    typer.Option(metavar="WAYS", help="Learn variants of few photos as well: flip,rotate90,shift,brightness."),
+]
 PoolOption = Annotated[
     str | None, typer.Option(help="A photo's score from those of its regions: max, mean or top5 (mean of 5 highest).")
 ]
-MaxRegions = Annotated[int | None, typer.Option(help="Learn at most this many regions of normal photos.")]
+MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos to learn, at most.")]
+ChooseOption = Annotated[
+    str | None, typer.Option(help="Which regions to learn: random, or coreset, which lie far apart (--backbone).")
+]
 
 
-def of_photos(
-    detector: Detector, tiles: str | None, backbone: str | None, pool: str | None, max_regions: int | None
-) -> Detector:
-    """The detector, or, if an option names a view, a detector of photos that learns their regions with it.
+@dataclass(frozen=True)
+class PhotoOptions:
+    """The options of ``ganad fit`` that are for photos of their own size, as they were given."""
 
-    Raises InputError for both views at once, for options of a view without one, and for values that cannot work.
-    """
-    given = {k: v for k, v in (("pool", pool), ("max_regions", max_regions)) if v is not None}
-    if tiles is None and backbone is None:
-        if given:
-            option = next(iter(given)).replace("_", "-")
-            raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
-        return detector
-    if tiles is not None and backbone is not None:
-        raise InputError("--tiles and --backbone are two views of a photo; give one of them")
-    from ..photos import Backbone, Regions, Tiles  # imports torch
+    tiles: str | None = None
+    backbone: str | None = None
+    pool: str | None = None
+    max_regions: int | None = None
+    whole: bool = False
+    embed_backbone: bool = False
+    crop: str | None = None
+    mask_out: Path | None = None
+    augment: str | None = None
+    choose: str | None = None
 
-    view: Tiles | Backbone
-    if backbone is not None:
-        view = Backbone.named(backbone)
-    else:
-        view = Tiles(*_two_numbers(tiles or ""))
-    options: dict[str, object] = {k: getattr(detector, k) for k in ("device", "threads", "verbose", "random_state")}
-    regions = Regions(detector, view, contamination=detector.contamination, **options | given)  # type: ignore[arg-type]
-    regions.check_settings()
-    return regions
+    @property
+    def own_size(self) -> bool:
+        """Whether photos keep their size."""
+        return self.tiles is not None or self.backbone is not None
+
+    def chosen(self, data: str, follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
+        """What auto is for a folder of large photos, said aloud: a method, its settings, and these options with a view.
+
+        For anything else, and where an option names a view, it is auto itself.
+        """
+        from ..data.photos import usual_side
+
+        side = usual_side(data, follow_links) if not self.own_size and Path(data).is_dir() else 0
+        if side == 0:
+            return "auto", {}, self
+        from ..photos.choice import LARGE, choice_here  # torch comes with it
+
+        if side <= LARGE:
+            return "auto", {}, self
+        choice = choice_here()
+        typer.echo(f"auto: {choice.words}, for photos of {side:,} pixels: {choice.reason}")
+        if choice.more:
+            typer.echo(f"      {choice.more}")
+        mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
+        return choice.method, dict(choice.settings), dataclasses.replace(self, **mine)
+
+    def view(self) -> Tiles | Backbone:
+        """What a region is. Raises InputError for both views at once and for values that cannot work."""
+        from ..photos import Backbone, Tiles  # torch comes with it
+
+        if self.tiles is not None and self.backbone is not None:
+            raise InputError("--tiles and --backbone are two views of a photo; give one of them")
+        if self.backbone is not None:
+            return dataclasses.replace(Backbone.named(self.backbone), regions=not self.whole)
+        if self.whole or self.embed_backbone:
+            raise InputError(f"--{'whole' if self.whole else 'embed-backbone'} is for --backbone; give --backbone NAME")
+        return Tiles(*_two_numbers(self.tiles or ""))
+
+    def of_photos(self, detector: Detector) -> Detector:
+        """The detector, or one of photos whose regions it learns where an option names a view.
+
+        Raises InputError for options of a view without one, and for what ``view`` refuses.
+        """
+        given = {
+            "pool": self.pool,
+            "max_regions": self.max_regions,
+            "crop": self.crop,
+            "part": self.mask_out and str(self.mask_out),
+            "augment": self.augment,
+            "choose": self.choose,
+            "embed": self.embed_backbone or None,
+        }
+        given = {name: value for name, value in given.items() if value is not None}
+        if not self.own_size:
+            if given or self.whole:
+                named = next(f.name for f in dataclasses.fields(self) if getattr(self, f.name) not in (None, False))
+                option = named.replace("_", "-")
+                raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
+            return detector
+        from ..photos import Regions
+
+        options: dict[str, Any] = {k: getattr(detector, k) for k in ("device", "threads", "verbose", "random_state")}
+        regions = Regions(detector, self.view(), contamination=detector.contamination, **options | given)
+        regions.check_settings()
+        return regions
 
 
 def _two_numbers(text: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError
+from .layouts import tested
 from .options import (
     Anomalies,
     Classes,
@@ -31,6 +33,7 @@ from .options import (
     reports_errors,
     split,
 )
+from .scan import Scan, scan, show_places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +68,14 @@ def score(
     missing: Missing = None,
     day_first: DayFirst = None,
     unknown: Unknown = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="A folder with KIND/NAME.png or KIND/NAME_mask.png, white where the defect is (images)."),
+    ] = None,
 ) -> None:
     """Score every sample: a row each with name, score and verdict."""
+    import numpy as np
+
     from ..data import Samples
     from ..data.labels import labels_of, unnamed
     from ..loading import load
@@ -78,16 +87,24 @@ def score(
     detector = load(model)
     if fdr is not None and not hasattr(detector, "calibration_"):
         raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
-    parts, classes, named = [], set[str](), (split(normal), split(anomaly))
+    own_size = (getattr(detector, "source_", None) or {}).get("kind") == "photos"
+    what = tested(data, normal, anomaly, masks, own_size)
+    parts, classes, named = [], set[str](), (split(what.normal), split(anomaly))
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
     table = dict(label=label, query=query, unknown=unknown) | written
     unseen = Unseen()
+    seen: Scan | None = None
     with ScoreFile(output, detector, fdr) as file:
-        for samples in read_like_training(detector, data, data_dir, split_, follow_links, table):
-            scores = samples.judged(detector.anomaly_score(samples.x))
+        for samples in read_like_training(detector, what.data, data_dir, split_, follow_links, table):
+            samples = without(samples, what.data, what.masks)
             unseen.add(samples)
+            seen = scan(detector, samples, what.masks)
+            scores = seen.scores
             labels = labels_of(samples, *named)
-            file.add(samples, scores, labels)
+            if labels is None and seen.masks:  # a photo without a mask has no defect
+                labels = np.array([int(mask is not None) for mask in seen.masks])
+            file.add(samples, scores, labels, seen.regions)
+            kinds = samples.y
             classes.update([] if samples.y is None else samples.y.astype(str))
             if report is None:  # only the page needs the samples themselves again
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
@@ -102,7 +119,11 @@ def score(
         typer.echo(f"{file.selected:,} selected; on average at most {100 * fdr:g} % of them are normal")
     if others:
         typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
-    _show_areas(drawable(scores), labels)
+    places = _places(seen, kinds, scores, labels)
+    if places:
+        show_places(places)
+    else:
+        _show_areas(drawable(scores), labels)
     typer.echo(f"scores    {output}")
     if report is not None:
         from ..reporting import report as write_report
@@ -110,7 +131,9 @@ def score(
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
         facts = {"model": str(model), "data": data}
-        write_report(detector, samples, report, scores=drawable(scores), labels=known, facts=facts)
+        drawn = drawable(scores)
+        page = functools.partial(write_report, detector, samples, report, scores=drawn, labels=known, facts=facts)
+        page(masks=what.masks, places=places)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
 
@@ -122,6 +145,27 @@ def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:
 
     y, s = labels[labels >= 0], scores[labels >= 0]
     typer.echo(f"AUROC {auroc(y, s):.4f}  AP {average_precision(y, s):.4f}")
+
+
+def _places(
+    seen: Scan | None, kinds: np.ndarray | None, scores: np.ndarray, labels: np.ndarray | None
+) -> list[dict[str, Any]]:
+    """Figures by kind of defect, where masks say where defects are."""
+    from ..metrics import by_kind
+
+    if seen is None or seen.pixels is None or labels is None or (labels < 0).any():
+        return []
+    return by_kind(None if kinds is None else kinds.astype(str).tolist(), labels, scores, seen.pixels)
+
+
+def without(samples: Samples, data: str, masks: Path | None) -> Samples:
+    """The samples that are no masks themselves, where the folder of masks is inside that of the data."""
+    import numpy as np
+
+    if masks is None or samples.names is None or not masks.resolve().is_relative_to(Path(data).resolve()):
+        return samples
+    inside = masks.resolve().relative_to(Path(data).resolve()).as_posix() + "/"
+    return samples.subset(np.array([not name.startswith(inside) for name in samples.names]))
 
 
 def read_like_training(

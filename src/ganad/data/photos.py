@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,12 @@ from typing import overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import decode, reason, strict
+from .decode import decode, open_image, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
-_WINDOW = 64  # photos decoded at a time while a folder is checked
+_MASK_ENDS = tuple(part + end for end in (".png", ".bmp", ".tif", ".tiff") for part in ("", "_mask"))
+_WINDOW = 64  # photos decoded at a time while a folder is looked through
 
 
 class Photos(Sequence[np.ndarray]):
@@ -100,11 +102,26 @@ def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: P
             progress(start + len(window), len(files))
 
 
+def usual_side(root: str | Path, follow_links: bool = False) -> int:
+    """The median of the longer sides of some images below ``root`` in pixels, by their heads alone; 0 without any."""
+    try:
+        files, _ = images_in(Path(root), follow_links)
+    except InputError:  # which who reads the folder will say
+        return 0
+    sides = []
+    with strict():
+        for file in files[:: max(1, -(-len(files) // _WINDOW))]:
+            with contextlib.suppress(Exception), open_image(file) as image:
+                sides.append(max(image.size))
+    return int(np.median(sides)) if sides else 0
+
+
 def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
     """The mask of each photo by its name ``KIND/NAME.jpg``; None if there is none, as for good photos.
 
-    Masks below ``root`` are called ``KIND/NAME.png`` or, as in MVTec, ``KIND/NAME_mask.png``. Raises InputError if the
-    folder does not exist or has no mask for any photo.
+    Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``, also as .bmp or .tif, and
+    without what stands before KIND in the photo's name. Raises InputError if there is no such folder, or no photo has
+    a mask in it.
     """
     root = Path(root)
     if not root.is_dir():
@@ -115,19 +132,22 @@ def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
     return found
 
 
-def read_mask(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
-    """The defect, bool ``(H, W)``: the bright half of the grey values. Without a file it is all False.
+def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
+    """Where the defect is, bool ``(H, W)``: the bright half of the grey values; nowhere without a file.
 
-    shape: of the photo. Raises InputError for a mask that cannot be read or has another size.
+    shape: of the photo; None: it is as large as its mask. Raises InputError for a mask that cannot be read or has
+    another size, and where neither file nor shape is given.
     """
     if file is None:
+        if shape is None:
+            raise InputError("a mask without a file has the photo's shape; give it")
         return np.zeros(shape[:2], bool)
     try:
         with strict():
             values = decode(file, None, "L")
     except Exception as error:
         raise InputError(f"{file}: the mask cannot be read: {reason(error, file)}") from error
-    if values.shape != shape[:2]:
+    if shape is not None and values.shape != shape[:2]:
         raise InputError(
             f"{file}: a mask of {values.shape[1]} x {values.shape[0]} pixels for a photo of "
             f"{shape[1]} x {shape[0]}; make it as large"
@@ -136,10 +156,13 @@ def read_mask(file: Path | None, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _mask_of(root: Path, name: str) -> Path | None:
-    for end in (".png", "_mask.png"):
-        file = root / f"{_stem(name)}{end}"
-        if file.is_file():
-            return file
+    parts = _stem(name).split("/")
+    least = min(2, len(parts))  # without its kind a name may be that of another kind's photo
+    for first in range(len(parts) - least + 1):
+        for end in _MASK_ENDS:
+            file = root / f"{'/'.join(parts[first:])}{end}"
+            if file.is_file():
+                return file
     return None
 
 

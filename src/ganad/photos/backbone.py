@@ -15,8 +15,8 @@ from ..errors import InputError
 from ..nets import backbone_weights, backbones
 from .view import Block, Grid
 
-_CORE = 640  # side of the window of a large photo whose positions are kept; a multiple of every stride
-_HALO = 128  # pixels around the window that the network also sees
+CORE = 640  #: side of the window of a large photo whose positions are kept; a multiple of every stride
+_HALO = 128  # pixels around it that the network sees as well
 _SIDES = (32, 4096)
 
 
@@ -30,9 +30,10 @@ class Backbone:
     """
 
     name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2
-    layers: tuple[int, ...] = (3, 4)  #: layers to join; the default was chosen on defects planted in normal photos
-    weights: str | None = None  #: file of a state dict; None: EfficientNet-Lite0's, from ganad[backbone]
-    side: int | None = None  #: resize photos so that the shorter side has this many pixels; None: keep their size
+    layers: tuple[int, ...] = (3, 4)  #: whose maps are concatenated; chosen on defects planted in normal photos
+    weights: str | None = None  #: file of a state dict; None: EfficientNet-Lite0's, of ganad[backbone]
+    side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
+    regions: bool = True  #: a vector a position; False: one a photo, the mean of all positions
 
     @classmethod
     def named(cls, text: str) -> Backbone:
@@ -73,7 +74,7 @@ class Backbone:
     def grid(self, shape: tuple[int, ...]) -> Grid:
         """The centres of a photo's positions."""
         centres = []
-        for side, resized in zip(shape[:2], self._size(shape)):
+        for side, resized in zip(shape[:2], self.size_of(shape)):
             middles = np.arange(-(-resized // self.stride)) * self.stride + (self.stride - 1) / 2
             centres.append((middles + 0.5) * side / resized - 0.5)
         return Grid(*centres)
@@ -89,18 +90,18 @@ class Backbone:
         x = self._prepared(photo, device)
         height, width = x.shape[2:]
         columns = -(-width // self.stride)
-        for top in range(0, height, _CORE):
-            for left in range(0, width, _CORE):
+        for top in range(0, height, CORE):
+            for left in range(0, width, CORE):
                 above, before = min(top, _HALO), min(left, _HALO)
-                seen = x[:, :, top - above : top + _CORE + _HALO, left - before : left + _CORE + _HALO]
-                found = self._vectors(network, seen)
+                seen = x[:, :, top - above : top + CORE + _HALO, left - before : left + CORE + _HALO]
+                found = self.vectors(network, seen)
                 found = found[:, above // self.stride :, before // self.stride :]
-                found = found[:, : _CORE // self.stride, : _CORE // self.stride]
+                found = found[:, : CORE // self.stride, : CORE // self.stride]
                 d, rows, wide = found.shape
                 numbers = (top // self.stride + np.arange(rows))[:, None] * columns + left // self.stride
                 yield (numbers + np.arange(wide)).ravel(), found.reshape(d, -1).T.contiguous().cpu().numpy()
 
-    def _vectors(self, network: nn.Module, x: Tensor) -> Tensor:
+    def vectors(self, network: nn.Module, x: Tensor) -> Tensor:
         """``(d, rows, columns)`` of an image ``(1, 1 or 3, H, W)`` from 0 to 255."""
         with torch.no_grad():
             seen = network((x.float() / 255).expand(-1, 3, -1, -1))
@@ -109,7 +110,8 @@ class Backbone:
         maps = [m if m.shape[2:] == finest else interpolate(m, finest, mode="bilinear") for m in maps]
         return torch.cat(maps, 1)[0]
 
-    def _size(self, shape: tuple[int, ...]) -> tuple[int, int]:
+    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Height and width at which the network sees a photo."""
         height, width = shape[:2]
         if self.side is None:
             return height, width
@@ -120,6 +122,9 @@ class Backbone:
         """A photo as ``(1, 1 or 3, H, W)`` from 0 to 255, at the size that the network sees; bytes if not resized."""
         pixels = torch.from_numpy(np.array(photo)).to(device)  # a copy: pixels of Pillow's are read-only
         x = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
-        if x.shape[2:] == self._size(photo.shape):
-            return x
-        return interpolate(x.float(), self._size(photo.shape), mode="bilinear", antialias=True)
+        return self.fitted(x)
+
+    def fitted(self, x: Tensor) -> Tensor:
+        """A photo ``(1, 1 or 3, H, W)`` at the size that the network sees."""
+        size = self.size_of(tuple(x.shape[2:]))
+        return x if tuple(x.shape[2:]) == size else interpolate(x.float(), size, mode="bilinear", antialias=True)

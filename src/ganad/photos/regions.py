@@ -24,11 +24,14 @@ from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
 from ..files import sha256_of
+from ..migrations import Change
 from ..nets.players import Players
 from ..progress import Bar
 from ..settings import Count
-from . import regions_file, sampling
+from . import augment, regions_file, sampling
 from .backbone import Backbone
+from .found import Finding, Region, regions_above
+from .part import Part, crop_of, part_of, read_shape
 from .sequence import as_photos, check_photo, taken
 from .tiles import Tiles
 from .view import Grid
@@ -43,6 +46,9 @@ class _Fitted:
     inner_: Detector  #: the inner detector, fitted
     channels_: int  #: of the photos, 1 or 3
     backbone_sha256_: str | None  #: of the backbone's file of weights
+    part_: np.ndarray  #: ``(H, W)``, True in the part that is looked at, where there is an image of it
+    map_threshold_: float  #: what lies above it in a map is a region that stands out
+    looked_at_: Part | None  #: what is looked at of every photo; None: all
 
 
 class Regions(_Fitted, Detector):
@@ -56,10 +62,14 @@ class Regions(_Fitted, Detector):
     view: Tiles | Backbone = dataclasses.field(default=Tiles(), kw_only=False)  #: how a photo becomes regions
     pool: str = "top5"  #: a photo's score from its regions': "max", "mean", or "top5", the mean of the 5 highest
     max_regions: Count = 10_000  #: regions of normal photos to learn; every photo gives the same number
-    choose: Literal["random", "coreset"] = "random"  #: how regions are chosen; "coreset": far apart, only for vectors
-    embed: bool = False  #: put the backbone's weights into the model file, instead of only their SHA-256
+    choose: Literal["random", "coreset"] = "random"  #: how they are chosen; "coreset": far apart, for vectors only
+    augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
+    crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
+    part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
+    embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
+    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None)),)
 
     def check_settings(self) -> None:
         """Raise InputError, naming the setting, for one that cannot work."""
@@ -71,6 +81,9 @@ class Regions(_Fitted, Detector):
         self.view.check()
         self.detector.check_settings()
         pooled(np.zeros(1), self.pool)
+        augment.names(self.augment)
+        if self.crop is not None:
+            crop_of(self.crop)
         if self.choose == "coreset" and isinstance(self.view, Tiles):
             raise InputError('Regions: choose="coreset" is for the vectors of a Backbone; use "random" with Tiles')
         for name, default in (("scaling", "auto"), ("image_size", None)):
@@ -93,8 +106,10 @@ class Regions(_Fitted, Detector):
     ) -> Self:
         """Learn the regions of normal photos; the arguments are those of ``Detector.fit``.
 
-        ``hold_out`` holds out photos. Photos are read twice: for their regions, and for the scores that set the
-        threshold (at most ``threshold_samples`` photos).
+        ``hold_out`` holds out photos. Photos are read twice: for their regions, and for the scores that set the two
+        thresholds, that of the scores and that of the maps, of ``threshold_samples`` photos at most.
+        ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
+        above the second.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
@@ -108,6 +123,7 @@ class Regions(_Fitted, Detector):
         self._forget()
         seed = seed_for(self.random_state, "regions" if checkpoint else "")
         self.device_ = devices.choose_device(self.device)
+        self.take_part(None if self.part is None else read_shape(self.part))
         self._take_network()
         regions = self._training_regions(photos, seed)
         inner = self._inner(seed)
@@ -123,6 +139,12 @@ class Regions(_Fitted, Detector):
             self.backbone_sha256_ = sha256_of(self.view.file)
         self.place(network)
 
+    def take_part(self, shape: np.ndarray | None) -> None:
+        """Look at the part ``(H, W)`` of every photo, and at the crop's; None is all."""
+        if shape is not None:
+            self.part_ = shape
+        self.looked_at_ = part_of(self.crop, shape)
+
     def place(self, network: torch.nn.Module | None) -> None:
         """Put the view's network, if it has one, on the device."""
         self.nets_ = Players({} if network is None else {"backbone": network})
@@ -131,13 +153,15 @@ class Regions(_Fitted, Detector):
     def _training_regions(self, photos: Sequence[np.ndarray], seed: int) -> np.ndarray:
         """The regions that the inner detector learns, the same number from every photo, at least one."""
         wanted = self.max_regions * (sampling.CANDIDATES if self.choose == "coreset" else 1)
-        share = -(-wanted // len(photos))
+        share = -(-wanted // (len(photos) * augment.count(self.augment)))
         found: list[np.ndarray] = []
         with Bar("reading regions", enabled=self.verbose > 0) as bar:
             for i, photo in enumerate(photos):
                 self.channels_ = check_photo(photo, i, self.channels_ if i else None)
-                rows, columns = self.view.grid(photo.shape).shape
-                found += sampling.drawn(self._blocks(photo), rows * columns, share, [seed, i])
+                variants = augment.variants(*self._seen(photo, i), self.augment, [seed, i])
+                for k, (seen, inside) in enumerate(variants):
+                    there = self._there(seen, inside)
+                    found += sampling.drawn(self._blocks(seen, inside), there, share, [seed, i, k][: 2 + (k > 0)])
                 bar.update(i + 1, len(photos))
         regions = np.concatenate(found)
         if self.choose == "coreset":
@@ -169,32 +193,48 @@ class Regions(_Fitted, Detector):
     def _decide(
         self, photos: Sequence[np.ndarray], held_out: Sequence[np.ndarray] | None, rate: float | None, seed: int
     ) -> Self:
-        """Set the threshold on held-out photos if there are some, else on those that were learnt."""
+        """Set the thresholds: on held-out photos where there are some, else on those that were learnt."""
+        rows = np.arange(len(photos))
         if rate is None:
-            rows = np.arange(len(photos))
             if len(rows) > self.threshold_samples:
                 rows = np.sort(np.random.default_rng(seed).choice(len(rows), self.threshold_samples, replace=False))
-            scores = self.anomaly_score(taken(photos, rows))
+            scores, peaks = self._measured(taken(photos, rows))
             self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
-        return self if held_out is None else self._calibrate(self.anomaly_score(held_out), rate)
+            self.map_threshold_ = float(np.quantile(peaks, 1 - self.contamination))
+        return self if held_out is None else self.calibrate(held_out, false_alarm_rate=rate)
+
+    def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
+        """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""
+        scores, peaks = self._measured(X)
+        if false_alarm_rate is not None:
+            self.map_threshold_ = calibrate.threshold(peaks, false_alarm_rate)
+        return self._calibrate(scores, false_alarm_rate)
+
+    def _measured(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The score and the highest region score of each photo, ``(n,)`` each."""
+        found = [(pooled(scores, self.pool), np.nanmax(scores)) for _, scores in self.region_scores(X)]
+        scores, peaks = np.array(found).T
+        return scores, peaks
 
     # -- scoring ------------------------------------------------------------------------------------------
 
     def region_scores(self, X: Any) -> Iterator[tuple[Grid, np.ndarray]]:
         """For each photo, in order, the grid of its regions and their scores ``(rows, columns)``, float64.
 
-        It is a stream: memory holds the regions of at most one photo. Raises InputError for unusable photos.
+        NaN is the score of regions whose centres lie outside the part that is looked at.
+        They stream: memory holds the regions of one photo at most. Raises InputError for unusable photos.
         """
         check_is_fitted(self, "inner_")
         done: list[tuple[Grid, np.ndarray]] = []
         waiting = _Waiting(self.inner_)
         for i, photo in enumerate(as_photos(X)):
             check_photo(photo, i, self.channels_)
-            grid = self.view.grid(photo.shape)
-            scores = np.empty(grid.shape)
-            for numbers, regions in self._blocks(photo):
+            seen, inside = self._seen(photo, i)
+            grid = self._grid(seen.shape)
+            scores = np.full(grid.shape, np.nan)
+            for numbers, regions in self._blocks(seen, inside):
                 waiting.add(regions, scores.reshape(-1), numbers)
-            done.append((grid, scores))
+            done.append((grid if self.looked_at_ is None else self.looked_at_.moved(grid), scores))
             if waiting.count == 0 or waiting.count >= _AT_ONCE:
                 waiting.score()
                 yield from done
@@ -217,15 +257,70 @@ class Regions(_Fitted, Detector):
 
     def maps(self, X: Any) -> Iterator[np.ndarray]:
         """The map ``(H, W)`` of each photo's region scores, float32, one at a time."""
+        return (finding.heat for finding in self.inspect(X))
+
+    def inspect(self, X: Any) -> Iterator[Finding]:
+        """Score, map and standing-out regions of each photo, one at a time; the photos are looked at once."""
         photos = as_photos(X)
+        threshold = getattr(self, "map_threshold_", float("inf"))
         for photo, (grid, scores) in zip(photos, self.region_scores(photos)):
-            yield grid.upsampled(scores, photo.shape)
+            heat = grid.upsampled(np.where(np.isnan(scores), np.nanmin(scores), scores), photo.shape)
+            heat = heat if self.looked_at_ is None else self.looked_at_.whole(heat)
+            yield Finding(pooled(scores, self.pool), heat, regions_above(heat, threshold))
+
+    def regions(self, photo: np.ndarray) -> list[Region]:
+        """The regions of one photo that stand out: boxes, areas and highest scores, the highest first.
+
+        A region is a connected part of the photo's map above ``map_threshold_``. Raises NotSupported for a model file
+        of before 0.3, which has no such threshold; ``calibrate`` sets it.
+        """
+        check_is_fitted(self, "inner_")
+        if not hasattr(self, "map_threshold_"):
+            raise NotSupported("this model has no threshold for maps; fit it again, or calibrate it at a rate")
+        return next(self.inspect([photo])).regions
 
     def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
         """Raises NotSupported, because photos do not form a batch of tensors."""
         raise NotSupported("Regions scores photos by their regions; use anomaly_score, explain or inner_")
 
-    def _blocks(self, photo: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _seen(self, photo: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """What is looked at of a photo, and which pixels of it are in the part; None: all."""
+        part = self.looked_at_
+        return (photo, None) if part is None else (part.cut(photo, number), part.inside)
+
+    def _grid(self, shape: tuple[int, ...]) -> Grid:
+        """Where the regions of a photo are; that of a vector a photo is the whole."""
+        if self.view.regions:
+            return self.view.grid(shape)
+        return Grid(*(np.array([(side - 1) / 2]) for side in shape[:2]))
+
+    def _there(self, seen: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
+        """Numbers of the regions of a photo; InputError where none has its centre in the part."""
+        grid = self._grid(seen.shape)
+        n = grid.shape[0] * grid.shape[1]
+        found = np.flatnonzero(np.ones(n, bool) if inside is None or not self.view.regions else grid.within(inside))
+        if not len(found):
+            raise InputError(
+                f"no region of {self.view} has its centre in the part that is looked at; take smaller ones"
+            )
+        return found
+
+    def _blocks(self, seen: np.ndarray, inside: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Numbers and regions of what is looked at of a photo, a part at a time."""
+        grid = self.view.grid(seen.shape)
+        kept = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
+        if not kept.any():
+            self._there(seen, inside)  # which says so
+        parts = ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
+        if self.view.regions:
+            yield from parts
+            return
+        total = 0.0
+        for _, regions in parts:
+            total = total + regions.sum(0, dtype=np.float64)
+        yield np.zeros(1, int), (total / kept.sum())[None].astype(np.float32)
+
+    def _all_blocks(self, photo: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         network = self.nets_["backbone"] if len(self.nets_) else None
         blocks, threads = self.view.blocks(photo, network, self.device_), self.threads
         while True:
@@ -269,14 +364,15 @@ class _Waiting:
 
 
 def pooled(scores: np.ndarray, rule: str) -> float:
-    """One score of a photo's region scores: "max", "mean", or "topK", the mean of the K highest.
+    """One score of a photo's region scores: "max", "mean", or "topK", the mean of the K highest; NaN counts as absent.
 
     Raises InputError for another rule.
     """
+    scores = scores[~np.isnan(scores)]
     if rule == "mean":
         return float(np.mean(scores))
     found = re.fullmatch(r"max|top([1-9]\d{0,5})", rule)
     if not found:
         raise InputError(f'pool={rule!r} is not one of "max", "mean", or "top" with a number, such as "top5"')
     k = min(int(found[1] or 1), scores.size)
-    return float(np.mean(np.sort(scores, axis=None)[-k:]))
+    return float(np.mean(np.sort(scores)[-k:]))

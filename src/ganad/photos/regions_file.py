@@ -30,7 +30,17 @@ from .tiles import Tiles
 CLASS = "ganad.photos.regions:Regions"
 #: Reads the inner detector from path, tensors, raw header and device.
 Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
-_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_", "parent_", "false_alarm_rate_")
+_STATE = (
+    "offset_",
+    "channels_",
+    "backbone_sha256_",
+    "history_",
+    "source_",
+    "columns_",
+    "map_threshold_",
+    "parent_",
+    "false_alarm_rate_",
+)
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
 
@@ -43,12 +53,13 @@ class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     history_: list[dict[str, Any]]
     source_: dict[str, Any] | None = None
     columns_: list[str] | None = None
+    map_threshold_: float | None = None  #: files of before 0.3 have none
     parent_: str | None = None
     false_alarm_rate_: float | None = None
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """The header of the file; tensors are ``detector/...``, ``backbone/...`` and ``calibration``."""
+    """The header of the file; tensors are ``detector/...``, ``backbone/...``, ``calibration`` and ``part``."""
 
     class_: str = msgspec.field(name="class")
     settings: dict[str, Any]
@@ -69,6 +80,8 @@ def save(regions: Any, path: str | Path) -> None:
         tensors |= {f"backbone/{name}": value for name, value in regions.nets_["backbone"].state_dict().items()}
     if hasattr(regions, "calibration_"):
         tensors["calibration"] = torch.as_tensor(regions.calibration_)
+    if hasattr(regions, "part_"):
+        tensors["part"] = torch.as_tensor(regions.part_)
     settings = {k: v for k, v in regions.get_params(deep=False).items() if k not in ("detector", "view")}
     if isinstance(settings["random_state"], np.random.RandomState):
         settings["random_state"] = None
@@ -95,9 +108,21 @@ def unpack(
             setattr(regions, name, value)
     if "calibration" in tensors:
         regions.calibration_ = np.sort(tensors["calibration"].double().numpy().ravel())
+    _take_part(path, regions, tensors.get("part"))
     regions.place(_network(path, regions.view, header, _under(tensors, "backbone/")))
     _prove(regions, path, header)
     return regions
+
+
+def _take_part(path: Path, regions: Any, shape: Tensor | None) -> None:
+    if (shape is None) != (regions.part is None) or (
+        shape is not None and (shape.ndim, shape.dtype) != (2, torch.bool)
+    ):
+        raise ModelFileError(f"{path}: the part of photos that it looks at is not an image; use another copy")
+    try:
+        regions.take_part(None if shape is None else shape.numpy())
+    except InputError as error:
+        raise ModelFileError(f"{path}: {error}") from error
 
 
 def _made(cls: type, path: Path, header: Header, detector: Detector, device: str) -> Any:
@@ -135,10 +160,14 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
 
 
 def probe_scores(regions: Any) -> list[float | None]:
-    """Scores of made-up photos; None for a score that is not finite."""
+    """Scores of made-up photos, of all there is on them; None where a score is not finite."""
+    part, regions.looked_at_ = regions.looked_at_, None  # which may be large
     rng = np.random.default_rng(0)
     shapes = [shape if regions.channels_ == 1 else (*shape, regions.channels_) for shape in _PROBES]
-    scores = regions.anomaly_score([rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes])
+    try:
+        scores = regions.anomaly_score([rng.integers(0, 256, shape, dtype=np.uint8) for shape in shapes])
+    finally:
+        regions.looked_at_ = part
     return [float(s) if math.isfinite(s) else None for s in scores]
 
 

@@ -10,10 +10,12 @@ CANDIDATES = 5  #: a core set is chosen from this many times the regions to keep
 _PROJECTED = 64  # directions in which a core set's distances are measured
 
 
-def drawn(blocks: Iterable[tuple[np.ndarray, np.ndarray]], n: int, most: int, seed: list[int]) -> Iterator[np.ndarray]:
-    """At most ``most`` of the ``n`` regions of one photo, drawn by the seed, in ascending order."""
-    chosen = np.zeros(n, bool)
-    chosen[np.random.default_rng(seed).permutation(n)[:most]] = True
+def drawn(
+    blocks: Iterable[tuple[np.ndarray, np.ndarray]], there: np.ndarray, most: int, seed: list[int]
+) -> Iterator[np.ndarray]:
+    """At most ``most`` of the regions of one photo, whose numbers are ``there``, drawn by the seed, in their order."""
+    chosen = np.zeros(there[-1] + 1, bool)
+    chosen[there[np.random.default_rng(seed).permutation(len(there))[:most]]] = True
     for numbers, regions in blocks:
         yield regions[chosen[numbers]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,7 +25,8 @@ class Tiles:
     """
 
     size: int = 64  #: side of a crop in pixels
-    stride: int = 32  #: pixels from one crop to the next
+    stride: int = 32  #: pixels from a crop to the next
+    regions: ClassVar[bool] = True
 
     def check(self) -> None:
         """Raise InputError for a size or stride that cannot work."""
@@ -39,7 +41,7 @@ class Tiles:
     def grid(self, shape: tuple[int, ...]) -> Grid:
         """The centres of a photo's crops."""
         middle = (self.size - 1) / 2
-        return Grid(*(self._starts(side) + middle - _before(side, self.size) for side in shape[:2]))
+        return Grid(*(self.starts(side) + middle - padding_of(side, self.size)[0] for side in shape[:2]))
 
     def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
         """The crops ``(n, size, size[, 3])`` of a photo, row by row, a few megabytes at a time."""
@@ -47,26 +49,27 @@ class Tiles:
         windows = np.lib.stride_tricks.sliding_window_view(padded, (self.size, self.size), axis=(0, 1))
         if photo.ndim == 3:
             windows = np.moveaxis(windows, 2, -1)
-        tops, lefts = (self._starts(side) for side in photo.shape[:2])
+        tops, lefts = (self.starts(side) for side in photo.shape[:2])
         places = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
         rows = max(1, _BLOCK_BYTES // (self.size**2 * (photo.size // (photo.shape[0] * photo.shape[1]))))
         for start in range(0, len(places), rows):
             at = places[start : start + rows]
             yield np.arange(start, start + len(at)), np.ascontiguousarray(windows[at[:, 0], at[:, 1]])
 
-    def _starts(self, side: int) -> np.ndarray:
-        """The starts of the crops along a side of the padded photo. The last crop is moved back to end at the edge."""
+    def starts(self, side: int) -> np.ndarray:
+        """Where crops begin along a side of the padded photo; the last one is moved back to end at the edge."""
         last = max(side, self.size) - self.size
         return np.append(np.arange(0, last, self.stride), last)
 
 
-def _before(side: int, size: int) -> int:
-    """Number of pixels that padding adds before a side."""
-    return max(0, size - side) // 2
+def padding_of(side: int, size: int) -> tuple[int, int]:
+    """Pixels that padding adds before and after a side."""
+    missing = max(0, size - side)
+    return missing // 2, missing - missing // 2
 
 
 def _padded(photo: np.ndarray, size: int) -> np.ndarray:
-    widths = [(_before(side, size), max(0, size - side) - _before(side, size)) for side in photo.shape[:2]]
+    widths = [padding_of(side, size) for side in photo.shape[:2]]
     if not any(map(any, widths)):
         return photo
     return np.pad(photo, [*widths, *[(0, 0)] * (photo.ndim - 2)], mode="reflect")

@@ -25,6 +25,12 @@ class Grid:
     def shape(self) -> tuple[int, int]:
         return len(self.ys), len(self.xs)
 
+    def within(self, inside: np.ndarray) -> np.ndarray:
+        """Which centres lie on True pixels of ``inside`` ``(H, W)``, in the order of the regions' numbers."""
+        ys, xs = (np.rint(at).astype(int).clip(0, side - 1) for at, side in zip((self.ys, self.xs), inside.shape))
+        found: np.ndarray = inside[np.ix_(ys, xs)].ravel()
+        return found
+
     def upsampled(self, scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Region scores ``(rows, columns)`` as a map ``(H, W)`` of the photo, float32: linear between the centres,
         and constant beyond the outer ones."""

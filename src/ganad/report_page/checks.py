@@ -41,6 +41,8 @@ def checked(contents: Contents) -> Run:
     if contents.images is not None:
         _check_places("heatmaps", contents.images.heatmaps, len(scores))
         _check_places("reconstructions", contents.images.reconstructions, len(scores))
+        _check_places("masks", contents.images.masks, len(scores))
+        _check_places("regions", contents.images.regions, len(scores))
     return Run(scores, threshold, None if scored.labels is None else _odd(scored.labels), _p_values(scored))
 
 

@@ -29,7 +29,10 @@ class Images:
 
     pixels: np.ndarray  #: ``(n, H, W)`` or ``(n, H, W, 1 | 3 | 4)``, 0 to 255, or floats from 0 to 1
     heatmaps: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> ``(H, W)``, positive raises the score
-    reconstructions: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> its reconstruction
+    reconstructions: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> the method's version of it
+    masks: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> bool ``(H, W)``, where its defect is
+    #: sample -> what stands out in it: objects with ``x``, ``y``, ``width``, ``height`` and ``area`` in its pixels
+    regions: Mapping[int, Sequence[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,7 @@ class Contents:
     table: Table | None = None
     codes: Codes | None = None
     rivals: Sequence[Rival] = ()  #: compared with the method where there are labels
+    places: Sequence[Mapping[str, Any]] = ()  #: lines of ``metrics.by_kind``: how well defects are found, and where
     generated: np.ndarray | None = None  #: pictures that the method's generator makes, in the units of the images
     method: str = ""  #: name of the method, for the title
     facts: Mapping[str, object] = field(default_factory=dict)  #: name -> value, at the top of the page

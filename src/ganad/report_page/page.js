@@ -184,16 +184,47 @@ el("slider").addEventListener("input", () => { setThreshold(cuts[el("slider").va
 el("number").addEventListener("change", () => { const v = Number(el("number").value); if (el("number").value && Number.isFinite(v)) { setThreshold(v); fill(); } });
 el("reset").addEventListener("click", () => { setThreshold(own); fill(); });
 
+// -- pictures of one sample --------------------------------------------------------------------------------
+let overlaid = false;
+/** The pictures side by side, which zoom together; the boxes of what stands out, and a switch for the map above it. */
+function views({ image, large, redrawn, heat, mask, boxes }) {
+  const shown = [[image, "sample"], [redrawn, "as the model redraws it"], [heat, "where: bright raises the score"], [mask, "mask: where the defect is"]].filter(([address]) => address);
+  if (!shown.length) return [];
+  const frames = shown.map(([address, words], k) => {
+    const sheet = make("div", { class: "sheet" }, picture(k ? address : large || address, words));
+    if (!k && heat) sheet.append(make("img", { src: heat, alt: "", class: "over" }));
+    if (!k && boxes && boxes.length) sheet.append(make("svg", { viewBox: "0 0 1 1", preserveAspectRatio: "none", "aria-hidden": "true" },
+      ...boxes.map(([, , , , , x, y, width, height]) => make("rect", { x, y, width, height }))));
+    return make("div", { class: `lens${!k && large ? " photo" : ""}`, tabindex: 0, role: "group", "aria-label": `${words}; plus and minus zoom, arrows move` }, sheet);
+  });
+  const pictures = make("div", { class: "pictures" }, ...frames.map((frame, k) => make("figure", {}, frame, make("figcaption", {}, shown[k][1]))));
+  const { zoom, whole } = lens(frames), bar = make("p", { class: "controls" });
+  for (const [words, act] of [["Zoom in", () => zoom(1.5)], ["Zoom out", () => zoom(1 / 1.5)], ["Whole picture", whole]]) {
+    const button = make("button", { type: "button" }, words);
+    button.addEventListener("click", act);
+    bar.append(button);
+  }
+  if (heat) {
+    const tick = make("input", { type: "checkbox", id: "d-over" });
+    const lay = () => { overlaid = tick.checked; frames[0].classList.toggle("overlaid", overlaid); };
+    tick.checked = overlaid; lay();
+    tick.addEventListener("change", lay);
+    bar.append(make("label", {}, tick, "Map over the photo"));
+  }
+  const list = (boxes || []).map(([x, y, w, h, area]) => make("li", {}, `${w} × ${h} pixels at ${x}, ${y}; area ${count(area)}`));
+  const found = boxes ? [make("p", {}, list.length ? "Regions above the map's threshold, the highest first:" : "No region lies above the map's threshold."), make("ol", { id: "d-regions" }, ...list)] : [];
+  return [pictures, bar, ...found];
+}
+
 // -- one sample --------------------------------------------------------------------------------------------
 function show(position) {
   if (position < 0 || position >= order.length) return;
   open = position;
   if (!el("detail").open) el("detail").showModal();
-  const i = order[position], { image, redrawn, heat } = data.pictures[i] || {}, body = [], pictures = make("div", { class: "pictures" });
+  const i = order[position], body = [];
   el("d-name").textContent = data.names[i];
-  for (const [address, words] of [[image, "sample"], [redrawn, "as the model redraws it"], [heat, "where: bright raises the score"]])
-    if (address) pictures.append(make("figure", {}, picture(address, words), make("figcaption", {}, words)));
-  body.push(pictures, make("p", {}, `Score ${scores[i]}, ${flagged(i) ? "flagged" : "passed"} at ${short(threshold)}; ${count(over(scores[i])[0])} of ${count(n)} samples score higher.`));
+  body.push(...views(data.pictures[i] || {}));
+  body.push(make("p", {}, `Score ${scores[i]}, ${flagged(i) ? "flagged" : "passed"} at ${short(threshold)}; ${count(over(scores[i])[0])} of ${count(n)} samples score higher.`));
   if (pValues) body.push(make("p", {}, `p-value ${short(pValues[i])}: the share of normal samples expected to score as high.`));
   const { what, n: m, counts } = data.reference, words = `Its place among ${count(m)} ${what}`;
   const place = bars([["n", counts]], words, Math.max(260, el("d-body").clientWidth), 120);
@@ -204,7 +235,9 @@ function show(position) {
     for (const [name, value, z] of data.rows[i]) table.append(make("tr", {}, make("td", {}, name), make("td", {}, short(value)), make("td", {}, `${z} σ`)));
     body.push(table);
   }
+  const held = el("d-body").contains(document.activeElement);
   el("d-body").replaceChildren(...body);
+  if (held) (el("d-body").querySelector(".lens") || el("d-close")).focus();  // or the arrow keys would be lost
   // disabled they would lose the focus, and with it the arrow keys
   el("d-prev").ariaDisabled = position === 0; el("d-next").ariaDisabled = position === order.length - 1;
 }

@@ -14,9 +14,13 @@ from ..errors import InputError
 BUDGET = 7400  #: bytes of all pictures of one sample; 200 samples in base64 then take less than 2 MB
 SIDE = 128  #: largest side of a thumbnail, in pixels
 HEAT_SIDE = 64  #: largest side of a heat map, in pixels
-HEAT_LEVELS = 16  #: 16 levels, so that a pixel takes half a byte
-HEAT_BYTES = 2300  #: most bytes of a heat map
-QUALITIES = (85, 70, 50, 30, 15, 5)  #: qualities of JPEG; the first that fits is taken
+HEAT_LEVELS = 16  #: so that a pixel takes half a byte
+HEAT_BYTES = 2300  #: of a heat map at most
+MASK_BYTES = 1000  #: of a mask at most
+LARGE = 24  #: samples, the highest, whose photos can be looked at more closely
+LARGE_SIDE = 768  #: largest side of these
+LARGE_BYTES = 48_000  #: of each of these; 24 of them in base64 take 1.5 MB
+QUALITIES = (85, 70, 50, 30, 15, 5)  #: of JPEG, the first that fits is taken
 
 
 def scale_of(images: np.ndarray) -> float:
@@ -34,15 +38,15 @@ def scale_of(images: np.ndarray) -> float:
     return 255.0 if images.dtype.kind in "bf" and high <= 1 else 1.0
 
 
-def thumbnail(image: Any, scale: float, budget: int) -> str:
-    """A picture ``(H, W[, C])`` as PNG if that fits the budget of bytes, else as the best JPEG that fits."""
+def thumbnail(image: Any, scale: float, budget: int, side: int = SIDE) -> str:
+    """A picture ``(H, W[, C])``: PNG where that fits the budget of bytes, else the best JPEG that does."""
     image = np.asarray(image, np.float32) * scale
     if not np.isfinite(image).all():
         raise InputError("a picture holds NaN or infinity, which cannot be drawn")
     pixels = image.clip(0, 255).round().astype(np.uint8)
     picture = Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels)
     picture = picture.convert("RGB") if picture.mode == "RGBA" else picture
-    picture.thumbnail((SIDE, SIDE))
+    picture.thumbnail((side, side))
     if len(data := _encoded(picture, "PNG", optimize=True)) <= budget:
         return _address("png", data)
     for quality in QUALITIES:
@@ -64,6 +68,16 @@ def heat(heatmap: Any) -> str:
     steps = 3 * np.linspace(0, 1, HEAT_LEVELS)[:, None] - [0, 1, 2]
     picture.putpalette((255 * steps.clip(0, 1)).astype(np.uint8).tobytes())
     return _address("png", _encoded(picture, "PNG", bits=4, optimize=False))
+
+
+def mask(where: Any) -> str:
+    """A mask ``(H, W)`` in black and white; what a pixel of the small picture holds of the defect makes it white."""
+    where = np.asarray(where, bool)
+    if where.ndim != 2:
+        raise InputError(f"a mask must be an (H, W) array; one has shape {where.shape}")
+    picture = Image.fromarray(where.astype(np.float32))
+    picture.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
+    return _address("png", _encoded(Image.fromarray(np.asarray(picture) > 0), "PNG", optimize=True))
 
 
 def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:

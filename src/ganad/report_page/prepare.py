@@ -14,7 +14,8 @@ from .checks import Run, checked, numbers
 from .contents import Contents, Images, Rival, Table
 from .selection import by_place, listed, shown
 
-COLUMNS_SHOWN = 5  #: number of most unusual columns shown for a row
+COLUMNS_SHOWN = 5  #: most unusual columns of a row
+BOXES_SHOWN = 50  #: regions of a photo, the highest
 
 
 def prepare(contents: Contents) -> dict[str, Any]:
@@ -27,13 +28,16 @@ def prepare(contents: Contents) -> dict[str, Any]:
     return {
         **_head(contents, run),
         **_list(contents.scored.names, run, places),
-        "pictures": {} if contents.images is None else by_place(_pictures(contents.images, pictured), places),
+        "pictures": {}
+        if contents.images is None
+        else by_place(_pictures(contents.images, pictured, run.scores), places),
         "rows": {} if contents.table is None else by_place(_unusual(contents.table, pictured), places),
         "histogram": _histogram(run, edges),
         "reference": _reference(run, contents.scored.calibration, edges),
         "figures": figures,
         "curves": against_labels,
         "comparison": comparison.lines(run.odd, _compared(contents, run)),
+        "places": [dict(line) for line in contents.places],
         "training": curves.training(contents.history),
         "settings": {str(k): str(v) for k, v in contents.settings.items()},
         "maps": _maps(contents, run),
@@ -80,18 +84,36 @@ def _packed(numbers: np.ndarray, kind: str) -> str:
     return base64.b64encode(numbers.astype(kind).tobytes()).decode()
 
 
-def _pictures(images: Images, pictured: np.ndarray) -> dict[int, dict[str, str]]:
-    """``image``, ``heat`` and ``redrawn`` of the shown samples that have them."""
+def _pictures(images: Images, pictured: np.ndarray, scores: np.ndarray) -> dict[int, dict[str, Any]]:
+    """``image``, ``heat``, ``redrawn``, ``mask``, ``boxes`` and ``large`` of the shown samples that have them."""
     pixels, scale = _scaled(images.pixels, pictured)
-    budget = (pictures.BUDGET - pictures.HEAT_BYTES * bool(images.heatmaps)) // (1 + bool(images.reconstructions))
-    result = {}
+    taken = pictures.HEAT_BYTES * bool(images.heatmaps) + pictures.MASK_BYTES * bool(images.masks)
+    budget = (pictures.BUDGET - taken) // (1 + bool(images.reconstructions))
+    closer = set(pictured[np.argsort(-scores[pictured], kind="stable")[: pictures.LARGE]].tolist())
+    result: dict[int, dict[str, Any]] = {}
     for i in pictured.tolist():
-        result[i] = {"image": pictures.thumbnail(pixels[i], scale, budget)}
+        pixel = pixels[i]
+        result[i] = {"image": pictures.thumbnail(pixel, scale, budget)}
+        if i in closer and max(pixel.shape[:2]) > pictures.SIDE:
+            result[i]["large"] = pictures.thumbnail(pixel, scale, pictures.LARGE_BYTES, pictures.LARGE_SIDE)
         if i in images.heatmaps:
             result[i]["heat"] = pictures.heat(images.heatmaps[i])
         if i in images.reconstructions:
             result[i]["redrawn"] = pictures.thumbnail(images.reconstructions[i], scale, budget)
+        if i in images.masks:
+            result[i]["mask"] = pictures.mask(images.masks[i])
+        if i in images.regions:
+            result[i]["boxes"] = _boxes(images.regions[i], pixel.shape)
     return result
+
+
+def _boxes(regions: Sequence[Any], shape: tuple[int, ...]) -> list[list[float]]:
+    """x, y, width, height and area of the regions in pixels, then the first four as shares of the picture."""
+    whole = (shape[1], shape[0], shape[1], shape[0])
+    sides = [(r.x, r.y, r.width, r.height) for r in regions[:BOXES_SHOWN]]
+    return [
+        [*map(int, own), int(r.area), *(round(a / b, 5) for a, b in zip(own, whole))] for own, r in zip(sides, regions)
+    ]
 
 
 def _scaled(pixels: Any, pictured: np.ndarray) -> tuple[Any, float]:

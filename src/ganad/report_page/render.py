@@ -34,8 +34,11 @@ def build(contents: Contents) -> str:
 def render(data: Mapping[str, Any]) -> str:
     """The page around the data."""
     here = files(__package__)
-    style, script, template = (here.joinpath(f"page.{e}").read_text("utf-8") for e in ("css", "js", "html.j2"))
-    # escaped, because "</" would end the script element early and old parsers take U+2028 for a line end
+    style, lens, page, template = (
+        here.joinpath(name).read_text("utf-8") for name in ("page.css", "lens.js", "page.js", "page.html.j2")
+    )
+    script = page.replace('"use strict";\n', f'"use strict";\n{lens}', 1)
+    # "<" cannot end the script element early, and U+2028 is a line end to old parsers
     text = json.dumps(data, allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(template).render(

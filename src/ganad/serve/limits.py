@@ -17,3 +17,4 @@ class Limits:
     reading: int = 256  #: large bodies being read, or waiting for it
     seconds: float = 30.0  #: to receive a head, to receive a body, and to read and score it
     waiting: int = 4096  #: samples that may wait for their turn
+    photos: int = 16  #: photos of their own size that may wait for their turn, decoded

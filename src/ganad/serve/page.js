@@ -17,6 +17,19 @@ function round(value) {
   return value === null ? "–" : Number(value).toPrecision(5);
 }
 
+// the boxes of what stands out in a photo
+function outlines({ width, height, regions }) {
+  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.setAttribute("aria-hidden", "true");
+  for (const one of regions) {
+    const box = document.createElementNS(space, "rect");
+    for (const side of ["x", "y", "width", "height"]) box.setAttribute(side, one[side]);
+    svg.append(box);
+  }
+  return svg;
+}
+
 function card(name, result, file) {
   const box = element("article");
   box.append(element("h2", name));
@@ -31,12 +44,16 @@ function card(name, result, file) {
     map.src = why;
     map.alt = "where the score comes from";
     picture.append(image, map);
+    if (result.regions && result.regions.length) picture.append(outlines(result));
     box.append(picture);
   }
   const facts = element("dl");
   facts.append(element("dt", "score"), element("dd", round(result.score)));
   if ("p_value" in result) facts.append(element("dt", "p-value"), element("dd", round(result.p_value)));
+  if (result.regions) facts.append(element("dt", "regions"), element("dd", result.regions.length));
   box.append(facts);
+  for (const one of (result.regions || []).slice(0, 5))
+    box.append(element("p", `${one.width} × ${one.height} pixels at ${one.x}, ${one.y}`, "parts"));
   if (Array.isArray(why) && why.length) {
     const parts = element("dl");
     for (const part of why) parts.append(element("dt", part.column), element("dd", round(part.contribution)));
@@ -96,7 +113,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 fetch("/model").then((answer) => answer.json()).then((model) => {
-  const what = model.kind === "images" ? "images" : "tables as CSV, JSON or Parquet";
+  const what = model.kind !== "table" ? model.kind : "tables as CSV, JSON or Parquet";
   at("board").hidden = !model.board;
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
 }).catch(() => {

@@ -70,7 +70,7 @@ class Recorder:
         To be called before the detector answers: which columns count is asked of it here, and only one thread may ask.
         """
         verdicts = Verdicts(detector, model, self.spot_checks)
-        if not detector.input_.is_image:
+        if hasattr(detector, "input_") and not detector.input_.is_image:
             verdicts.columns_of(np.zeros((1, *detector.input_.sample_shape)))
         return lambda scored: self._keep(_Waiting(verdicts, scored, time.time()))
 
@@ -117,6 +117,7 @@ class Recorder:
         for item in itertools.islice(self._queue.copy(), self.writer.batch):
             n += len(item.scored[0])
             same = item.verdicts is first.verdicts and item.seen_at < first.seen_at + _PAUSE
+            same &= item.scored[1].shape[1:] == first.scored[1].shape[1:]  # photos differ in size
             if found and not (same and n <= self.writer.batch):
                 break
             found.append(item)

@@ -24,6 +24,17 @@ _RESULT = {
         "score": _NUMBER,
         "is_anomaly": {"type": "boolean"},
         "p_value": {"type": "number", "description": "of a calibrated model"},
+        "width": {"type": "integer", "description": "of a photo that keeps its size, in pixels"},
+        "height": {"type": "integer"},
+        "regions": {
+            "type": "array",
+            "description": "of a photo that keeps its size: the boxes of what stands out, the highest first",
+            "items": {
+                "type": "object",
+                "properties": {name: {"type": "integer"} for name in ("x", "y", "width", "height", "area")}
+                | {"score": {"type": "number"}},
+            },
+        },
         "explanation": {
             "description": "with explain=true: an image's heat map as a PNG in a data URL, or a row's columns",
             "oneOf": [

@@ -9,21 +9,19 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .. import __version__
 from ..detector import Detector
 from ..errors import InputError
 from ..files import sha256_of
 from .answers import finite
-from .engine import make_scorer
 from .limits import Limits
+from .photos import EngineName, input_of, scoring_of
 from .scoring import Keep, Scoring, forget
 
 _LOG = logging.getLogger("ganad")
 _LOOK = 1.0  # seconds between two looks at the model's file
-
-EngineName = Literal["auto", "onnx", "torch"]
 
 
 @dataclass(frozen=True)
@@ -48,18 +46,15 @@ class Served:
 
         Raises InputError or MissingExtra for a model or an engine that cannot be had.
         """
-        if not hasattr(detector, "input_"):
-            raise InputError("this model scores photos by their regions, which the service cannot do; use ganad score")
-        name, scorer = make_scorer(detector, engine)
-        return cls(detector, name, Scoring(detector, scorer, limits, keeping(detector, sha256)), sha256)
+        name, scoring = scoring_of(detector, engine, limits, keeping(detector, sha256))
+        return cls(detector, name, scoring, sha256)
 
     def about(self) -> dict[str, Any]:
         """Method, input and threshold."""
         detector = self.detector
         return {
             "method": type(detector).__name__,
-            "kind": "images" if detector.input_.is_image else "table",
-            "sample_shape": list(detector.input_.sample_shape),
+            **input_of(detector),
             "columns": list(getattr(detector, "columns_", None) or []),
             "threshold": finite(detector.threshold_),
             "calibrated": hasattr(detector, "calibration_"),

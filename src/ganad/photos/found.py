@@ -1,0 +1,44 @@
+"""What is found in a photo: its score, its map, and the regions of the map that stand out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected part of a photo whose map lies above the threshold; pixels from the photo's top left corner."""
+
+    x: int  #: of its left edge
+    y: int  #: of its top edge
+    width: int
+    height: int
+    area: int  #: pixels in it, its box not counted
+    score: float  #: the highest of its map
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What ``Regions.inspect`` says of a photo."""
+
+    score: float
+    heat: np.ndarray  #: ``(H, W)`` float32, the map of the photo's region scores
+    regions: list[Region]  #: the highest first
+
+
+def regions_above(heat: np.ndarray, threshold: float) -> list[Region]:
+    """The connected regions of a map ``(H, W)`` above a threshold, the highest first; corners that touch connect."""
+    labels, count = ndimage.label(heat > threshold, np.ones((3, 3)))
+    if not count:
+        return []
+    numbers = np.arange(1, count + 1)
+    peaks = ndimage.maximum(heat, labels, numbers)
+    areas = np.bincount(labels.ravel())[1:]
+    found = [
+        Region(across.start, down.start, across.stop - across.start, down.stop - down.start, int(area), float(peak))
+        for (down, across), area, peak in zip(ndimage.find_objects(labels), areas, peaks)
+    ]
+    return sorted(found, key=lambda region: -region.score)

@@ -1,0 +1,94 @@
+"""A fitted ``Regions`` for photos of one size as one network that can be exported: view, inner score, pooling."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, NotSupported
+from .backbone import CORE, Backbone
+from .regions import Regions
+from .tiles import Tiles, padding_of
+
+
+class PhotoScorer(nn.Module):
+    """A photo ``(1, H, W[, 3])`` from 0 to 255 to its score ``(1,)``, its verdict, and its regions' scores.
+
+    Those are ``(rows, columns)``, NaN outside the part that is looked at. Raises NotSupported where the score of the
+    inner detector is no forward pass, or the photo is larger than a backbone's window; InputError for other sizes that
+    cannot be.
+    """
+
+    kept: Tensor
+    places: Tensor
+
+    def __init__(self, regions: Regions, shape: tuple[int, int]):
+        super().__init__()
+        inner, view = regions.inner_, regions.view
+        if inner.NO_FORWARD_PASS:
+            raise NotSupported(f"the score of {type(inner).__name__} cannot be exported: {inner.NO_FORWARD_PASS}")
+        if isinstance(view, Backbone) and max(view.size_of(shape)) > CORE:
+            raise NotSupported(
+                f"photos of {shape[1]} x {shape[0]} pixels pass the backbone in several windows, which one graph does "
+                f"not hold; export for at most {CORE} pixels a side, or fit with Backbone(side=...) or a crop"
+            )
+        self.regions, self.nets, self.backbone = regions, inner.nets_, regions.nets_
+        self.shape = (*shape, regions.channels_)[: 2 + (regions.channels_ == 3)]
+        seen, inside = regions._seen(np.zeros(self.shape, np.uint8), 0)
+        grid = view.grid(seen.shape)
+        kept = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
+        if not kept.any():
+            raise InputError(f"no region of {view} has its centre in the part that is looked at")
+        self.seen_shape, self.grid_shape = seen.shape, grid.shape
+        self.register_buffer("kept", torch.from_numpy(np.flatnonzero(kept)))
+        # of each place of the grid the number of its score, or of the NaN behind the last one
+        number = np.where(kept, np.cumsum(kept) - 1, kept.sum())
+        self.register_buffer("places", torch.from_numpy(number))
+        self.register_buffer("inside", None if inside is None else torch.from_numpy(inside))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        regions, inner = self.regions, self.regions.inner_
+        z = self._regions(x)[self.kept]
+        if not regions.view.regions:
+            z = z.double().mean(0, keepdim=True).float()
+        scores = inner.score_batch(inner.input_.to_network(z)).double()
+        score = self._pooled(scores).reshape(1)
+        full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])
+        heat = full[self.places].reshape(self.grid_shape) if regions.view.regions else scores.reshape(1, 1)
+        return score.float(), score > regions.threshold_, heat.float()
+
+    def _regions(self, x: Tensor) -> Tensor:
+        part = self.regions.looked_at_
+        top, left = (0, 0) if part is None else (part.top, part.left)
+        x = x[:, top : top + self.seen_shape[0], left : left + self.seen_shape[1]]
+        if isinstance(self.inside, Tensor):
+            x = torch.where(self.inside if x.ndim == 3 else self.inside[..., None], x, 0.0)
+        view = self.regions.view
+        return self._tiles(x, view) if isinstance(view, Tiles) else self._vectors(x, view)
+
+    def _vectors(self, x: Tensor, view: Backbone) -> Tensor:
+        x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
+        found = view.vectors(self.backbone["backbone"], view.fitted(x))
+        return found.flatten(1).T
+
+    def _tiles(self, x: Tensor, view: Tiles) -> Tensor:
+        x = x if x.ndim == 4 else x.unsqueeze(-1)
+        (above, below), (before, after) = (padding_of(side, view.size) for side in self.seen_shape[:2])
+        if above or below or before or after:
+            x = nn.functional.pad(x.permute(0, 3, 1, 2), (before, after, above, below), mode="reflect")
+            x = x.permute(0, 2, 3, 1)
+        tops, lefts = (torch.from_numpy(view.starts(side)) for side in self.seen_shape[:2])
+        span = torch.arange(view.size)
+        rows, columns = ((at[:, None] + span).reshape(-1).to(x.device) for at in (tops, lefts))
+        tiles = x[0].index_select(0, rows).index_select(1, columns)
+        tiles = tiles.reshape(len(tops), view.size, len(lefts), view.size, -1).permute(0, 2, 1, 3, 4)
+        tiles = tiles.reshape(-1, view.size, view.size, tiles.shape[-1])
+        return tiles if len(self.seen_shape) == 3 else tiles.squeeze(-1)
+
+    def _pooled(self, scores: Tensor) -> Tensor:
+        rule = self.regions.pool
+        if rule == "mean":
+            return scores.mean()
+        k = 1 if rule == "max" else int(rule.removeprefix("top"))
+        return scores.topk(min(k, len(scores))).values.mean()
