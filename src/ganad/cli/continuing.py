@@ -38,9 +38,7 @@ def to_continue(model: Path) -> NetworkDetector:
             "and new samples together"
         )
     if getattr(detector, "source_", None) is None:
-        raise InputError(
-            f"{model}: the model does not know how its data were read; use continue_fit in Python"
-        )
+        raise InputError(f"{model}: the model does not know how its data were read; use continue_fit in Python")
     return detector
 
 

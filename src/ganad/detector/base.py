@@ -222,7 +222,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         spec = self._spec(x, names)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
-        mark = self.fingerprint(x) if checkpoint else ""
+        mark = self._fingerprint(x) if checkpoint else ""
         seed = seed_for(self.random_state, mark)
         with contextlib.ExitStack() as stack:
             keeper = None
@@ -238,7 +238,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
 
     __metadata_request__fit: ClassVar[dict[str, str]] = NOT_ROUTED
 
-    def fingerprint(self, x: np.ndarray) -> str:
+    def _fingerprint(self, x: np.ndarray) -> str:
         """What a resumed fit to samples ``(n, ...)`` must have in common with the one it continues."""
         return fingerprint(self, x)
 

@@ -92,9 +92,9 @@ class NetworkDetector(Detector):
         finally:
             del self._start
 
-    def fingerprint(self, x: np.ndarray) -> str:
+    def _fingerprint(self, x: np.ndarray) -> str:
         start: Start | None = vars(self).get("_start")
-        return super().fingerprint(x) + ("" if start is None else start.digest())
+        return super()._fingerprint(x) + ("" if start is None else start.digest())
 
     def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
         start: Start | None = vars(self).get("_start")
