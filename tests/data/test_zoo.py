@@ -145,6 +145,27 @@ def test_among_texts_a_sign_is_a_text_unless_the_user_says_otherwise(tmp_path):
     assert next(iter_table(tmp_path / "t.csv", samples.source)).x.tolist() == [[1, 1], [2, 1], [3, 1]]
 
 
+@pytest.mark.parametrize(
+    ("content", "columns", "x"),
+    [
+        ("amount\n1,5\n2,5\n37\n", ["amount"], [[1.5], [2.5], [37]]),
+        ("a;b\n1,5;2,5\n", ["a", "b"], [[1.5, 2.5]]),
+        ("a,b\r\n1,2\n3,4\r\n5,6", ["a", "b"], [[1, 2], [3, 4], [5, 6]]),
+        ("#,b\n1,2\n3,4\n", ["#", "b"], [[1, 2], [3, 4]]),
+        ("a;b\n1.234;1,5\n2.345;2,25\n", ["a", "b"], [[1234, 1.5], [2345, 2.25]]),
+        ("a;b\n555 123 456;1\n555 987 654;2\n", ["a", "b"], [[555123456, 1], [555987654, 2]]),
+        ("a;b\n1,5e3;+1\n2e-1;-2\n", ["a", "b"], [[1500, 1], [0.2, -2]]),
+        ("a,b\ntrue,1\nFALSE,3\n", ["a", "b"], [[1, 1], [0, 3]]),
+        ("a\n1\n\n3\n", ["a"], [[1], [2], [3]]),
+    ],
+)
+def test_small_and_odd_tables(tmp_path, content, columns, x):
+    (tmp_path / "t.csv").write_text(content)
+    samples = read(tmp_path / "t.csv", impute=True)
+    assert samples.columns == columns
+    assert samples.x.tolist() == x
+
+
 # -- dates -----------------------------------------------------------------------------------------------------------
 
 
