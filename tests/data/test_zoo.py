@@ -118,6 +118,30 @@ def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch
         read(tmp_path / "bomb.csv.gz")
 
 
+@pytest.mark.parametrize(
+    ("place", "query", "words"),
+    [
+        ("duckdb:SELEC 1", None, "syntax error"),
+        ("duckdb:SELECT * FROM 'nothing.parquet'", None, "nothing.parquet"),
+        ("duckdb:CREATE TABLE t (a INT)", None, "no rows|no column|begin with SELECT"),
+        ("sqlite:///nothing.db", "SELECT 1", "no such file"),
+        ("sqlite:///base.db", None, "--query"),
+        ("sqlite:///base.db", "DROP TABLE t", "readonly"),
+        ("sqlite:///base.db", "SELECT * FROM s", "no such table"),
+        ("sqlite:///base.db", "SELECT * FROM t WHERE temp > 1000", "no rows"),
+        ("postgresql://me:secret@127.0.0.1:1/x", "SELECT 1", "connection"),
+        ("postgresql://me:secret@127.0.0.1:1/x", None, "--query"),
+    ],
+)
+def test_queries_that_fail_say_why_in_a_sentence(tmp_path, monkeypatch, place, query, words):
+    monkeypatch.chdir(tmp_path)
+    others(tmp_path)
+    with pytest.raises(InputError, match=words) as caught:
+        read(place, query=query)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_user_says_what_cannot_be_told(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(REFUSED["either.csv"].content)
