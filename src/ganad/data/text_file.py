@@ -30,6 +30,7 @@ MAX_COLUMNS = 30_000  #: of a file; each costs memory and time however short the
 SEPARATORS = ",;\t|"
 _HEAD = 2**22  # bytes in which the line of names must end
 _SNIFFED = 2**18  # characters that the separator is told from
+_TITLES = 20  # lines among which known names are looked for
 _SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
 _PART = 2**20  # bytes
 #: What a packed file may unpack to: a table packs fivefold or twentyfold, a bomb a thousandfold.
@@ -170,12 +171,10 @@ def _marks(head: str, known: Collection[str] | None, separator: str | None) -> t
     lines = re.split(r"\r\n?|\n", head)
     above = _first_line(lines)
     names = {mark: _cells(lines[above:], mark) for mark in SEPARATORS}
-    wanted = set(known or ())
-    for mark in (*(separator or ""), *SEPARATORS) if wanted else ():
-        if wanted <= set(names[mark]):
-            return mark, above
-    wide = max(map(len, names.values())) > _SNIFFED_COLUMNS
-    mark, skipped = (None if wide else _sniffed(head)) or ("", 0)
+    if known is not None and (found := _of_known(lines, known, separator)):
+        return found
+    left_out = known is not None or max(map(len, names.values())) > _SNIFFED_COLUMNS
+    mark, skipped = (None if left_out else _sniffed(head)) or ("", 0)
     if mark and _is_title(lines[above:skipped], _cells(lines[skipped:], mark), mark):
         return mark, skipped
     if mark and skipped <= above and (len(names[mark]) > 1 or not any(len(cells) > 1 for cells in names.values())):
@@ -185,6 +184,18 @@ def _marks(head: str, known: Collection[str] | None, separator: str | None) -> t
         return ";", above  # one column, whose commas are decimal
     line = lines[above]  # rows of several lengths; the reader will say which
     return max(SEPARATORS, key=lambda mark: (line.count(mark), mark == ",")), above
+
+
+def _of_known(lines: list[str], known: Collection[str], separator: str | None) -> tuple[str, int] | None:
+    """The separator that gives most of the names that a model knows, and the line it gives them in."""
+    wanted, found = set(known), (0, "", 0)
+    for i, line in enumerate(lines[:_TITLES]):
+        for mark in (*(separator or ""), *SEPARATORS):
+            n = len(wanted & set(_cells(lines[i:], mark))) if len(line) > 0 else 0
+            found = (n, mark, i) if n > found[0] else found
+        if found[0]:
+            return found[1], found[2]
+    return None
 
 
 def _first_line(lines: list[str]) -> int:
