@@ -10,7 +10,7 @@ import polars
 import pyarrow
 import pytest
 
-from ganad import InputError, PCAResidual, load
+from ganad import InputError, PCAResidual, load, report
 from ganad.data import described, iter_table, text_file
 from ganad.data import load as read
 from ganad.serve.bodies import parse
@@ -264,6 +264,12 @@ def test_a_text_that_training_did_not_have(model):
         read(frame, source=model.source_, unknown="refuse")
     with pytest.raises(InputError, match="--unknown maybe"):
         read(frame, unknown="maybe")
+
+
+def test_a_report_shows_rows_with_such_texts(model, tmp_path):
+    frame = table().to_pandas()
+    frame.loc[5, "colour"] = "pink"
+    assert "<html" in report(model, frame, tmp_path / "r.html").read_text()
 
 
 def test_models_of_earlier_versions_refuse_it(model):
