@@ -16,6 +16,7 @@ from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
 
 if TYPE_CHECKING:
     from ..data import Samples
+    from ..engines import Engine
 
 
 def complete_method(beginning: str) -> list[str]:
@@ -33,6 +34,15 @@ Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave 
 Impute = Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")]
 FollowLinks = Annotated[
     bool, typer.Option("--follow-links", help="Read what links in a folder of images lead to outside of it.")
+]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray for the machines of a Ray cluster.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes of one thread each.  [default: 1; with ray one a core of the cluster]"),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster, or auto; else Ray starts on this machine."),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")]
 
@@ -57,6 +67,21 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from stop
 
     return wrapped
+
+
+def engine_of(name: str, workers: int | None, address: str | None, gpus: float = 0.0) -> Engine:
+    """The engine that the options name. Raises InputError for one that is not known, and for what belongs to Ray."""
+    if name == "ray":
+        from ..scale import Cluster
+
+        return Cluster(address, workers, gpus)
+    if name != "local":
+        raise InputError(f"--engine {name} is not one of local, ray")
+    if address is not None or gpus:
+        raise InputError("an address and shares of a GPU are for a cluster; add --engine ray")
+    from ..engines import local
+
+    return local(workers or 1)
 
 
 def split(text: str | None) -> tuple[str, ...]:
