@@ -52,20 +52,8 @@ class ScoreFile:
         return self
 
     def add(self, samples: Samples, scores: np.ndarray, labels: np.ndarray | None = None) -> None:
-        """Write a part: name, score, p-value of a calibrated model, verdict, and the label where it is known.
-
-        scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
-        """
-        # a file's name may hold bytes that are not UTF-8
-        given = samples.names or map(str, range(len(scores)))
-        names = [name.encode(errors="backslashreplace").decode() for name in given]
-        columns: dict[str, Any] = {"name": names, "score": scores}
-        if self.calibration is not None:
-            columns["p_value"] = calibrate.p_values(scores, self.calibration)
-        columns["verdict"] = np.where(scores > self.detector.threshold_, "anomaly", "normal")
-        if labels is not None:
-            columns["label"] = pyarrow.array(labels, mask=labels < 0)
-        table = pyarrow.table(columns)
+        """Write a part; see ``table_of``."""
+        table = table_of(self.detector, samples, scores, labels)
         if self.fdr is None:
             self._write(table)
         else:
@@ -105,6 +93,27 @@ class ScoreFile:
             if self._writer is not None:
                 self._writer.close()
             self._place.__exit__(kind, error, trace)
+
+
+def table_of(
+    detector: Detector, samples: Samples, scores: np.ndarray, labels: np.ndarray | None = None
+) -> pyarrow.Table:
+    """The rows of some samples: name, score, p-value of a calibrated model, verdict, and the label where it is known.
+
+    scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones.
+    """
+    # a file's name may hold bytes that are not UTF-8
+    given = samples.names or map(str, range(len(scores)))
+    names = [name.encode(errors="backslashreplace").decode() for name in given]
+    columns: dict[str, Any] = {"name": pyarrow.array(names, pyarrow.string()), "score": scores}
+    calibration = getattr(detector, "calibration_", None)
+    if calibration is not None:
+        columns["p_value"] = calibrate.p_values(scores, calibration)
+    verdicts = np.where(scores > detector.threshold_, "anomaly", "normal")
+    columns["verdict"] = pyarrow.array(verdicts, pyarrow.string())
+    if labels is not None:
+        columns["label"] = pyarrow.array(labels, mask=labels < 0)
+    return pyarrow.table(columns)
 
 
 def _harmless(name: str) -> str:

@@ -52,12 +52,13 @@ def refuses(item):
     raise InputError(f"no {item}")
 
 
+@pytest.mark.slow
 def test_an_item_that_ends_every_worker_is_lost_and_the_others_come(ray_here):
     found = dict(Cluster().map(ends, range(4)))
     assert isinstance(found.pop(1), Lost) and found == {0: 0, 2: 20, 3: 30}
 
 
-@pytest.mark.parametrize("engine", [Serial(), Processes(2), Cluster()], ids=["serial", "processes", "ray"])
+@pytest.mark.parametrize("engine", [Serial(), Processes(2), pytest.param(Cluster(), marks=pytest.mark.slow)])
 def test_what_a_function_raises_is_raised_here(ray_here, engine):
     with pytest.raises(InputError, match=r"^no 7$"):
         list(engine.map(refuses, [7]))
@@ -67,6 +68,7 @@ def square(item):
     return item * item
 
 
+@pytest.mark.slow
 def test_items_are_taken_when_a_worker_is_free_and_no_sooner(ray_here):
     taken = []
     items = (taken.append(i) or i for i in range(1000))

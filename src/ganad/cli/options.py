@@ -17,6 +17,7 @@ from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
 if TYPE_CHECKING:
     from ..data import Samples
     from ..engines import Engine
+    from ..scale.scoring import Outcome
 
 
 def complete_method(beginning: str) -> list[str]:
@@ -109,7 +110,7 @@ def read(name: str, data_dir: Path | None, **options: Any) -> Samples:
         return data.load(name, data_dir=data_dir, progress=bar.update, **given)
 
 
-def list_unreadable(samples: Samples, skip_bad: bool = False) -> None:
+def list_unreadable(samples: Samples | Outcome, skip_bad: bool = False) -> None:
     """List what could not be read, and say so with the exit code."""
     if not samples.unreadable:
         return

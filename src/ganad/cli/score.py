@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, Interrupted
 from .options import (
+    Address,
     Anomalies,
     Classes,
     Data,
     DataDir,
+    EngineName,
     FollowLinks,
     Label,
     ModelFile,
     SkipBad,
+    Workers,
     check_place,
+    engine_of,
     list_unreadable,
     read,
     reports_errors,
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..data import Samples
     from ..detector import Detector
+    from ..engines import Engine
 
     Part = tuple[Samples, np.ndarray, np.ndarray | None]
 
@@ -38,7 +43,7 @@ if TYPE_CHECKING:
 def score(
     model: ModelFile,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="scores.csv or scores.parquet.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="scores.csv, scores.parquet, or a folder for parts.")],
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here as well.")] = None,
     normal: Classes = None,
     anomaly: Anomalies = None,
@@ -50,8 +55,26 @@ def score(
     split_: Annotated[str | None, typer.Option("--split", help="train, test or all (data sets by name).")] = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    gpus_per_worker: Annotated[float, typer.Option(min=0, help="Share of a GPU for each worker (ray).")] = 0.0,
 ) -> None:
-    """Score every sample: a row each with name, score and verdict."""
+    """Score every sample: a row each with name, score and verdict.
+
+    An output without an ending is a folder: the data are then scored in parts, by several workers where --workers or
+    --engine ray asks for them, and the same command goes on where it was stopped. DATA may then be a folder of tables,
+    or an address such as s3://bucket/folder.
+    """
+    where = engine_of(engine, workers, address, gpus_per_worker)
+    if output.is_dir() or not output.suffix:
+        if report is not None or split_ is not None:
+            raise InputError(f"{output}: a report or a split needs all samples at once; give -o scores.csv")
+        asked = dict(label=label, normal=split(normal), anomaly=split(anomaly), fdr=fdr, follow_links=follow_links)
+        score_parts(model, data, output, where, skip_bad=skip_bad, **asked)
+        return
+    if workers is not None or engine != "local":
+        raise InputError(f"{output}: several workers write a folder of parts; give -o and a name without an ending")
     from ..data import Samples
     from ..data.labels import labels_of, unnamed
     from ..loading import load
@@ -94,6 +117,31 @@ def score(
         write_report(detector, samples, report, scores=scores, labels=known, facts=facts)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
+
+
+def score_parts(model: Path, data: str, folder: Path, engine: Engine, *, skip_bad: bool, **asked: Any) -> None:
+    """Score the parts that are missing in ``folder``, and say what came of all."""
+    from ..data.catalog import DATASETS
+    from ..data.labels import unnamed
+    from ..scale import scoring
+
+    if data in DATASETS and not Path(data).exists():
+        raise InputError(f"{data} is a data set by name, which is scored at once; give -o scores.csv")
+    if folder.is_file() or not folder.parent.is_dir():
+        raise InputError(f"{folder}: no place for a folder; make {folder.parent} first, or name another")
+    try:
+        came = scoring.score(model, data, folder, engine, **asked)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; {folder} keeps the finished parts, and the same command goes on") from stop
+    for words in came.warned:
+        typer.echo(f"ganad: {words}", err=True)
+    typer.echo(f"{came.rows:,} samples, {came.flagged:,} anomalies at threshold {came.threshold:.6g}")
+    if asked["fdr"] is not None:
+        typer.echo(f"{came.selected:,} selected; on average at most {100 * asked['fdr']:g} % of them are normal")
+    if others := unnamed(came.classes, asked["normal"], asked["anomaly"]):
+        typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
+    typer.echo(f"scores    {folder}: {came.parts:,} parts, {came.kept:,} of them from before")
+    list_unreadable(came, skip_bad)
 
 
 def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:

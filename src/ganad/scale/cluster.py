@@ -144,7 +144,7 @@ class _Pool:
             self.ray.kill(worker)
 
     def _start(self) -> None:
-        worker = self.kind.remote(self.function)
+        worker = self.kind.remote(self.function, os.getcwd())
         self.starting[worker.hello.remote()] = worker
 
     def _started(self, reference: Any) -> None:
@@ -176,8 +176,10 @@ class _Pool:
 class _Worker:
     """What runs in a process of the cluster."""
 
-    def __init__(self, function: Callable[[Any], Any]):
+    def __init__(self, function: Callable[[Any], Any], folder: str):
         self.function = function
+        with contextlib.suppress(OSError):  # of another machine, where only absolute paths mean anything
+            os.chdir(folder)
 
     def hello(self) -> None:
         """Answered once the worker is there."""
@@ -189,7 +191,6 @@ class _Worker:
 def imported() -> ModuleType:
     """Ray, without its reports to others. Raises MissingExtra."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
         return importlib.import_module("ray")
     except ImportError as error:
