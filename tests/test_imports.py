@@ -18,7 +18,7 @@ class NoExtras:
 sys.meta_path.insert(0, NoExtras())
 import ganad
 names = [m.name for m in pkgutil.walk_packages(ganad.__path__, "ganad.")]
-on_the_web = ("app", "html", "http_heads", "meters", "middleware", "receiving")
+on_the_web = ("app", "html", "http_heads", "meters", "middleware", "processes", "receiving")
 of_extras = {"ganad.mixture.kernels", *(f"ganad.serve.{m}" for m in on_the_web)}  # imported where used
 for name in set(names) - of_extras:
     importlib.import_module(name)
@@ -28,7 +28,7 @@ print(len(names))
 
 def test_every_module_imports_without_the_extras():
     extras = "numba,onnx,onnxscript,onnxruntime,playwright,hypothesis,pytest,psutil,pandas,matplotlib,torchvision"
-    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard"
+    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard,ray"
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL, extras], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 30

@@ -219,9 +219,7 @@ def test_images_are_scored_as_on_one_machine(pictures, tmp_path):
     assert np.array_equal(rows["score"].to_numpy(), detector.anomaly_score(samples.x))
     assert rows["label"].to_pylist() == (samples.y == "odd").astype(int).tolist()
     assert (came.parts, came.classes) == (3, {"good", "odd"})
-    assert [(bad.path, bad.reason) for bad in came.unreadable] == [
-        (bad.path, bad.reason) for bad in samples.unreadable
-    ]
+    assert [(bad.path, bad.reason) for bad in came.unreadable] == [(bad.path, bad.reason) for bad in samples.unreadable]
 
 
 def test_addresses_are_read_as_paths_are(model, tables, pictures, tmp_path):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, MissingExtra
 from .options import ModelFile, reports_errors
 
 
@@ -20,6 +21,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
     max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
+    workers: Annotated[int, typer.Option(min=1, help="Processes behind the port, each with the model.")] = 1,
 ) -> None:
     """Answer requests with scores, and show a page to drop files on."""
     from ..serve import Limits
@@ -32,4 +34,12 @@ def serve(
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
     size = math.ceil(max_mb * 2**20)
     limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
-    run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
+    one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
+    if workers == 1:
+        one()
+    else:
+        try:
+            from ..serve.processes import serve_in_processes
+        except ImportError as error:
+            raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
+        serve_in_processes(one, workers, host, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import ipaddress
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +19,11 @@ def serve(
     port: int = 8000,
     engine: Literal["auto", "onnx", "torch"] = "auto",
     limits: Limits | None = None,
+    at: socket.socket | None = None,
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
+
+    at: a socket that listens already, in place of ``host`` and ``port``.
 
     Raises MissingExtra without the extra ``serve``, ModelFileError for a file that is not a model, and InputError for
     a model that the engine cannot score or an address that cannot be listened on.
@@ -38,7 +42,7 @@ def serve(
     gc.collect()
     gc.freeze()  # what is loaded by now stays; searching it for garbage would stop every request
     try:
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
             host=host,
             port=port,
@@ -48,6 +52,10 @@ def serve(
             timeout_graceful_shutdown=10,
             timeout_keep_alive=5,
         )
+        server = uvicorn.Server(config)
+        server.run(None if at is None else [at])
+        if not server.started:
+            raise SystemExit
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
 
