@@ -9,9 +9,7 @@ from ganad.scale import cluster
 def ray_here():
     """Ray on this machine with two workers; what connects by itself finds it and leaves it running."""
     ray = cluster.imported()
-    ray.init(
-        num_cpus=2, include_dashboard=False, object_store_memory=200 * 2**20, log_to_driver=False, logging_level="ERROR"
-    )
+    cluster.start(ray, 2)
     yield ray
     ray.shutdown()
 

@@ -1,4 +1,4 @@
-"""Much to score: parts in a folder, by any engine, equal to the scores of one machine and whole after every accident."""
+"""Much to score: parts in a folder by any engine, equal to the scores of one machine, whole after every accident."""
 
 import functools
 import hashlib
@@ -148,7 +148,7 @@ def test_a_changed_source_is_scored_again_and_no_other(model, tables, tmp_path):
     pq.write_table(table(700, 9), tables / "a.parquet", row_group_size=100)
     came = run(Serial())
     assert (came.kept, came.rows) == (3, 1500)
-    asked, *entries = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
+    _, *entries = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
     assert len(entries) == len(list((tmp_path / "out").glob("part-*"))) == came.parts
 
 

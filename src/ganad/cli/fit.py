@@ -7,6 +7,7 @@ import functools
 import inspect
 import itertools
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,18 +18,23 @@ import typer
 
 from .. import registry, settings
 from ..display import shown
-from ..errors import InputError, UntrustedFit
+from ..errors import InputError, Interrupted, UntrustedFit
 from .options import (
+    Address,
     Anomalies,
     Classes,
     Data,
     DataDir,
     Drop,
+    EngineName,
     FollowLinks,
+    GpusPerWorker,
     Impute,
     Label,
+    Workers,
     check_place,
     complete_method,
+    engine_of,
     list_unreadable,
     read,
     reports_errors,
@@ -130,13 +136,25 @@ def fit(
     ] = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Learn what is normal and save the model, and its losses as JSON lines beside it.
+
+    With --engine ray, or under torchrun, several workers share every batch and come to the same model as one.
 
     Every setting of the method is an option as well: --epochs 20 --latent-dim 64. See: ganad methods NAME
     """
     from ..data.labels import only_normal
 
+    if engine == "local" and workers is not None:
+        raise InputError(f"--workers {workers} is for a cluster; add --engine ray, or start with torchrun -m ganad fit")
+    if engine != "local":
+        _fit_on(engine_of(engine, workers, address, gpus_per_worker), _checkpoint_of(output))
+        return
+    engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
     detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
     check_place(output, "model", data)
@@ -147,8 +165,38 @@ def fit(
     how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
     samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
     samples = only_normal(samples, split(normal), split(anomaly))
-    _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
-    list_unreadable(samples)
+    from ..training import joined
+
+    with joined() as place:
+        _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
+    if place.leads:
+        list_unreadable(samples)
+
+
+def _fit_on(cluster: Any, checkpoint: Path) -> None:
+    """Give the same command to the workers of a cluster, and say what the first of them said."""
+    from ..scale import fitting
+
+    here = ("--engine", "--workers", "--address", "--gpus-per-worker")
+    try:
+        ended = fitting.fit(without(here, sys.argv[1:]), checkpoint, cluster)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; if {checkpoint} is there, the same command with --resume goes on") from stop
+    typer.echo(ended.err, err=True, nl=False)
+    typer.echo(ended.out, nl=False)
+    if ended.code:
+        raise typer.Exit(ended.code)
+
+
+def without(options: tuple[str, ...], arguments: list[str]) -> list[str]:
+    """Arguments without these options and their values."""
+    kept: list[str] = []
+    skip = False
+    for token in arguments:
+        if not skip and token.partition("=")[0] not in options:
+            kept.append(token)
+        skip = not skip and token in options
+    return kept
 
 
 def _checkpoint_of(output: Path) -> Path:
@@ -169,7 +217,7 @@ def _fit_and_save(
     from ..calibrate import hold_out
     from ..data import refill
     from ..logs import SHOWN, MetricsFile, TensorBoard
-    from ..training import Checkpoint
+    from ..training import Checkpoint, ranks
 
     metrics = output.with_name(output.name + ".metrics.jsonl")
     checkpoint = _checkpoint_of(output)
@@ -178,9 +226,9 @@ def _fit_and_save(
         share = HELD_OUT
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
     samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone
-    log = MetricsFile(metrics)
-    watchers: list[Callable[[Detector], None]] = [log]
-    if log_dir is not None:
+    leads = ranks().leads
+    watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
+    if log_dir is not None and leads:
         shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
         watchers.append(TensorBoard(log_dir / output.stem, shown))
 
@@ -198,7 +246,9 @@ def _fit_and_save(
             hold_out=share,
             false_alarm_rate=false_alarm_rate,
         )
-    log(detector)  # also where no epoch was left to train, or the method has none
+    if not leads:
+        return
+    watchers[0](detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
     output = _saved(detector, output)
     Checkpoint.remove_folder(checkpoint)

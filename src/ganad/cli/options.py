@@ -39,12 +39,13 @@ FollowLinks = Annotated[
 EngineName = Annotated[str, typer.Option("--engine", help="local, or ray for the machines of a Ray cluster.")]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes of one thread each.  [default: 1; with ray one a core of the cluster]"),
+    typer.Option(min=1, help="Processes of one thread each.  [default: 1; with ray what the cluster has room for]"),
 ]
 Address = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="The Ray cluster, or auto; else Ray starts on this machine."),
 ]
+GpusPerWorker = Annotated[float, typer.Option(min=0, help="Share of a GPU for each worker (ray).")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")]
 
 

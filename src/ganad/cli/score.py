@@ -17,6 +17,7 @@ from .options import (
     DataDir,
     EngineName,
     FollowLinks,
+    GpusPerWorker,
     Label,
     ModelFile,
     SkipBad,
@@ -58,7 +59,7 @@ def score(
     engine: EngineName = "local",
     workers: Workers = None,
     address: Address = None,
-    gpus_per_worker: Annotated[float, typer.Option(min=0, help="Share of a GPU for each worker (ray).")] = 0.0,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Score every sample: a row each with name, score and verdict.
 

@@ -21,6 +21,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _OBJECTS = 200 * 2**20  # bytes of Ray's store on a machine of our own: only results of a few hundred bytes pass it
+_QUIET = dict(log_to_driver=False, logging_level="ERROR")
 _PATIENCE = 5.0  # seconds in which an address must answer
 _TRIES = 4
 
@@ -40,7 +41,7 @@ class Cluster:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
         with self.connected() as ray:
-            pool = _Pool(ray, function, self._size(ray), self.gpus)
+            pool = _Pool(ray, function, self.size(ray), self.gpus)
             try:
                 yield from pool.results(iter(items))
             finally:
@@ -60,22 +61,21 @@ class Cluster:
             ray.shutdown()
 
     def _connect(self, ray: ModuleType) -> None:
-        quiet = dict(log_to_driver=False, logging_level="ERROR")
         if self.address is None:
             from ..devices import available_cores  # imports torch, which workers of other jobs do without
 
-            cores = max(self.workers or 1, available_cores())
-            ray.init(**quiet | dict(num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECTS))
+            start(ray, max(self.workers or 1, available_cores()))
             return
         refusal = f"no Ray cluster answers at {self.address}; start one with: ray start --head"
         _refuse_silence(self.address, refusal)
         plugins = {name: value for name, value in os.environ.items() if name == registry.PLUGINS}
         try:
-            ray.init(address=self.address, runtime_env={"env_vars": plugins}, **quiet)
+            ray.init(address=self.address, runtime_env={"env_vars": plugins}, **_QUIET)
         except Exception as error:  # its kinds of error share no base class
             raise InputError(f"{refusal} ({(str(error).splitlines() or [''])[0]})") from error
 
-    def _size(self, ray: ModuleType) -> int:
+    def size(self, ray: ModuleType) -> int:
+        """Workers that the cluster has room for, as many as were asked for at most; InputError if there is none."""
         there = ray.cluster_resources()
         most = int(there.get("CPU", 0))
         if self.gpus:
@@ -102,7 +102,7 @@ class _Pool:
     def __init__(self, ray: ModuleType, function: Callable[[Any], Any], size: int, gpus: float):
         self.ray, self.size = ray, size
         self.function = ray.put(function)
-        self.kind = ray.remote(num_cpus=1, num_gpus=gpus)(_Worker)
+        self.kind = ray.remote(num_cpus=1, num_gpus=gpus)(Worker)
         self.idle: list[Any] = []
         self.starting: dict[Any, Any] = {}  # workers by the reference to their first word
         self.busy: dict[Any, tuple[Any, _Job]] = {}  # workers and their jobs by the reference to the result
@@ -173,7 +173,7 @@ class _Pool:
             self.busy[worker.do.remote(job.item)] = worker, job
 
 
-class _Worker:
+class Worker:
     """What runs in a process of the cluster."""
 
     def __init__(self, function: Callable[[Any], Any], folder: str):
@@ -195,6 +195,18 @@ def imported() -> ModuleType:
         return importlib.import_module("ray")
     except ImportError as error:
         raise MissingExtra("a cluster needs the extra scale: pip install 'ganad[scale]'") from error
+
+
+def start(ray: ModuleType, cores: int) -> None:
+    """Start Ray on this machine. Raises InputError where it does not come up."""
+    for attempt in range(_TRIES):
+        try:
+            ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECTS, **_QUIET)
+            return
+        except Exception as error:  # "timed out", after 30 s, on a machine with much else to do
+            ray.shutdown()
+            if attempt == _TRIES - 1:
+                raise InputError(f"Ray does not start on this machine ({_reason(error)})") from error
 
 
 def _refuse_silence(address: str, refusal: str) -> None:
