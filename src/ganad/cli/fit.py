@@ -148,6 +148,9 @@ def fit(
     Every setting of the method is an option as well: --epochs 20 --latent-dim 64. See: ganad methods NAME
     """
     from ..data.labels import only_normal
+    from ..data.large_table import is_large, load_large
+    from ..progress import Bar
+    from ..training import joined
 
     if engine == "local" and workers is not None:
         raise InputError(f"--workers {workers} is for a cluster; add --engine ray, or start with torchrun -m ganad fit")
@@ -163,9 +166,13 @@ def fit(
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
-    samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
-    samples = only_normal(samples, split(normal), split(anomaly))
-    from ..training import joined
+    if is_large(data) and not impute:
+        with Bar("reading") as bar:
+            named = dict(drop=split(drop), normal=split(normal), anomaly=split(anomaly))
+            samples = load_large(data, label=label, **named, progress=bar.update)
+    else:
+        samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
+        samples = only_normal(samples, split(normal), split(anomaly))
 
     with joined() as place:
         _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
