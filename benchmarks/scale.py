@@ -318,14 +318,15 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=20)
     parser.add_argument("--simulate", type=int, metavar="PARTS")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     given = parser.parse_args()
-    found: Row = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    found: Row = json.loads(given.output.read_text("utf-8")) if given.output.exists() else {}
     if given.simulate:
         found["simulated"] = simulate(given.simulate, 1000 * given.simulate)
         print(json.dumps(found["simulated"]))
     elif not given.write:
         found |= measure(given.rows, given.images, given.parts)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    given.output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if given.write:
         write(found)
 
