@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import fsspec
@@ -196,6 +198,32 @@ def test_a_part_whose_workers_end_is_listed_and_comes_the_next_time(model, table
     assert scoring.score(model, str(tables), tmp_path / "out", Serial(), rows=300).rows == 1800
 
 
+def test_a_disk_that_fills_keeps_what_is_finished(model, tables, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root on Linux may mount a small file system")
+    try:
+        command = (model, tables, "-o", disk / "out")
+        run = functools.partial(scoring.score, model, str(tables), rows=100)
+        with pytest.raises(OSError, match=r"No space left on device: '.*(part-0000..\.parquet|manifest\.jsonl)'"):
+            run(disk / "out", Serial())
+        finished = len((disk / "out" / "manifest.jsonl").read_text().splitlines()) - 1
+        assert 2 <= finished < 16
+        assert "No space left on device" in refused(*command)
+        subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
+        came = run(disk / "out", Serial())
+        assert came.kept >= finished - 1 and contents(disk / "out") == contents_of(run, tmp_path / "whole")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def contents_of(run, folder):
+    run(folder, Serial())
+    return contents(folder)
+
+
 @pytest.fixture
 def pictures(tmp_path):
     rng = np.random.default_rng(0)
@@ -271,6 +299,7 @@ def test_what_cannot_be_is_one_sentence(model, tables, tmp_path):
     assert "holds Parquet files of something else" in refused(model, tables, "-o", tmp_path / "other")
     assert "give -o scores.csv" in refused(model, "digits", "-o", tmp_path / "new")
     assert "give -o scores.csv" in refused(model, tables, "-o", tmp_path / "new", "--report", tmp_path / "r.html")
+    assert "name a folder outside of it" in refused(model, tables, "-o", tables / "out")
     assert "no such file or folder" in refused(model, tmp_path / "missing", "-o", tmp_path / "new")
     assert "no CSV or Parquet file" in refused(model, model, "-o", tmp_path / "new")
     assert "cannot be" in refused(model, "nowhere://tables", "-o", tmp_path / "new")

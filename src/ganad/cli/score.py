@@ -130,6 +130,8 @@ def score_parts(model: Path, data: str, folder: Path, engine: Engine, *, skip_ba
         raise InputError(f"{data} is a data set by name, which is scored at once; give -o scores.csv")
     if folder.is_file() or not folder.parent.is_dir():
         raise InputError(f"{folder}: no place for a folder; make {folder.parent} first, or name another")
+    if folder.resolve().is_relative_to(Path(data).resolve()):
+        raise InputError(f"{folder} lies in {data}, whose files are scored; name a folder outside of it")
     try:
         came = scoring.score(model, data, folder, engine, **asked)
     except KeyboardInterrupt as stop:

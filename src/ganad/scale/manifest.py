@@ -62,9 +62,12 @@ class Manifest:
 
     def add(self, entry: Entry) -> None:
         """Append an entry; of two for one part the later one counts."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror or str(error), str(self.path)) from error
         self.entries[key_of(entry["source"])] = entry
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
 
     def close(self) -> list[Entry]:
         """All entries in the order of their files; the file is written anew in that order, others' debris removed."""
