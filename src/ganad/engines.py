@@ -33,7 +33,7 @@ class Engine(Protocol):
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
         """Each item with its result, in the order in which they come; what the function raises is raised here.
 
-        When the iteration ends early, by Ctrl-C or because nobody goes on with it, what is running is given up.
+        When the iteration ends early, by Ctrl-C or because nobody goes on with it, what comes later is dropped.
         """
         ...
 

@@ -103,15 +103,16 @@ def test_a_mapped_table_with_a_gap_is_refused(tmp_path):
 
 
 FIT = """
-import resource, sys
-import ganad, ganad.cli.fit, ganad.cli.main
+import sys
+import ganad
+from ganad.cli.main import run
 from ganad.data import large_table
 from ganad.training import Checkpoint
 peak = lambda: int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1e6
 ganad.AutoEncoder
 before = peak()
 try:
-    ganad.cli.main.run(sys.argv[1:])
+    run(sys.argv[1:])
 except SystemExit as end:
     assert not end.code
 sys.stderr.write(f"{peak() - before:.3f}")

@@ -3,12 +3,15 @@
 import functools
 import os
 import signal
+import sys
 
 import pytest
+from typer.testing import CliRunner
 
 from ganad import InputError, bench
 from ganad.bench import grid, trial
 from ganad.bench.rows import key, read
+from ganad.cli.main import build_app
 from ganad.engines import Lost, Processes, Serial
 from ganad.scale import Cluster
 
@@ -92,3 +95,18 @@ def test_ctrl_c_keeps_the_finished_rows(ray_here, tmp_path):
 def test_a_share_that_no_machine_has_is_refused(ray_here):
     with pytest.raises(InputError, match="the cluster has 2 cores and 0 GPUs"):
         list(Cluster(gpus=0.25).map(square, [1]))
+
+
+@pytest.mark.slow
+def test_the_command_runs_on_a_cluster(ray_here, tmp_path):
+    command = "bench digits --engine ray --workers 2 --methods random,brightness --classes 0 --seeds 1 --budget smoke"
+    result = CliRunner().invoke(build_app([]), [*command.split(), "--results", str(tmp_path)])
+    assert result.exit_code == 0 and "2/2" in result.output, result.output
+    assert len(read(tmp_path / "digits.jsonl")) == 2
+
+
+def test_without_ray_the_command_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    result = CliRunner().invoke(build_app([]), ["bench", "digits", "--engine", "ray", "--results", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.output == "ganad: a cluster needs the extra scale: pip install 'ganad[scale]'\n"

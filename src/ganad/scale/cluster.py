@@ -201,7 +201,7 @@ def start(ray: ModuleType, cores: int) -> None:
     """Start Ray on this machine. Raises InputError where it does not come up."""
     for attempt in range(_TRIES):
         try:
-            ray.init(num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECTS, **_QUIET)
+            ray.init("local", num_cpus=cores, include_dashboard=False, object_store_memory=_OBJECTS, **_QUIET)
             return
         except Exception as error:  # "timed out", after 30 s, on a machine with much else to do
             ray.shutdown()
