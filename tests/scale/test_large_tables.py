@@ -128,7 +128,9 @@ def test_two_gigabytes_of_a_table_are_fitted_in_one(tmp_path):
         for _ in range(27):
             writer.write_table(block)
     command = ["fit", tmp_path / "t.parquet", "--method", "autoencoder", "--epochs", "1", "--batch-size", "16384"]
-    command += ["--width", "8", "--latent-dim", "4", "--random-state", "0", "-o", tmp_path / "m"]
+    command += ["--latent-dim", "4", "--random-state", "0", "-o", tmp_path / "m"]
     done = subprocess.run([sys.executable, "-c", FIT, *map(str, command)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert 0.01 < float(done.stderr.rsplit("\n", 1)[-1]) < 1, done.stderr
+    gigabytes = float(done.stderr.rsplit("\n", 1)[-1])
+    print(f"peak above the imports: {gigabytes:.2f} GB")  # noqa: T201
+    assert 0.01 < gigabytes < 1

@@ -25,6 +25,7 @@ from ..errors import InputError
 from .column import Origin, Recipe, recipe_of, trimmed
 from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
+from .row_groups import row_batches
 from .samples import Progress, Samples
 from .table import encode
 from .table_file import first_line
@@ -105,7 +106,7 @@ def _written(
     _refuse_small_disk(path, store, file.metadata.num_rows * len(columns) * 8)
     rows, seen, classes = 0, 0, set[str]()
     with replacing(store.with_suffix(".f8"), wait=True) as temporary, open(temporary, "wb") as out:
-        for batch in file.iter_batches(_BATCH):
+        for batch in row_batches(file, _BATCH):
             part = encode(pyarrow.Table.from_batches([batch]), path, label, source=source, first_row=seen)
             labels = labels_of(part, *named)
             x = part.x if labels is None else part.x[labels == 0]
@@ -143,7 +144,7 @@ def _source(
         if name not in names:
             raise InputError(f"{path}: no column {name!r}; it has {', '.join(names[:30])}")
     kept = [name for name in names if name not in drop and name != label]
-    first = next(file.iter_batches(_BATCH), None)
+    first = next(row_batches(file, _BATCH), None)
     if first is None or first.num_rows == 0:
         raise InputError(f"{path}: no rows in this table")
     # what ``load_table`` refuses in the first rows it refuses here, and it knows which column only counts the rows
@@ -162,7 +163,7 @@ def _source(
 def _recipes_of_text(file: pyarrow.parquet.ParquetFile, names: Sequence[str], path: Path) -> dict[str, Recipe]:
     """How columns of text are read, by how often each text occurs."""
     counts: dict[str, Counter[str | None]] = {name: Counter() for name in names}
-    for batch in file.iter_batches(_BATCH, columns=list(names)) if names else ():
+    for batch in row_batches(file, _BATCH, columns=names) if names else ():
         for name in names:
             column = trimmed(pyarrow.chunked_array([batch.column(name).cast(pyarrow.string())]))
             for entry in pyarrow.compute.value_counts(column).to_pylist():

@@ -19,6 +19,7 @@ from ..errors import InputError
 from .decode import SUFFIXES, UNSUPPORTED, decode, decode_one, reason, strict
 from .folder import images_in
 from .places import Place, is_address, listed
+from .row_groups import row_batches
 from .samples import Samples, Unreadable
 from .table import encode
 from .table_file import batches, first_line
@@ -101,7 +102,7 @@ class TablePart:
         try:
             with self.place.open() as opened, pyarrow.parquet.ParquetFile(opened) as file:
                 columns = [name for name in file.schema_arrow.names if name in known]
-                yield from file.iter_batches(_BATCH, self.groups or None, columns)
+                yield from row_batches(file, _BATCH, self.groups, columns)
         except pyarrow.ArrowException as error:
             raise InputError(f"{self.place.address}: cannot be read as a table ({first_line(error)})") from error
 

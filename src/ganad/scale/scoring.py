@@ -21,6 +21,7 @@ from .. import calibrate
 from ..atomic import locked, replacing
 from ..data import Samples, Unreadable, labels_of
 from ..data.parts import IMAGES, ROWS, Part, plan
+from ..data.row_groups import row_batches
 from ..data.table_file import first_line
 from ..engines import Engine, Lost
 from ..errors import InputError
@@ -223,7 +224,7 @@ def select_part(job: Job, limit: float, entry: Entry) -> Entry:
         writer: Any = None
         selected = 0
         try:
-            for batch in file.iter_batches(65_536, columns=columns):
+            for batch in row_batches(file, 65_536, columns=columns):
                 table = pyarrow.Table.from_batches([batch])
                 chosen = table["p_value"].to_numpy() <= limit
                 selected += int(chosen.sum())
