@@ -25,12 +25,12 @@ from ..errors import InputError
 from .column import Origin, Recipe, recipe_of, trimmed
 from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
-from .notation import Notation
 from .row_groups import row_batches
 from .samples import Progress, Samples
 from .table import encode
 from .table_file import first_line
 from .table_options import UNKNOWN, Place
+from .written import origin_of
 
 #: Bytes of a table as float64 from which it is mapped. Read whole it takes about four times as many.
 LARGE = 2**30
@@ -162,7 +162,7 @@ def _source(
         "kind": "table",
         "columns": recipes,
         "label": label,
-        "text": Notation().to_source(),
+        "text": origin_of(head, Place(path), {}).notation.to_source(),
         "unknown": UNKNOWN[0],
         "read": {
             "rows": file.metadata.num_rows,
