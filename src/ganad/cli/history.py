@@ -48,8 +48,11 @@ def history(
     ] = None,
     keep_days: Annotated[float | None, typer.Option(help="Forget samples that are older.")] = None,
     keep_mb: Annotated[float | None, typer.Option(help="Forget the oldest samples beyond so many megabytes.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say whether the newest model, or --model, drifts; exit code 1 if it does.")
+    ] = False,
 ) -> None:
-    """List samples, mark them, export them, forget old ones.
+    """List samples, mark them, export them, forget old ones, tell drift.
 
     A line a sample: id, time, verdict, score, p-value, what a person said, name.
     """
@@ -75,8 +78,10 @@ def history(
             from ..history.export import export as write
 
             typer.echo(f"{write(kept, export, **which):,} samples in {export}", err=True)
-        elif not marks and keep_days is None and keep_mb is None:
+        elif not check and not marks and keep_days is None and keep_mb is None:
             _list(kept, limit, which)
+        if check:
+            _check(kept, which.get("model"))
 
 
 def _list(kept: History, limit: int, which: Filter) -> None:
@@ -87,6 +92,21 @@ def _list(kept: History, limit: int, which: Filter) -> None:
         f"{kept.count():,} samples, {kept.count(flagged=True):,} flagged; {waiting:,} wait for a person (--review)",
         err=True,
     )
+
+
+def _check(kept: History, model: str | None) -> None:
+    """Print the verdict on a model, the newest without ``model``; ends with exit code 1 where it drifts."""
+    from ..history.monitor import Monitor
+
+    known = [record for record in kept.models() if model in (None, record.sha256)]
+    if not known:
+        raise InputError(f"{kept.place}: no model has written to this history yet")
+    monitor = Monitor(kept, known[-1])
+    monitor.refresh()
+    verdict = monitor.verdict()
+    typer.echo(f"{shown(known[-1].name, 200)} ({known[-1].sha256[:12]}): {verdict}")
+    if verdict.drifting:
+        raise typer.Exit(1)
 
 
 def _line(row: Row) -> str:

@@ -65,6 +65,7 @@ class ModelRecord:
     threshold: float
     false_alarm_rate: float | None = None  #: the share of normal samples that its threshold may flag
     parent: str | None = None  #: SHA-256 of the model that it was made from
+    calibration: bytes | None = None  #: its scores of held-out normal samples, float64; None if it is not calibrated
     registered_at: float = 0.0  #: when it first wrote, seconds since 1970-01-01 UTC
 
 

@@ -81,8 +81,15 @@ models = Table(
     Column("threshold", Double, nullable=False),
     Column("false_alarm_rate", Double),
     Column("parent", String(64)),
+    Column("calibration", LargeBinary),
     Column("registered_at", Double, nullable=False),
 )
+
+#: What waits for a person is found without reading all that does not.
+_waiting = (samples.c.is_anomaly | samples.c.spot_check).is_(True) & samples.c.feedback.is_(None)
+Index("ganad_samples_waiting", samples.c.id, sqlite_where=_waiting, postgresql_where=_waiting)
+_marked = samples.c.feedback.is_not(None)
+Index("ganad_samples_marked", samples.c.model, samples.c.feedback, sqlite_where=_marked, postgresql_where=_marked)
 
 _ROW_OVERHEAD = 200  # bytes of numbers, hash and index
 

@@ -47,7 +47,8 @@ function card(name, result, file) {
 
 async function score(file) {
   const type = TYPES[file.name.split(".").pop().toLowerCase()] || file.type || "application/octet-stream";
-  const answer = await fetch("/score?explain=true", { method: "POST", headers: { "Content-Type": type }, body: file });
+  const query = new URLSearchParams({ explain: true, name: file.name.slice(0, 500) });
+  const answer = await fetch(`/score?${query}`, { method: "POST", headers: { "Content-Type": type }, body: file });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error || answer.statusText);
   return found;
@@ -96,6 +97,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
 }
 fetch("/model").then((answer) => answer.json()).then((model) => {
   const what = model.kind === "images" ? "images" : "tables as CSV, JSON or Parquet";
+  at("board").hidden = !model.board;
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
 }).catch(() => {
   at("model").textContent = "The service does not answer; reload the page later.";

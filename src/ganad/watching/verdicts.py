@@ -45,17 +45,19 @@ class Verdicts:
         scores: np.ndarray,
         keys: Sequence[str] | None = None,
         seen_at: float | None = None,
+        looks: Sequence[dict[str, Any]] | None = None,
     ) -> list[Entry]:
         """An entry a sample ``(n, ...)`` with its score ``(n,)``.
 
         Pictures have brightness and contrast, from 0 to 1, a thumbnail and, where they are flagged, boxes; rows have
-        the columns that count. Without ``keys`` each entry has one of its own; ``seen_at`` is now unless it is given.
+        the columns that count. ``looks`` says all of that in their stead. Without ``keys`` each entry has one of its
+        own; ``seen_at`` is now unless it is given.
         """
         threshold = self.detector.threshold_
         flagged = scores > threshold
         p = self._p_values(scores)
         seen_at = time.time() if seen_at is None else seen_at
-        looks = self._looks(x, flagged)
+        looks = self._looks(x, flagged) if looks is None else looks
         keys = [new_key() for _ in names] if keys is None else keys
         return [
             Entry(
@@ -81,14 +83,14 @@ class Verdicts:
 
     def _looks(self, x: np.ndarray | Sequence[np.ndarray], flagged: np.ndarray) -> list[dict[str, Any]]:
         if isinstance(x, np.ndarray) and x.ndim == 2:
-            return [{"traits": traits} for traits in self._columns_of(x)]
+            return [{"traits": traits} for traits in self.columns_of(x)]
         boxes = self._boxes(x, np.flatnonzero(flagged))
         return [
             {"traits": light(picture), "thumbnail": thumbnail(picture), "boxes": boxes.get(i)}
             for i, picture in enumerate(x)
         ]
 
-    def _columns_of(self, x: np.ndarray) -> list[dict[str, float]]:
+    def columns_of(self, x: np.ndarray) -> list[dict[str, float]]:
         """Of rows ``(n, d)`` the columns that count, in units of their spread in training, from their mean there."""
         if self._columns is None:
             self._columns = columns_that_count(self.detector)
@@ -107,6 +109,7 @@ class Verdicts:
 
 def record_of(detector: Detector, file: Path) -> ModelRecord:
     """What a history keeps of the detector in this model file."""
+    calibration = getattr(detector, "calibration_", None)
     return ModelRecord(
         sha256=sha256_of(file),
         name=file.name,
@@ -114,6 +117,7 @@ def record_of(detector: Detector, file: Path) -> ModelRecord:
         threshold=detector.threshold_,
         false_alarm_rate=getattr(detector, "false_alarm_rate_", None),
         parent=getattr(detector, "parent_", None),
+        calibration=None if calibration is None else np.asarray(calibration, float).tobytes(),
         registered_at=time.time(),
     )
 
@@ -132,6 +136,14 @@ def light(picture: np.ndarray) -> dict[str, float]:
     """Mean and standard deviation of the pixels of a picture ``(H, W[, C])``, as shares of its type's range."""
     most = np.iinfo(picture.dtype).max if picture.dtype.kind in "ui" else 1.0
     return {"brightness": float(picture.mean() / most), "contrast": float(picture.std() / most)}
+
+
+def lights(x: np.ndarray) -> list[dict[str, float]]:
+    """``light`` of every picture ``(n, H, W[, C])``, at once."""
+    most = np.iinfo(x.dtype).max if x.dtype.kind in "ui" else 1.0
+    pixels = x.reshape(len(x), -1)
+    means, spreads = (pixels.mean(axis=1) / most).tolist(), (pixels.std(axis=1) / most).tolist()
+    return [{"brightness": mean, "contrast": spread} for mean, spread in zip(means, spreads)]
 
 
 def thumbnail(picture: np.ndarray) -> bytes | None:
