@@ -11,13 +11,14 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from .. import registry, settings
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from .continuing import Continue, OldData, comparison, prepared, sets_of, to_continue
 from .options import (
     Anomalies,
     Classes,
@@ -38,7 +39,7 @@ from .photos import BackboneOption, MaxRegions, PoolOption, TilesOption, of_phot
 
 if TYPE_CHECKING:
     from ..data import Samples
-    from ..detector import Detector
+    from ..detector import Detector, NetworkDetector
 
 DEFAULT = "auto"
 #: Share of the samples that a false-alarm rate holds out.
@@ -52,9 +53,10 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     an unknown method, and for an option that neither ``fit`` nor the method has.
     """
     name = next(reversed(values_of("--method", arguments)), None)
+    model = next(reversed(values_of("--continue", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get((name or DEFAULT).partition(":")[0])
+    cls = registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)))
     signature = inspect.signature(fit, eval_str=True)
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
     extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
@@ -116,6 +118,8 @@ def fit(
         float | None, typer.Option(help="Hold a fifth of the samples out and set the threshold to keep this rate.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model.")] = False,
+    continue_: Continue = None,
+    old_data: OldData = None,
     label: Label = None,
     drop: Drop = None,
     impute: Impute = False,
@@ -138,16 +142,43 @@ def fit(
     from ..data.labels import only_normal
 
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
-    detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
-    check_place(output, "model", data)
+    check_place(output, "model", data, *filter(None, [continue_]))
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
-    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
-    samples = read(data, data_dir, split="train", own_size=bool(tiles or backbone), **how)
-    samples = only_normal(samples, split(normal), split(anomaly))
-    _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
+    how: dict[str, Any] = dict(label=label, follow_links=follow_links)
+    form = dict(drop=split(drop), impute=impute, size=size, mode=mode)
+    detector: Detector
+    if continue_ is None:
+        if old_data is not None:
+            raise InputError("--old-data is for --continue; give the model to go on with as well")
+        detector = of_photos(make_detector(method, preset, given), tiles, backbone, pool, max_regions)
+        how |= form | dict(own_size=bool(tiles or backbone))
+    else:
+        view = dict(tiles=tiles, backbone=backbone, pool=pool, max_regions=max_regions)
+        chosen = dict(method=method != DEFAULT, preset=preset) | form | view
+        detector = prepared(continue_, given, {f"--{k.replace('_', '-')}": v for k, v in chosen.items()})
+        how |= dict(source=detector.source_)
+        if false_alarm_rate is None:
+            false_alarm_rate = getattr(detector, "false_alarm_rate_", None)
+    classes = split(normal), split(anomaly)
+    samples = only_normal(read(data, data_dir, split="train", **how), *classes)
+    old = None if old_data is None else only_normal(read(old_data, data_dir, split="train", **how), *classes)
+    _fit_and_save(
+        detector,
+        samples,
+        output,
+        resume=resume,
+        false_alarm_rate=false_alarm_rate,
+        log_dir=log_dir,
+        parent=continue_,
+    )
+    if continue_ is not None:
+        from ..loading import load
+
+        sets = sets_of(samples, false_alarm_rate, HELD_OUT, old)
+        typer.echo(comparison(load(continue_), detector, sets))
     list_unreadable(samples)
 
 
@@ -163,11 +194,14 @@ def _fit_and_save(
     resume: bool,
     false_alarm_rate: float | None,
     log_dir: Path | None,
+    parent: Path | None = None,
 ) -> None:
+    """Fit, or go on with the fit of the model ``parent``, and write what came of it."""
     import numpy as np
 
     from ..calibrate import hold_out
     from ..data import refill
+    from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint
 
@@ -190,7 +224,8 @@ def _fit_and_save(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
-        detector.fit(
+        learn = detector.fit if parent is None else cast("NetworkDetector", detector).continue_fit
+        learn(
             samples.x,
             checkpoint=checkpoint,
             resume=resume,
@@ -200,6 +235,8 @@ def _fit_and_save(
         )
     log(detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
+    if parent is not None:
+        detector.parent_ = sha256_of(parent)
     output = _saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
