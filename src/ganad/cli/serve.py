@@ -27,8 +27,6 @@ def serve(
     spot_checks: Annotated[
         float,
         typer.Option(
-            "--spot-checks",
-            "--spot-check",
             help="Share of samples, drawn at random, that the board asks a person about.",
         ),
     ] = 0.02,
