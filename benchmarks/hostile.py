@@ -221,12 +221,17 @@ def tables(every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[s
         (folder / "plain.csv").write_bytes(files["plain.csv"])
         known = ganad.data.load(folder / "plain.csv")
         np.save(folder / "x.npy", known.x)
-        question: dict[str, Any] = dict(source=known.source, numbers=str(folder / "x.npy"))
+        question: dict[str, Any] = dict(numbers=str(folder / "x.npy"))
+        sources = {}
+        for end, data in files.items():  # each by its own recipe, for one has decimal commas
+            (folder / end).write_bytes(data)
+            sources[end] = ganad.data.load(folder / end).source
         try:
             whole = [("the files themselves", "", *file) for file in files.items()]
             for family, what, end, data in [*whole, *itertools.islice(hostile_tables.copies(), 0, None, every)]:
                 (folder / end).write_bytes(data)
-                outcome, message, control, length = child.ask(question | {"table": str(folder / end)}, seconds)
+                asked = question | {"table": str(folder / end), "source": sources.get(end, known.source)}
+                outcome, message, control, length = child.ask(asked, seconds)
                 flags = [outcome, *(m for m, true in zip(MESSAGES, (control, length > LONG)) if true)]
                 counts.setdefault(family, Counter()).update([*flags, "copies"])
                 if set(wanted) & set(flags):
