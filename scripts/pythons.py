@@ -1,4 +1,4 @@
-"""The quick tests on every Python from 3.11 to 3.14 that this machine has: ``python scripts/dev.py pythons [3.12 ...]``.
+"""The quick tests on every Python from 3.11 to 3.14 that is found: ``python scripts/pythons.py [3.12 ...]``.
 
 Interpreters are looked for on the path, in pyenv's folder and in uv's. Each gets an environment in .venvs/, from the
 files that constraints.hashes.txt knows. One that cannot have it (an index without wheels for it) counts as not tested.

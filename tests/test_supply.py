@@ -105,9 +105,9 @@ def test_the_bill_holds_what_is_needed_and_nothing_of_development():
 
 
 def test_an_audit_without_a_database_says_so_and_fails_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(supply, "DATABASE", ("127.0.0.1", 9))
+    monkeypatch.setattr(supply, "DATABASE", "http://127.0.0.1:9/")
     assert supply.audit() == 0
-    assert capsys.readouterr().out == "advisories: not looked up, for 127.0.0.1 cannot be reached\n"
+    assert capsys.readouterr().out == "advisories: not looked up, for http://127.0.0.1:9/ does not answer\n"
 
 
 def test_an_audit_says_what_was_not_looked_up(monkeypatch, capsys):
