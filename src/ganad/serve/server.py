@@ -35,6 +35,7 @@ def serve(
 
     limits = limits or Limits()
     app = create_app(load(model), engine=engine, limits=limits, local_only=is_loopback(host))
+    allow_connections(limits.connections)
     gc.collect()
     gc.freeze()  # what is loaded by now stays; searching it for garbage would stop every request
     try:
@@ -50,6 +51,19 @@ def serve(
         )
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
+
+
+def allow_connections(n: int) -> None:
+    """Let this process open twice as many files as connections, as far as the system allows; many allow 1,024."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * n + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def is_loopback(host: str) -> bool:
