@@ -37,7 +37,6 @@ TRIES = {
     "idx": 200,
     "idx-gz": 200,
     "npy": 200,
-    "mat": 200,
     "kdd": 100,
     "backbone": 200,
     "backbone-safe": 200,

@@ -84,12 +84,12 @@ def service(kind: str) -> Iterator[tuple[int, psutil.Process]]:
             yield port, psutil.Process(process.pid)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(120)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return when the service answers; end the program if it does not within two minutes."""
-    deadline = time.monotonic() + 120
+    """Return when the service answers; end the program if it does not within ten minutes."""
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{port}/health")

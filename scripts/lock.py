@@ -53,7 +53,8 @@ def chosen(python: str | Path, *arguments: str) -> list[dict[str, Any]]:
     found = []
     for item in items:
         if "dir_info" not in item["download_info"]:
-            sha256 = item["download_info"]["archive_info"]["hashes"]["sha256"]
+            archive = item["download_info"]["archive_info"]  # "hashes" since pip 23.1
+            sha256 = archive["hashes"]["sha256"] if "hashes" in archive else archive["hash"].removeprefix("sha256=")
             found.append(dict(name=item["metadata"]["name"], version=item["metadata"]["version"], sha256=sha256))
     return found
 

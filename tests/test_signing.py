@@ -19,7 +19,8 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", GUIDE.read_text("utf-8").partition("##
 @pytest.mark.skipif(sys.platform == "win32" or not shutil.which("ssh-keygen"), reason="needs OpenSSH and a shell")
 def test_a_signed_model_passes_and_an_altered_one_does_not(tmp_path):
     def run(command):
-        return subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        options = dict(cwd=tmp_path, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return subprocess.run(command, shell=True, **options)
 
     make, sign, trust, check = COMMANDS
     fitted(AutoEncoder, "table").save(tmp_path / "part.safetensors")

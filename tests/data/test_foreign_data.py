@@ -17,6 +17,7 @@ from ganad import AutoEncoder, InputError
 from ganad.bench import rows
 from ganad.cli.options import list_unreadable
 from ganad.data import load
+from ganad.data.sets import arrhythmia
 from ganad.data.sets.cifar10 import _from_parquet, _from_pickles, _from_tar
 from ganad.data.sets.mnist import read_idx
 from ganad.data.sets.ocan import _array
@@ -164,3 +165,11 @@ def test_a_results_file_that_is_none_is_refused_with_the_line(tmp_path, line):
     (tmp_path / "rows.jsonl").write_bytes(b"{}\n" + line)
     with pytest.raises(InputError, match="line 2"):
         rows.read(tmp_path / "rows.jsonl")
+
+
+def test_a_matlab_file_that_is_not_the_known_one_never_meets_its_reader(tmp_path, monkeypatch):
+    """One byte of a small whole file, changed, ended the process with SIGSEGV."""
+    monkeypatch.setattr("scipy.io.loadmat", lambda *a, **k: pytest.fail("it was read"))
+    (tmp_path / "x.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    with pytest.raises(InputError, match="not the file with SHA-256"):
+        arrhythmia.read(tmp_path / "x.mat")

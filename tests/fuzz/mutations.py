@@ -97,7 +97,7 @@ def other_value(value: Any, random: Random) -> Any:
             out[at] = other_value(out[at], random)
         return out
     if isinstance(value, int | float) and not isinstance(value, bool) and random.random() < 0.5:
-        return random.choice((-value, value + 1, value * 10, float(value), *WILD_NUMBERS))
+        return random.choice((-value, value + 1, value * 10, *WILD_NUMBERS))
     return random.choice(WILD_VALUES)
 
 

@@ -29,7 +29,7 @@ import ganad
 from ganad import AutoEncoder, InputError
 from ganad.bench import rows
 from ganad.data import load, load_photos, load_table, read_mask
-from ganad.data.sets import arrhythmia, cifar10, kddcup99, mnist, ocan
+from ganad.data.sets import cifar10, kddcup99, mnist, ocan
 from ganad.data.table import iter_table
 from ganad.nets import backbone_weights
 from ganad.serve import Limits
@@ -223,7 +223,6 @@ TARGETS = {
         Target("cifar-tar", _in("x.tar.gz", _tar), tries=30),
         Target("cifar-parquet", _in("x.parquet", lambda path: cifar10._from_parquet(path, None))),
         Target("npy", _in("x.npy", ocan._array)),
-        Target("mat", _in("x.mat", arrhythmia.read)),
         Target("kdd", _in("x", lambda path: kddcup99._encoded(kddcup99._read(path))), words=_TABLE, tries=30),
         Target("csv", _in("x.csv", _table), words=_TABLE),
         Target("csv-scored", _in("x.csv", _scored_table), words=_TABLE),
@@ -269,7 +268,6 @@ def _whole_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     yield from _tables()
     yield "kdd/plain", _kdd()
     yield "npy/plain", _bytes(lambda file: np.save(file, np.arange(6.0).reshape(2, 3)))
-    yield "mat/plain", _bytes(_matlab)
     yield from _pictures_of(rng)
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     yield "backbone/plain", _bytes(lambda file: torch.save(network.state_dict(), file))
@@ -336,12 +334,6 @@ def _picture(kind: str, pixels: np.ndarray, **options: Any) -> bytes:
     from PIL import Image
 
     return _bytes(lambda file: Image.fromarray(pixels).save(file, kind, **options))
-
-
-def _matlab(file: io.BytesIO) -> None:
-    from scipy.io import savemat
-
-    savemat(file, {"X": np.ones((2, 3)), "y": np.ones((2, 1))}, do_compression=True)
 
 
 def _tarred(files: dict[str, bytes]) -> bytes:

@@ -312,7 +312,7 @@ def test_heads_that_never_end_keep_nobody_else_out(table_model):
         deadline = time.monotonic() + 10
         while httpx.get(f"{url}/model").status_code != 200:  # the oldest are closed a moment later
             assert time.monotonic() < deadline
-        assert httpx.post(f"{url}/score", content=b"[[1,2,0,1]]", headers={"Content-Type": "application/json"}).status_code == 200
+        assert post(url, b"[[1,2,0,1]]", "application/json").status_code == 200
         half.sendall(b"y\r\n\r\n")  # the newest was kept, and may still finish
         assert half.recv(64).startswith(b"HTTP/1.1 200")
 

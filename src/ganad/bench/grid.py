@@ -111,6 +111,7 @@ def _results(todo: Sequence[Task], workers: int, hours: float | None) -> Iterato
                 yield trial(task)
         return
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         left, running = list(todo), dict[Future[Row], Task]()
         try:
@@ -123,6 +124,10 @@ def _results(todo: Sequence[Task], workers: int, hours: float | None) -> Iterato
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield future.result()
                     del running[future]
+        except KeyboardInterrupt:  # leaving the pool would wait for its trials
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+            raise
         except BrokenProcessPool:  # one of them ended its worker, and the pool with it
             for lost in running.values():
                 yield _alone(lost)

@@ -55,8 +55,9 @@ def protocol(limits: Limits) -> type[asyncio.BufferedProtocol]:
     """uvicorn's protocol with a clock: it closes a connection that takes too long to send a head.
 
     The clock runs from the opening of a connection to its first head, and from the first byte of each later head to
-    its last. One client may have ``limits.heads`` such connections. A connection whose request is answered before its body has come is closed as well, because nobody reads
-    the rest. Requests on a connection beyond ``limits.connections`` are marked ``full``.
+    its last. One client may have ``limits.heads`` such connections. A connection whose request is answered before its
+    body has come is closed as well, because nobody reads the rest. Requests on a connection beyond
+    ``limits.connections`` are marked ``full``.
     """
 
     waiting = Waiting(limits.heads)
