@@ -30,6 +30,7 @@ import ganad
 from ganad.calibrate import p_values
 
 MEMBERS = "KDE GMM NearestNeighbor LOF OneClassSVM PCAResidual IsolationForest AutoEncoder IGMMGAN".split()
+MEMBERS += ["NearestNeighbor, minmax", "GMM, minmax", "OneClassSVM, minmax"]  # the others: the default scaling
 SHARE = 0.2  #: of the training rows, held out
 
 Scores = dict[str, NDArray[np.float64]]
@@ -44,7 +45,10 @@ def member_scores(path: Path, seed: int) -> Scores:
     found: Scores = {"labels": split.labels}
     for name in MEMBERS:
         for which, rows in (("all", order), ("part", order[n:])):
-            model = getattr(ganad, name)(random_state=seed, threads=1, verbose=0, device="cpu").fit(split.train[rows])
+            method, _, scaling = name.partition(", ")
+            chosen = {"scaling": scaling} if scaling else {}
+            detector = getattr(ganad, method)(random_state=seed, threads=1, verbose=0, device="cpu", **chosen)
+            model = detector.fit(split.train[rows])
             found[f"{name}/{which}"] = model.anomaly_score(split.test)
         found[f"{name}/held"] = model.anomaly_score(split.train[order[:n]])
     return found

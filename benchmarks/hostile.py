@@ -1,6 +1,7 @@
 """What ganad does with input made to harm. Part one: model files whose checksums are right and whose content is not.
 
     python benchmarks/hostile.py [--bases vae-table] [--every 7] [--list "other scores"] [--seconds 10]
+    python benchmarks/hostile.py --tables [--every 1] [--list hang] [--seconds 60]
 
 A handful of the golden model files (tests/golden) is altered in thousands of ways: headers that are no object, keys
 that are missing or of another type, wild settings, state and weights of other shapes, types and values, tensors and
@@ -14,6 +15,9 @@ aim for is "refused": an InputError of one sentence. "other scores" is a change 
 is one that a fit could have left (another weight of ordinary size, another threshold) the file is an honest one of
 "another model", because a checksum is not a signature. Two more columns count messages that would send control
 characters to a terminal, and long ones.
+
+Part two: tables (benchmarks/hostile_tables.py), read as training data and as new data. "another table" is one that was
+read without a word and is another one than before: a digit that was changed is a digit.
 """
 
 from __future__ import annotations
@@ -35,10 +39,12 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hostile_tables
 import numpy as np
 from hostile_models import BASES, Base, copies, read_base
 
 import ganad
+import ganad.data
 
 MEMORY = 4 << 30  #: bytes of addresses that a child may have
 LONG = 500  #: characters of a message that nobody reads any more
@@ -71,9 +77,11 @@ def serve() -> None:
     for line in sys.stdin:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            outcome, message = judge(**json.loads(line))
+            question = json.loads(line)
+            outcome, message = (hostile_tables.judge if "table" in question else judge)(**question)
         said = " ".join([message, *(str(w.message) for w in caught)]).strip(" ")
-        answers.write(json.dumps([outcome, said[:2000], controls(said), len(said)]) + "\n")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        answers.write(json.dumps([outcome, said[:2000], controls(said), len(said), peak]) + "\n")
         answers.flush()
 
 
@@ -114,6 +122,7 @@ class Child:
     def __init__(self, errors: Any) -> None:
         self.process: subprocess.Popen[str] | None = None
         self.errors = errors
+        self.peak = 0  #: MB of memory that any of the processes had
 
     def ask(self, question: dict[str, Any], seconds: float) -> tuple[str, str, bool, int]:
         """Outcome, message, whether it has control characters, and its length."""
@@ -131,7 +140,8 @@ class Child:
             self.process = None
             name = signal.Signals(-code).name if code < 0 else f"exit {code}"
             return "process died", name, False, 0
-        outcome, message, control, length = json.loads(line)
+        outcome, message, control, length, peak = json.loads(line)
+        self.peak = max(self.peak, peak)
         return outcome, message, control, length
 
     def started(self) -> subprocess.Popen[str]:
@@ -203,9 +213,33 @@ def one_base(
     print(f"{base.name}: done", file=sys.stderr, flush=True)
 
 
-def table(counts: dict[str, Counter[str]]) -> str:
+def tables(every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[str]]:
+    """The same for tables, after the files themselves, which must be read right."""
+    counts: dict[str, Counter[str]] = {}
+    with tempfile.TemporaryDirectory() as name, open(os.devnull, "w") as errors:
+        folder, child, files = Path(name), Child(errors), hostile_tables.bases()
+        (folder / "plain.csv").write_bytes(files["plain.csv"])
+        known = ganad.data.load(folder / "plain.csv")
+        np.save(folder / "x.npy", known.x)
+        question: dict[str, Any] = dict(source=known.source, numbers=str(folder / "x.npy"))
+        try:
+            whole = [("the files themselves", "", *file) for file in files.items()]
+            for family, what, end, data in [*whole, *itertools.islice(hostile_tables.copies(), 0, None, every)]:
+                (folder / end).write_bytes(data)
+                outcome, message, control, length = child.ask(question | {"table": str(folder / end)}, seconds)
+                flags = [outcome, *(m for m, true in zip(MESSAGES, (control, length > LONG)) if true)]
+                counts.setdefault(family, Counter()).update([*flags, "copies"])
+                if set(wanted) & set(flags):
+                    print(f"{outcome}  {end}  {family}: {what}  {len(message)} {ascii(message)[:200]}", flush=True)
+        finally:
+            child.end()
+        print(f"largest process: {child.peak:,} MB", file=sys.stderr)
+    return counts
+
+
+def table(counts: dict[str, Counter[str]], outcomes: tuple[str, ...] = OUTCOMES) -> str:
     """Markdown, a row for each kind of alteration and one for all."""
-    columns = ("copies", *OUTCOMES, *MESSAGES)
+    columns = ("copies", *outcomes, *MESSAGES)
     rows = [*counts.items(), ("**all**", sum(counts.values(), Counter()))]
     lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
     lines += [f"| {name} | {' | '.join(str(row[c] or '') for c in columns)} |" for name, row in rows]
@@ -217,13 +251,16 @@ def main() -> None:
     add = parser.add_argument
     add("--bases", nargs="+", default=BASES, choices=BASES, metavar="FILE", help="golden files to alter")
     add("--every", type=int, default=7, metavar="N", help="take every N-th copy; 1 takes all, in about an hour")
-    outcomes = (*OUTCOMES, *MESSAGES)
+    outcomes = sorted({*OUTCOMES, *hostile_tables.OUTCOMES, *MESSAGES})
+    add("--tables", action="store_true", help="alter tables instead of model files")
     add("--list", nargs="+", default=[], choices=outcomes, metavar="OUTCOME", help="print the copies behind it")
     add("--seconds", type=float, default=10, help="after which a file counts as a hang")
     add("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         serve()
+    elif options.tables:
+        print(table(tables(options.every, options.seconds, options.list), hostile_tables.OUTCOMES))
     else:
         print(table(model_files(options.bases, options.every, options.seconds, options.list)))
 

@@ -247,7 +247,7 @@ def test_a_damaged_row_is_refused_with_its_line(tmp_path):
 
 
 def test_wrong_names_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no suite 'x', nor data of that name; there are digits"):
+    with pytest.raises(InputError, match="'x' is neither a suite nor a file or folder; the suites are digits"):
         run("x", tmp_path)
     with pytest.raises(InputError, match="no method 'x'"):
         run("digits", tmp_path, labels=["x"])
@@ -461,7 +461,7 @@ def refused(*arguments):
         (("normal",), 12, "12 normal and 0 anomalous samples; at least 10 and 1 are needed"),
         (("normal", "anomalous"), 9, "9 normal and 9 anomalous samples"),
         ((".",), 12, "nothing says what is normal; sort images into subfolders"),
-        (("normal", "anomalous", "."), 12, "12 images lie beside the class folders"),
+        (("normal", "anomalous", "."), 12, "12 images are not in a class folder"),
     ],
 )
 def test_a_folder_that_does_not_say_what_is_normal_is_refused(tmp_path, names, n, said):

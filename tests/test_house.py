@@ -57,9 +57,12 @@ def test_no_file_is_reached_from_itself():
     [
         *(
             (f"ganad.{room}", "torch")
-            for room in ("data", "report_page", "metrics", "protocols", "published", "calibrate")
+            for room in ("data", "report_page", "metrics", "protocols", "published", "calibrate", "history")
         ),
-        *((f"ganad.{room}", "ganad.detector") for room in ("data", "report_page", "metrics", "protocols", "published")),
+        *(
+            (f"ganad.{room}", "ganad.detector")
+            for room in ("data", "report_page", "metrics", "protocols", "published", "history")
+        ),
         *((f"ganad.{room}", "ganad.detector") for room in ("training", "nets", "mixture", "files", "explain")),
         ("ganad.settings", "torch"),
         ("ganad.detector", "ganad.methods"),

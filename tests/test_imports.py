@@ -19,7 +19,9 @@ sys.meta_path.insert(0, NoExtras())
 import ganad
 names = [m.name for m in pkgutil.walk_packages(ganad.__path__, "ganad.")]
 on_the_web = ("app", "html", "http_heads", "meters", "middleware", "receiving")
+in_databases = ("database", "store", "tables")
 of_extras = {"ganad.mixture.kernels", *(f"ganad.serve.{m}" for m in on_the_web)}  # imported where used
+of_extras |= {f"ganad.history.{m}" for m in in_databases}
 for name in set(names) - of_extras:
     importlib.import_module(name)
 print(len(names))
@@ -28,7 +30,7 @@ print(len(names))
 
 def test_every_module_imports_without_the_extras():
     extras = "numba,onnx,onnxscript,onnxruntime,playwright,hypothesis,pytest,psutil,pandas,matplotlib,torchvision"
-    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard"
+    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard,sqlalchemy,psycopg,watchfiles"
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL, extras], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 30

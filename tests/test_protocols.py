@@ -262,7 +262,7 @@ def test_splits_and_hashes_do_not_change():
         (("mnist-lo-official", MNIST), "needs a class, the anomaly one: 0, 1"),
         (("mnist-lo-official", MNIST, 11), "no class '11'"),
         (("mnist-lo-official", MNIST[:100], 1), "70000 labels of mnist"),
-        (("kdd-half", KDD, "smurf"), "does not turn on a class"),
+        (("kdd-half", KDD, "smurf"), "takes no class"),
         (("mnist-lo-official", MNIST, 1, -1), "seed -1"),
         (("prod-3936-22", np.repeat(["normal", "x"], [3936, 22]), 5), "no class '5'; there are 0, 1, 2, 3, 4"),
         (("nonsense", MNIST), "no protocol 'nonsense'; known: mnist-lo-8020"),

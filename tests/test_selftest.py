@@ -74,11 +74,11 @@ class OnlyTheMean(AutoEncoder):
         (small(Trivial, variant="constant"), "table", "have the same score"),
         (small(Trivial, variant="constant"), "images", "have the same score"),
         (small(Signs), "table", "different scores|have the same score"),
-        (small(Saturated), "table", "have the same score but for rounding|different scores"),
+        (small(Saturated), "table", "have the same score up to rounding|different scores"),
         (small(UpsideDown), "table", "takes noise in the range of the data for more normal"),
         (small(UpsideDown), "images", "takes noise in the range of the data for more normal"),
-        (trained(Collapsed), "table", "generator draws nearly the same sample"),
-        (trained(Collapsed), "images", "generator draws nearly the same sample"),
+        (trained(Collapsed), "table", "generator always draws nearly the same sample"),
+        (trained(Collapsed), "images", "generator always draws nearly the same sample"),
         (small(OnlyTheMean), "table", "by their distance from the mean"),
         (small(NearestNeighbor, k=1), "table", "threshold 0 is zero|have the same score"),
     ],
@@ -94,7 +94,7 @@ def test_a_failure_made_on_purpose_is_found_by_fit(model, kind, words):
 
 def test_a_threshold_that_is_what_rounding_left_is_found():
     images = normal("images")[:20]
-    with pytest.warns(UntrustedFit, match="is zero but for rounding.*hold_out=0.2"):
+    with pytest.warns(UntrustedFit, match="is zero up to rounding.*hold_out=0.2"):
         model = small(PCAResidual).fit(images)
     assert model.threshold_ < 1e-12
     assert not model.self_test(normal("images")[20:]).trusted

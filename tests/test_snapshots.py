@@ -125,6 +125,17 @@ def test_the_command_line_names_them():
         make_detector("auto:kde", None, {})
 
 
+def test_auto_never_makes_an_image_larger(caplog):
+    caplog.set_level("INFO", "ganad")
+    model = small(Auto).fit(normal("images"))  # 12 x 12
+    assert [type(m).__name__ for m in model.members_] == ["KDE", "NearestNeighbor", "LOF", "Trivial"]
+    assert [m.scaling for m in model.members_] == ["contrast"] * 3 + ["auto"]
+    assert all(m.image_size is None for m in model.members_)
+    assert "image_size" not in caplog.text
+    (choice,) = [c for c in rule_for("images", 100).members if c.method == "lof"]
+    assert choice.within(17).settings["image_size"] == 16
+
+
 def test_auto_takes_what_its_table_says_and_says_so(caplog, tmp_path):
     with caplog.at_level(logging.INFO, "ganad"):
         model = make_detector("auto", None, {"random-state": "0"}).fit(normal("table"))

@@ -250,5 +250,5 @@ def test_an_instance_keeps_what_it_says_and_its_defaults_become_small():
 
 @pytest.mark.parametrize("wrong", [Redraws, NetworkDetector()], ids=["a class", "no kind"])
 def test_what_cannot_be_checked_is_refused_in_a_sentence(wrong):
-    with pytest.raises(InputError, match="give instances|no kind of samples"):
+    with pytest.raises(InputError, match="give instances|neither tables nor images"):
         parametrize_with_checks([wrong])

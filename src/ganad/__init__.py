@@ -1,4 +1,4 @@
-"""Anomaly detection with generative adversarial networks: every method of the field behind one contract."""
+"""Anomaly detection with generative adversarial networks: the published methods behind one interface."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    #: Where the public names live that are not built-in detectors.
+    #: Modules of the public names other than the built-in detectors.
     _HOMES = {
         "Auto": "ensemble",
         "BidirectionalDetector": "detector",

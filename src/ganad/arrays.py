@@ -1,4 +1,4 @@
-"""Sample arrays, in memory or on disk, read by index or in order with a bounded resident size."""
+"""Sample arrays in memory or on disk, read by index or in order with bounded memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAGE_CLUSTER = 64 * 1024  # what Linux maps around one page fault
 
 
 def is_on_disk(x: np.ndarray) -> bool:
-    """Whether ``x`` is a view of a ``numpy.memmap``, however deep."""
+    """Whether ``x`` is a view of a ``numpy.memmap``, directly or through other views."""
     at: object = x
     while at is not None:
         if isinstance(at, np.memmap | mmap.mmap):
@@ -35,7 +35,7 @@ def chunks(x: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
 
 
 def release(x: np.ndarray) -> None:
-    """Give mapped pages of a memmap back: they stay in the system's cache but leave our resident size."""
+    """Give mapped pages of a memmap back. They stay in the system's cache but leave our resident memory."""
     at: object = x
     while at is not None:
         mapping = getattr(at, "_mmap", None) if isinstance(at, np.memmap) else at

@@ -1,4 +1,4 @@
-"""Writing a file so that a crash leaves the old one or the new one, an error no debris, and two writers no mixture."""
+"""Writing files safely: a crash leaves the old or the new file, an error leaves nothing, and two writers never mix."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _FAR = 2**62  # Windows locks bytes against writing; nothing is ever written the
 
 @contextlib.contextmanager
 def replacing(path: str | Path, *, wait: bool = False) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends well.
+    """A temporary path next to ``path`` that replaces it when the block ends without an error.
 
-    A crash leaves the old file or the new one, never half of one; an error leaves no debris, and what a killed process
-    left is overwritten by the next one. Raises InputError while another process writes the same file, or waits for it;
-    OSError with ``path`` in it when the disk is full or the folder cannot be written.
+    A crash leaves the old file or the new one, never half of one. An error removes the temporary file, and the next
+    writer overwrites what a killed process left. Raises InputError while another process writes the same file, or waits
+    for it; OSError with ``path`` in it when the disk is full or the folder cannot be written.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
@@ -40,24 +40,24 @@ def replacing(path: str | Path, *, wait: bool = False) -> Iterator[Path]:
                 if lock != temporary:
                     temporary.unlink(missing_ok=True)
     except OSError as error:
-        if error.filename not in (None, str(temporary)):  # of another file, which it names itself
+        if error.filename not in (None, str(temporary)):  # the error is about another file and names it
             raise
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     _sync_folder(path.parent)
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """``text`` as a UTF-8 file, in place at once."""
+    """Write ``text`` as a UTF-8 file in one step."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
 def locked(path: Path, refusal: str, *, wait: bool = False) -> Iterator[None]:
-    """Within: the file ``path``, made if it is missing, is this block's alone; it is removed at the end.
+    """A context that holds the lock file ``path`` alone. The file is made if missing and removed at the end.
 
-    The system frees it if we are killed, and the next one takes what is left. Raises InputError with the ``refusal``
-    while another process has it, unless it should ``wait``.
+    If the process is killed, the system frees the lock and the next process takes it. Raises InputError with the
+    ``refusal`` while another process holds it, unless it should ``wait``.
     """
     descriptor = -1
     try:

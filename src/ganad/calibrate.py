@@ -1,7 +1,7 @@
-"""Thresholds that keep a promise: conformal p-values, false-alarm rates and false discovery rates.
+"""Thresholds with a guarantee: conformal p-values, false-alarm rates and false discovery rates.
 
-The promise needs one thing: the calibration samples are normal, were not trained on, and are exchangeable with the
-normal samples to come (same source, same conditions). It then holds for any detector and any distribution.
+The guarantee has one condition: the calibration samples are normal, were not trained on, and are exchangeable with
+future normal samples (same source, same conditions). It then holds for any detector and any distribution.
 V. Vovk et al., "Algorithmic Learning in a Random World", 2005; S. Bates et al., "Testing for outliers with conformal
 p-values", Annals of Statistics 2023.
 """
@@ -11,20 +11,20 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.stats import false_discovery_control
+from scipy.stats import beta, false_discovery_control
 
 from .errors import InputError
 
 
 class SmallCalibrationSet(UserWarning):
-    """Too few calibration samples for the level asked for: nothing, or next to nothing, can be flagged."""
+    """Warns of too few calibration samples for the requested level: nothing, or almost nothing, can be flagged."""
 
 
 def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers of n normal samples, in order: those to train on, and a random ``share`` of them to calibrate on.
 
-    The same n and share give the same rows. Raises InputError unless 0 < share < 1 and either part gets a sample, and
-    where so few are held out that no threshold keeps ``false_alarm_rate``.
+    The same n and share give the same rows. Raises InputError unless 0 < share < 1 and both parts get a sample, and if
+    the part held out is too small for a threshold that keeps ``false_alarm_rate``.
 
     >>> hold_out(10, 0.2)
     (array([0, 1, 2, 3, 5, 7, 8, 9]), array([4, 6]))
@@ -38,7 +38,7 @@ def hold_out(n: int, share: float, false_alarm_rate: float | None = None) -> tup
         promise = "" if rate is None else f"to keep false alarms at {rate:g}, "
         raise InputError(
             f"{promise}give at least {needed} samples to calibrate on, that is {int(np.ceil(needed / share - 1e-9)):,} "
-            f"in all ({n:,} are here)" + ("" if rate is None else ", or allow more false alarms")
+            f"in all, not {n:,}" + ("" if rate is None else ", or allow more false alarms")
         )
     order = np.random.default_rng(0).permutation(n)
     return np.sort(order[count:]), np.sort(order[:count])
@@ -58,7 +58,7 @@ def p_values(scores: np.ndarray, calibration: np.ndarray) -> np.ndarray:
 
 
 def least_samples(false_alarm_rate: float) -> int:
-    """The fewest calibration samples with which a threshold can keep this rate; InputError unless it is in (0, 1).
+    """The fewest calibration samples that a threshold needs to keep this rate; InputError unless it is in (0, 1).
 
     >>> least_samples(0.01)
     99
@@ -74,15 +74,15 @@ def least_samples(false_alarm_rate: float) -> int:
 def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
     """The score above which at most a share ``false_alarm_rate`` of normal samples lies.
 
-    With a = false_alarm_rate and m calibration samples, the rate is floor(a (m + 1)) / (m + 1) exactly if no two scores
-    are equal, and never more. With fewer than 1 / a - 1 of them the threshold is infinite, and a SmallCalibrationSet
-    warning says so. Raises InputError unless 0 < a < 1.
+    With a = false_alarm_rate and m calibration samples, the rate is at most floor(a (m + 1)) / (m + 1), and exactly
+    that if all scores differ. With fewer than 1 / a - 1 calibration samples the threshold is infinite and a
+    SmallCalibrationSet warning says so. Raises InputError unless 0 < a < 1.
 
     >>> threshold(np.arange(99.0), false_alarm_rate=0.05)
     94.0
     """
     needed = least_samples(false_alarm_rate)
-    # the tolerance keeps 0.05 * 20 from being 0.9999... of one sample
+    # the tolerance keeps 0.05 * 20 from becoming 0.9999...
     allowed = int(np.floor(false_alarm_rate * (len(calibration) + 1) + 1e-9))
     if allowed == 0:
         warnings.warn(
@@ -95,12 +95,43 @@ def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
     return float(np.sort(calibration)[-allowed])
 
 
+def rate_interval(n_calibration: int, false_alarm_rate: float, level: float = 0.95) -> tuple[float, float]:
+    """Where the rate of false alarms of one fitted ``threshold`` lies, at this level.
+
+    The promise holds on average over calibration sets; the rate of one of them is Beta(k, m + 1 - k) distributed, with
+    m = n_calibration and k = floor(false_alarm_rate (m + 1)), if no two scores are equal (V. Vovk, "Conditional
+    validity of inductive conformal predictors", ACML 2012, proposition 2b).
+
+    >>> low, high = rate_interval(999, 0.01)
+    >>> round(low, 4), round(high, 4)
+    (0.0048, 0.017)
+    """
+    least_samples(false_alarm_rate)  # refuses what is no rate
+    k = int(np.floor(false_alarm_rate * (n_calibration + 1) + 1e-9))
+    if k == 0:
+        return 0.0, 0.0
+    low, high = beta.ppf([(1 - level) / 2, (1 + level) / 2], k, n_calibration + 1 - k)
+    return float(low), float(high)
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact interval of a share of which ``hits`` of ``n`` were seen (C. Clopper, E. Pearson, Biometrika 1934).
+
+    >>> low, high = clopper_pearson(0, 100)
+    >>> low, round(high, 4)
+    (0.0, 0.0362)
+    """
+    tail = (1 - level) / 2
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    return low, float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+
+
 def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     """Mask ``(n,)`` of samples flagged by Benjamini-Hochberg: on average at most a share ``fdr`` of them is normal.
 
-    p: conformal p-values of one batch with one calibration set, which are positively dependent as the procedure
-    needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns where even a single clear anomaly in
-    the batch could not be flagged, because no p-value can be below 1 / (n_calibration + 1).
+    p: conformal p-values of one batch with one calibration set. They are positively dependent, which the procedure
+    needs (Bates et al., theorem 2). Raises InputError unless 0 < fdr < 1. Warns if a single clear anomaly in the batch
+    could not be flagged, because p-values are at least 1 / (n_calibration + 1).
 
     >>> select(np.array([0.001, 0.4, 0.002]), fdr=0.1, n_calibration=999)
     array([ True, False,  True])

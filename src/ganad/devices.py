@@ -1,4 +1,4 @@
-"""Where numbers are computed and how precisely: device, number format, threads."""
+"""Device, number format and threads of computations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .errors import InputError
 def choose_device(name: str = "auto") -> torch.device:
     """The device to compute on; ``"auto"`` takes a CUDA GPU if there is one, else the CPU.
 
-    Raises InputError for a name torch does not know or a device that is not there.
+    Raises InputError for a name that torch does not know and for a missing device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,7 +30,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 @functools.cache
 def has_fast_bf16(device_type: str) -> bool:
-    """Whether matrix products in bfloat16 run on hardware made for them."""
+    """Whether the hardware has fast matrix products in bfloat16."""
     if device_type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device_type == "cpu":
@@ -39,10 +39,10 @@ def has_fast_bf16(device_type: str) -> bool:
 
 
 def choose_dtype(precision: str, device: torch.device, *, is_image: bool) -> torch.dtype:
-    """The number format of matrix products; weights, sums and losses stay float32 in any case.
+    """The number format of matrix products. Weights, sums and losses are always float32.
 
-    ``"auto"`` is bfloat16 for image networks where the chip has it and float32 otherwise: the small
-    dense networks of tables gain nothing from it.
+    ``"auto"`` is bfloat16 for image networks if the chip supports it, else float32. The small dense networks of tables
+    gain nothing from bfloat16.
     """
     if precision == "auto":
         return torch.bfloat16 if is_image and has_fast_bf16(device.type) else torch.float32
@@ -50,16 +50,16 @@ def choose_dtype(precision: str, device: torch.device, *, is_image: bool) -> tor
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def choose_threads(requested: int | None, *, is_image: bool) -> int:
     """CPU threads for one fit or one scoring run.
 
-    A parallel region waits for its slowest thread, so a core that the host takes away stops all of
-    them (a step was seen 25 times slower that way): the default is half of the cores, at most eight,
-    and one for tables, whose matrix products are too small to share. ``OMP_NUM_THREADS`` overrides it.
+    The default is half of the cores, at most eight, and one for tables, whose matrix products are too small to share. A
+    parallel region waits for its slowest thread, so if another process takes one core, all threads wait: a step took 25
+    times as long in one case. ``OMP_NUM_THREADS`` overrides the default.
     """
     if requested is not None:
         return requested
@@ -70,7 +70,7 @@ def choose_threads(requested: int | None, *, is_image: bool) -> int:
 
 @contextlib.contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Compute with ``n`` CPU threads and put the caller's number back."""
+    """Compute with ``n`` CPU threads, then restore the caller's number."""
     before = torch.get_num_threads()
     torch.set_num_threads(n)
     try:
@@ -81,7 +81,7 @@ def use_threads(n: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def deterministic_kernels() -> Iterator[None]:
-    """Same seed, same weights: cuDNN picks its algorithms by rule, not by timing them."""
+    """Make equal seeds give equal weights: cuDNN chooses its algorithms by rule, not by timing them."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
     cudnn.deterministic, cudnn.benchmark = True, False

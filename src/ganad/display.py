@@ -1,4 +1,4 @@
-"""Foreign text as a reader may see it: names, headers, paths and values that others wrote."""
+"""Foreign text made safe to print: names, headers, paths and values that others wrote."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = 80
 
 
 def shown(value: object, most: int = 80) -> str:
-    """A text with its control characters escaped, cut in its middle to ``most`` characters; a value's repr likewise.
+    """A text, or a value's repr, with control characters escaped, cut in the middle to ``most`` characters.
 
-    What is left has one line, holds nothing that a terminal obeys, and can be encoded in UTF-8.
+    The result has one line, no control sequence for terminals, and can be encoded in UTF-8.
     """
     text = value if isinstance(value, str) else _repr(value)
-    if len(text) > most:  # before escaping, which may make a character ten
+    if len(text) > most:  # before escaping, which may turn one character into ten
         text = f"{text[: most * 2 // 3]} … {text[len(text) - most // 3 :]}"
     return text if text.isprintable() else "".join(_escaped(c) if _is_hidden(c) else c for c in text)
 
@@ -30,7 +30,7 @@ def _repr(value: object) -> str:
 
 
 def _is_hidden(character: str) -> bool:
-    """Whether it is a control character, half a character, or one that turns or hides text; spaces stay."""
+    """Whether it is a control character, a surrogate, or a character that reverses or hides text; spaces stay."""
     return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
 
 

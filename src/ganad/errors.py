@@ -1,13 +1,15 @@
-"""What can go wrong, by type. Each message is one sentence that says what, where and what to do.
+"""Errors and warnings by type. Each message is one sentence that says what, where and what to do.
 
 ValueError
 └── InputError            data or a setting that cannot be used
     ├── ModelFileError    a model or checkpoint file that cannot be trusted
-    └── NotSupported      a part that this method does not have; an AttributeError, too
+    └── NotSupported      a part that this method does not have; also an AttributeError
 FloatingPointError
 └── TrainingDiverged      a loss became NaN or infinite
 ImportError
 └── MissingExtra          an optional dependency is not installed
+ConnectionError
+└── HistoryUnavailable    a history's database cannot be reached; another try may go well
 KeyboardInterrupt
 └── Interrupted           the user stopped a fit
 
@@ -24,9 +26,9 @@ from .display import shown
 
 
 class InputError(ValueError):
-    """Data or a setting that cannot be used; nothing was changed.
+    """Data or a setting that cannot be used. Nothing was changed.
 
-    A message may quote a file or a name that somebody else chose, so it is one line without control characters.
+    The message is one line without control characters, because it may quote a file or name that somebody else chose.
     """
 
     LONGEST: ClassVar[int] = 2000  #: characters of a message; more are cut from its middle
@@ -36,13 +38,13 @@ class InputError(ValueError):
 
 
 class ModelFileError(InputError):
-    """A model or checkpoint file that is cut short, altered, of another format or of another model."""
+    """A model or checkpoint file that is incomplete, altered, in another format or of another model."""
 
     LONGEST: ClassVar[int] = 320
 
 
 class NotSupported(InputError, AttributeError):
-    """The method has no such part: it does not reconstruct, encode or draw samples.
+    """The method lacks this part: it does not reconstruct, encode or draw samples.
 
     It is an AttributeError so that ``hasattr(detector, "reconstruct")`` tells the truth.
     """
@@ -56,6 +58,10 @@ class MissingExtra(ImportError):
     """An optional dependency is not installed; the message gives the command that installs it."""
 
 
+class HistoryUnavailable(ConnectionError):
+    """The database of a history cannot be reached, or is busy or full; another try may go well."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Training was stopped by the user; the message says where the checkpoint is, if there is one."""
 
@@ -65,4 +71,4 @@ class OtherVersion(UserWarning):
 
 
 class UntrustedFit(UserWarning):
-    """A fit found a reason not to trust its model; the message says which and what to try. See ``ganad.selftest``."""
+    """A fit found a reason not to trust its model. The message names it and what to try. See ``ganad.selftest``."""

@@ -1,8 +1,9 @@
-"""Where in the image, which columns of the row: what a detector holds against a sample.
+"""Explanations: the pixels of an image, or the columns of a row, that raise its score.
 
-Methods that redraw their input are explained by the residual, which is the score of some of them and only related to
-that of others (docs/guide/tables.md lists which). The rest are explained by integrated gradients of the score, from the
-mean training sample to the sample (M. Sundararajan et al., "Axiomatic attribution for deep networks", ICML 2017).
+Methods that reconstruct their input are explained by the residual. For some of them the residual is the score, for
+others it is only related to the score (docs/guide/tables.md lists which). The other methods are explained by integrated
+gradients of the score, from the mean training sample to the sample (M. Sundararajan et al., "Axiomatic attribution for
+deep networks", ICML 2017).
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def residual(redraw: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 def integrated_gradients(score: Callable[[Tensor], Tensor], x: Tensor, mean: Tensor) -> Tensor:
     """(x - mean) times the mean gradient of ``score`` on the straight path between them; the shape of ``x``.
 
-    The parts are signed and add up to the score's distance from that of ``mean``. A score in steps, such as an
-    isolation forest's, has no gradient: its parts are all zero.
+    The parts are signed and add up to the difference between the score and that of ``mean``. A step function, such as
+    an isolation forest's score, has a zero gradient, so all its parts are zero.
     """
     total = torch.zeros_like(x)
     for step in range(STEPS):
@@ -38,10 +39,10 @@ def integrated_gradients(score: Callable[[Tensor], Tensor], x: Tensor, mean: Ten
 
 
 def ranked(parts: np.ndarray, columns: Sequence[str]) -> list[list[tuple[str, float]]]:
-    """For each row the columns that raise its score with their contributions, the largest first.
+    """For each row, the columns that raise its score and their contributions, the largest first.
 
-    parts: ``(n, d)`` of ``Detector.explain``, with d ``columns``. Those that a text column became, ``name=value``,
-    count as one, ``name``, by their sum. Columns that lower the score, or leave it alone, are not listed.
+    parts: ``(n, d)`` of ``Detector.explain``; columns: their d names. The columns ``name=value`` made from one text
+    column count as one, ``name``, by their sum. Columns that lower the score, or do not change it, are not listed.
 
     >>> ranked(np.array([[0.5, -1.0, 0.25, 2.0]]), ["age", "sum", "card=credit", "card=debit"])
     [[('card', 2.25), ('age', 0.5)]]

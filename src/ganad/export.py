@@ -1,4 +1,4 @@
-"""A fitted detector as one ONNX file: scaling, score and threshold inside the graph, no ganad needed to run it."""
+"""A fitted detector as one ONNX file, with scaling, score and threshold in the graph. It runs without ganad."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .photos.graph import PhotoScorer
 
 
 class _Scorer(nn.Module):
-    """What the file computes: the user's numbers in, score and verdict out."""
+    """The computation of the file: from the user's numbers to score and verdict."""
 
     def __init__(self, detector: Detector):
         super().__init__()
@@ -89,7 +89,7 @@ def _export(
                 dynamic_shapes=shapes,
                 verbose=False,
             )
-        except Exception as error:  # of any type, since the exporter runs the method's own code
+        except Exception as error:  # of any type, because the exporter runs the method's own code
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise InputError(
                 f"{type(detector).__name__} cannot be exported: torch does not trace it ({reason})"
@@ -100,11 +100,11 @@ def _export(
     described = {
         "class": type(detector).__name__,
         "settings": detector.get_params(deep=False),
-        "threshold": threshold if math.isfinite(threshold) else None,  # which flags nothing; JSON has no infinity
+        "threshold": threshold if math.isfinite(threshold) else None,  # JSON has no infinity
         "versions": files.versions(),
     }
     entry = model.metadata_props.add()
-    entry.key, entry.value = "ganad", json.dumps(described, default=str)  # a random state, a network of your own
+    entry.key, entry.value = "ganad", json.dumps(described, default=str)  # str: for a random state or your own network
     onnx.checker.check_model(model)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())

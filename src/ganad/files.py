@@ -1,7 +1,7 @@
 """Files as bytes and hashes: safetensors with a JSON header and a SHA-256 for every part; never pickle.
 
-safetensors reads altered data without a word, so each tensor carries its own SHA-256, and so does the header.
-This file knows nothing of detectors: ``detector/model_file.py`` says what a model's tensors and header mean.
+safetensors reads altered data without an error, so each tensor and the header carry a SHA-256. This file knows nothing
+of detectors; ``detector/model_file.py`` says what a model's tensors and header mean.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _READABLE = ("1", "2")  # formats; 1 named a model by its bare class
 
 
 class _Any(msgspec.Struct):
-    """What the header of every file has."""
+    """The fields of every file's header."""
 
     kind: str
     sha256: dict[str, str]
 
 
 def write(path: str | Path, kind: str, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
-    """Write ``tensors`` and ``header`` as one file, in place at once; see ``atomic.replacing``."""
+    """Write ``tensors`` and ``header`` as one file in one step; see ``atomic.replacing``."""
     # clones, because safetensors refuses tensors that share memory
     tensors = {k: v.detach().to("cpu", copy=True).contiguous() for k, v in tensors.items()}
     text = json.dumps(header | {"kind": kind, "sha256": {k: _digest(v) for k, v in tensors.items()}})
@@ -48,10 +48,10 @@ def write(path: str | Path, kind: str, tensors: dict[str, Tensor], header: dict[
 
 
 def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what ``write`` wrote, every byte checked.
+    """Read a file of ``write`` and check every byte.
 
-    The header says under "format" which one it was. Raises ModelFileError for anything that is not exactly such a
-    file, InputError if it is missing.
+    The header has the file's format under "format". Raises ModelFileError for any other or altered file, and InputError
+    if it is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -77,7 +77,7 @@ def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
         raise ModelFileError(f"{path}: its header was altered (SHA-256 differs); use another copy")
     try:
         header = json.loads(text)
-        json.dumps(header, ensure_ascii=False).encode()  # half a character is found here and not when it is printed
+        json.dumps(header, ensure_ascii=False).encode()  # finds a lone surrogate here, before it is printed
         known = msgspec.convert(header, _Any)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{path}: its header is not one that ganad writes; use another copy") from error
@@ -93,7 +93,7 @@ def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def versions() -> dict[str, str]:
-    """Versions that decide what a fit or a score comes out as."""
+    """Versions on which the result of a fit or a score depends."""
     return {
         "ganad": __version__,
         "torch": str(torch.__version__),
@@ -101,6 +101,12 @@ def versions() -> dict[str, str]:
         "scikit-learn": sklearn.__version__,
         "python": platform.python_version(),
     }
+
+
+def sha256_of(file: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reading a model file back: the registry finds the class, the class unpacks itself."""
+"""Loading a model file: the registry finds the class, and the file's contents become a detector."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .photos import Regions, regions_file
 
 
 def load(path: str | Path, device: str = "auto") -> Detector:
-    """Load a detector that ``Detector.save`` wrote; no code in the file is ever run.
+    """Load a detector that ``Detector.save`` wrote. Code in the file is never run.
 
-    A detector that no installed package announces must have been imported first (``--plugin MODULE`` on the command
-    line). Warns with OtherVersion of a file of another minor version. Raises ModelFileError for a damaged, altered or
-    foreign file, InputError for a missing one.
+    If no installed package registers the detector, import its module first (``--plugin MODULE`` on the command line).
+    Warns with OtherVersion if another minor version wrote the file. Raises ModelFileError for a damaged, altered or
+    foreign file, and InputError for a missing one.
     """
     tensors, raw = files.read(path, "model")
     if raw.get("class") == regions_file.CLASS:

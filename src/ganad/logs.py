@@ -1,6 +1,6 @@
-"""What a fit tells while it trains: metrics as JSON lines, and TensorBoard's event files (extra ``tensorboard``).
+"""Logs of a fit: metrics as JSON lines, and event files for TensorBoard (extra ``tensorboard``).
 
-Both are callables for ``fit(X, on_epoch=...)``: they look at the detector after every epoch and change nothing in it.
+Both are callables for ``fit(X, on_epoch=...)``. They read the detector after every epoch and change nothing in it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ SHOWN = 8  #: input and reconstruction pairs; twice as many generated samples
 
 
 class MetricsFile:
-    """``history_`` as a file: a JSON object a line, one an epoch, each there when its epoch ends.
+    """``history_`` as a file, with one JSON object per line and epoch, written when the epoch ends.
 
-    The first call writes all rows anew. A resumed fit, whose ``history_`` holds the rows before the interruption, thus
-    neither repeats nor loses a line, wherever it was stopped. Where the file cannot be written, a log line says so,
-    once, and the next call writes all rows anew: training is worth more than its log.
+    The first call writes all rows anew. The ``history_`` of a resumed fit holds the rows before the interruption, so
+    lines are neither repeated nor lost. If the file cannot be written, training goes on: one log line says so, and the
+    next call writes all rows anew.
     """
 
     def __init__(self, path: str | Path):
@@ -48,11 +48,11 @@ class MetricsFile:
 class TensorBoard:
     """Losses as scalars, and generated samples and reconstructions as pictures, in the folder ``log_dir`` of one fit.
 
-    X: the training data, of which the first images are shown beside their reconstruction, where the method has one.
+    X: the training data. The first images are shown next to their reconstruction, if the method reconstructs.
     The step is the number of the row in ``history_``, which grows through all stages. A fit that begins again in the
-    folder, or is resumed, hides the steps from there on that an earlier one left.
+    folder, or is resumed, hides the later steps of an earlier fit.
 
-    Raises MissingExtra without the extra ``tensorboard``, OSError for a folder that cannot be made.
+    Raises MissingExtra without the extra ``tensorboard``, and OSError for a folder that cannot be made.
     """
 
     def __init__(self, log_dir: str | Path, X: Any):
@@ -77,7 +77,7 @@ class TensorBoard:
         self.writer.flush()
 
     def pictures(self, detector: Detector) -> dict[str, np.ndarray]:
-        """Images by name, uint8 ``(n, H, W, 1 or 3)``, drawn in rows of eight; none of tables."""
+        """Images by name, uint8 ``(n, H, W, 1 or 3)``, to draw in rows of eight; empty for tables."""
         drawn: dict[str, np.ndarray] = {}
         if self.x.ndim < 3:
             return drawn
@@ -90,7 +90,7 @@ class TensorBoard:
         return drawn
 
     def eight_bit(self, images: np.ndarray) -> np.ndarray:
-        """Images in the units of the training data as pixels."""
+        """Images in the units of the training data as 8-bit pixels."""
         low, high = (0, 255) if self.x.dtype == np.uint8 else (self.x.min(), self.x.max())
         pixels = (255 * ((images - low) / max(high - low, 1e-12)).clip(0, 1)).round().astype(np.uint8)
         pixels = pixels[..., None] if pixels.ndim == 3 else pixels

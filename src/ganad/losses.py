@@ -1,4 +1,4 @@
-"""Loss functions that two or more methods share; all take logits, so a saturated sigmoid loses nothing."""
+"""Loss functions that two or more methods share. All take logits, so a saturated sigmoid loses no precision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 def bce(logit: Tensor, target: float) -> Tensor:
     """Mean binary cross-entropy of ``sigmoid(logit)`` against ``target`` in [0, 1], which may be soft.
 
-    -t log s(l) - (1 - t) log(1 - s(l)) = softplus(l) - t l, whatever the size of l.
+    -t log s(l) - (1 - t) log(1 - s(l)) = softplus(l) - t l, which is exact for large l as well.
     """
     logit = logit.float()
     return (softplus(logit) - target * logit).mean()
@@ -42,7 +42,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def pull_away(h: Tensor) -> Tensor:
-    """Mean squared cosine between the features of different samples: small when they spread out.
+    """Mean squared cosine between the features of different samples. It is small when they spread out.
 
     h: ``(n, d)``. Zhao et al. 2016, eq. 5.
     """

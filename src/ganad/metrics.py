@@ -1,8 +1,8 @@
 """Figures of merit of a score: pure functions of ``y`` and ``score``.
 
-``y`` is ``(n,)`` with 1 for anomalies and 0 for normal samples; ``score`` is ``(n,)``, higher = more anomalous. All of
-them raise InputError for a score that is not finite, for a ``y`` with other values or with one class only, and for
-lengths that differ.
+``y`` is ``(n,)`` with 1 for anomalies and 0 for normal samples; ``score`` is ``(n,)``, higher = more anomalous. All
+functions raise InputError for a score that is not finite, for a ``y`` with other values or only one class, and for
+different lengths.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .pixel_metrics import pointing_accuracy as pointing_accuracy
 
 Positive = Literal["anomaly", "normal"]
 
-#: Salt of the generator that orders ties, so that its permutations are none of those that made a split.
+#: Salt of the generator that orders ties, so that its permutations differ from those that made the splits.
 _TIES = 0x71E5
 
 
 class Rates(NamedTuple):
-    """What flagging some samples as anomalies gives; the anomaly is the positive class."""
+    """Rates of a rule that flags samples as anomalies. The anomaly is the positive class."""
 
     precision: float  #: anomalies among the flagged; 0 if nothing is flagged
     recall: float  #: flagged among the anomalies
@@ -45,7 +45,7 @@ class Spread(NamedTuple):
 
 
 def auroc(y: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve: the chance that an anomaly scores above a normal sample, ties counting half.
+    """Area under the ROC curve: the probability that an anomaly scores above a normal sample. Ties count half.
 
     >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     0.75
@@ -57,7 +57,7 @@ def auroc(y: np.ndarray, score: np.ndarray) -> float:
 def average_precision(y: np.ndarray, score: np.ndarray, positive: Positive = "anomaly") -> float:
     """Area under the precision-recall curve as a sum of steps (scikit-learn's ``average_precision_score``).
 
-    positive: the class that is to be found; "normal" ranks by ``-score``. The two answers are not comparable.
+    positive: the class to find; "normal" ranks by ``-score``. The two results are not comparable.
 
     >>> average_precision(np.array([0, 1, 0, 1]), np.array([0.7, 0.8, 0.1, 0.9]))
     1.0
@@ -66,10 +66,10 @@ def average_precision(y: np.ndarray, score: np.ndarray, positive: Positive = "an
 
 
 def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "anomaly") -> float:
-    """Area under the precision-recall curve by the trapezoid rule, as the EGBAD and Fence GAN codes have it.
+    """Area under the precision-recall curve by the trapezoid rule, as in the EGBAD and Fence GAN codes.
 
-    Joining the points by straight lines is too kind where they lie far apart, so that a constant score gets
-    ``(1 + p) / 2`` at prevalence ``p`` where the average precision is ``p`` (Davis and Goadrich, ICML 2006).
+    Straight lines between distant points overestimate the area: at prevalence ``p`` a constant score gets
+    ``(1 + p) / 2``, while its average precision is ``p`` (Davis and Goadrich, ICML 2006).
 
     >>> pr_area_trapezoid(np.array([0, 0, 0, 1]), np.zeros(4))
     0.625
@@ -86,18 +86,18 @@ def n_flagged_at(rate: float, n: int) -> int:
     """
     if not 0 < rate <= 1:
         raise InputError(f"rate={rate} must lie in (0, 1]; it is the share of the samples that is flagged")
-    # without the rounding 0.07 of 100 samples would be 8
+    # without rounding, 0.07 of 100 samples would be 8
     return int(np.ceil(np.round(rate * n, 9)))
 
 
 def flag_top(score: np.ndarray, rate: float, seed: int = 0) -> np.ndarray:
     """Mask ``(n,)`` of exactly ``ceil(rate * n)`` samples, the highest scores.
 
-    ``score >= percentile`` flags more than that where scores tie, and on KDD99, whose rows repeat, many do. Ties are
-    broken by a permutation of the positions drawn from ``seed``. Position itself would not do: test sets are often
-    sorted by class, and a constant score would then be perfect or hopeless. The permutation knows neither labels nor
-    scores, and its generator shares no stream with the ones that make splits. It does depend on the order of the
-    samples, so equal samples in another order may exchange flags; ``Rates.tied`` says how many that concerns.
+    ``score >= percentile`` flags more samples if scores tie, and on KDD99, whose rows repeat, many do. Here a random
+    permutation of the positions, drawn from ``seed``, breaks ties. The positions themselves cannot: test sets are often
+    sorted by class, so a constant score would be perfect or hopeless. The permutation depends neither on labels nor on
+    scores, and its generator shares no stream with those that make splits. It depends on the order of the samples, so
+    equal samples in another order may exchange flags. ``Rates.tied`` is the number of such samples.
 
     >>> flag_top(np.array([0.1, 0.2, 0.6, 0.5, 0.9]), rate=0.4)
     array([False, False,  True, False,  True])
@@ -145,8 +145,8 @@ def f1_max(y: np.ndarray, score: np.ndarray) -> float:
 def f1_from(precision: float, recall: float) -> float:
     """Harmonic mean of precision and recall; 0 if both are 0.
 
-    The harmonic mean is concave, so an F1 averaged over runs cannot exceed the one of the averages: a table whose F1
-    does, beyond rounding, has a misprint.
+    The harmonic mean is concave, so an F1 averaged over runs is at most the F1 of the averages. A table with a larger
+    F1, beyond rounding, has a misprint.
 
     >>> f1_from(precision=0.6, recall=0.6)
     0.6
@@ -166,11 +166,11 @@ def balanced_accuracy(y: np.ndarray, score: np.ndarray, threshold: float) -> flo
 
 
 def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict[str, float]:
-    """What the MMOC-GAN paper prints: shares of each class and of all that a threshold gets right, and an F1.
+    """The figures of the MMOC-GAN paper: the accuracy on each class and on all samples, and an F1.
 
     ``pass_accuracy`` is the share of normal samples not above the threshold, ``nonpass_accuracy`` that of anomalies
-    above it. ``f1_pass_positive`` has the normal class as the positive one: where normal samples abound, flagging
-    nothing makes it nearly 1, as it does ``accuracy``.
+    above it. In ``f1_pass_positive`` the normal class is positive. If most samples are normal, flagging nothing makes
+    it, and ``accuracy``, nearly 1.
 
     >>> class_accuracies(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.8, 0.9]), threshold=0.5)["pass_accuracy"]
     0.5
@@ -187,7 +187,7 @@ def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict
 
 
 def prevalence(y: np.ndarray, positive: Positive = "anomaly") -> float:
-    """Share of the positive class, which a random score gets as average precision and, with many samples, as area.
+    """Share of the positive class. A random score has it as average precision and, with many samples, as PR area.
 
     >>> prevalence(np.array([0, 0, 0, 1]))
     0.25
@@ -200,7 +200,7 @@ def lowest_pr_area(p: float) -> float:
     """Area under the precision-recall curve of the worst ranking at prevalence ``p``, 0 < p < 1, with many samples.
 
     ``1 + (1 - p) ln(1 - p) / p``, the integral of ``r p / (r p + 1 - p)`` over the recall ``r`` (Boyd et al., ICML
-    2012). A published area below it belongs to another test set. Raises InputError for another ``p``.
+    2012). A published area below it belongs to another test set. Raises InputError unless 0 < p < 1.
 
     >>> round(lowest_pr_area(0.5), 4)
     0.3069
@@ -213,10 +213,10 @@ def lowest_pr_area(p: float) -> float:
 def summary(
     y: np.ndarray, score: np.ndarray, rate: float | None = None, threshold: float | None = None, seed: int = 0
 ) -> dict[str, float]:
-    """Everything above in one flat dict, chance levels included.
+    """All figures above in one flat dict, with chance levels.
 
-    rate: adds precision, recall, F1 and counts when exactly that share is flagged; threshold: adds the same, ending in
-    ``_above``, the balanced accuracy and the accuracies by class.
+    rate: adds precision, recall, F1 and counts for flagging exactly that share. threshold: adds the same with the
+    ending ``_above``, the balanced accuracy and the accuracies by class.
 
     >>> figures = summary(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     >>> figures["auroc"], figures["chance_average_precision"]
@@ -235,7 +235,7 @@ def summary(
         out[f"lowest_pr_area{end}"] = lowest_pr_area(p)
     if rate is not None:
         at = rates_at(y, score, rate, seed)
-        # with k flagged and m anomalies, precision / recall is m / k whatever the score: a check on tables
+        # with k flagged and m anomalies, precision / recall is m / k for any score, which can check a table
         out |= {"rate": rate, **at._asdict(), "precision_over_recall": float(y.sum() / at.n_flagged)}
     if threshold is not None:
         above = rates_above(y, score, threshold)
@@ -290,8 +290,8 @@ def _place(pixels: PixelFigures, rows: list[int]) -> dict[str, float | None]:
 def mean_median_sd(values: Sequence[float] | np.ndarray) -> Spread:
     """Mean, median and sample standard deviation of ``values``, (n,).
 
-    All three, because a published table prints the median of its rows under the heading of the mean. Raises
-    InputError if there is no value or one is not finite.
+    All three, because a published table prints the medians of its rows in a column headed "Mean". Raises InputError if
+    there is no value or one is not finite.
 
     >>> mean_median_sd([1.0, 2.0, 6.0]).median
     2.0
@@ -330,7 +330,7 @@ def _finite(values: Sequence[float] | np.ndarray, name: str = "score") -> np.nda
 def _checked(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     score, y = _finite(score), _finite(y, "y")
     if len(y) != len(score):
-        raise InputError(f"y has {len(y)} labels and score {len(score)} values; they must be as many")
+        raise InputError(f"y has {len(y)} labels and score {len(score)} values; give one label for each score")
     if not np.isin(y, (0, 1)).all():
         raise InputError("y: labels must be 1 for anomalies and 0 for normal samples")
     if y.min() == y.max():

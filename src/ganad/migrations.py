@@ -1,4 +1,4 @@
-"""Settings of older versions: what a model file or a row of results from then means today."""
+"""Settings of older versions, as model files and rows of results have them, translated to today's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Change:
-    """What a version changed about the settings of a class and its subclasses."""
+    """Changes of one version to the settings of a class and its subclasses."""
 
     version: str  #: the first with the change, such as "0.2"
     added: Mapping[str, Any] = field(default_factory=dict)  #: new settings, with the value that acts as before
@@ -19,9 +19,10 @@ class Change:
 
 
 def upgraded(cls: type, settings: Mapping[str, Any], written_by: str) -> dict[str, Any]:
-    """``settings`` that version ``written_by`` of ganad stored for ``cls``, in today's names.
+    """``settings`` that version ``written_by`` of ganad stored for ``cls``, under today's names.
 
-    A setting that did not exist then takes the value that acts as that version did, which need not be today's default.
+    A setting that did not exist then takes the value with which it acts as that version did. This may differ from
+    today's default.
 
     >>> @dataclass
     ... class Net:
@@ -48,7 +49,7 @@ def upgraded(cls: type, settings: Mapping[str, Any], written_by: str) -> dict[st
 
 
 def _changes(cls: type) -> Iterator[Change]:
-    """Of the class itself before those of its bases, so that it may say another value for what they added."""
+    """The changes of the class before those of its bases, so that it may override the values of theirs."""
     for base in cls.__mro__:
         yield from vars(base).get("CHANGES", ())
 

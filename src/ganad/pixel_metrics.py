@@ -134,7 +134,7 @@ class PixelFigures:
 
 def _collected(masks: Pictures, maps: Pictures) -> PixelFigures:
     if len(masks) != len(maps):
-        raise InputError(f"{len(masks)} masks and {len(maps)} maps; they must be as many")
+        raise InputError(f"{len(masks)} masks and {len(maps)} maps; give one map for each mask")
     figures = PixelFigures()
     for mask, heat in zip(masks, maps):
         figures.add(mask, heat)

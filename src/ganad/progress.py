@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar when a person is looking, nothing when a program is."""
+"""Progress on stderr: a bar on a terminal, otherwise nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bar:
-    """A progress bar with a free text at its end; silent unless stderr is a terminal."""
+    """A progress bar with a text at its end. It is silent unless stderr is a terminal."""
 
     def __init__(self, title: str, *, enabled: bool = True):
         self.title = title

@@ -1,4 +1,4 @@
-"""Names of the detectors and where they live: the built-in ones, those of installed packages, those of a module named.
+"""Names of the detectors and their classes: built-in ones, those of installed packages and those of named modules.
 
 Listing and completing names imports neither torch nor a method. Another package adds a detector with an entry point::
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from .detector import Detector
 
 GROUP = "ganad.detectors"
-PLUGINS = "GANAD_PLUGINS"  #: environment variable: modules, with commas, that define detectors
+PLUGINS = "GANAD_PLUGINS"  #: environment variable: modules that define detectors, separated by commas
 
-#: What the command line calls a detector -> module and class.
+#: Name of a detector on the command line -> module and class.
 BUILT_IN = {
     "adgan": "ganad.methods.adgan:ADGAN",
     "alad": "ganad.methods.alad:ALAD",
@@ -60,7 +60,7 @@ BUILT_IN = {
     "vae": "ganad.methods.vae:VAE",
 }
 
-#: Detectors that are made of others: not methods, but as good as any where a name or a model file asks for one.
+#: Detectors that combine others. They are not methods, but names and model files may refer to them.
 COMBINED = {
     "auto": "ganad.ensemble.auto:Auto",
     "ensemble": "ganad.ensemble.ensemble:Ensemble",
@@ -77,7 +77,7 @@ def names() -> list[str]:
 
 
 def targets() -> dict[str, str]:
-    """Name -> "module:Class" of all detectors. Raises InputError where two packages claim one name."""
+    """Name -> "module:Class" of all detectors. Raises InputError if two packages claim one name."""
     for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
         if module not in _plugins:
             _plugins.add(module)
@@ -105,11 +105,11 @@ def _built_in(name: str) -> str | None:
 def add(module: str) -> list[str]:
     """Import ``module`` and register the detectors that it defines; returns their names.
 
-    For a class that no installed package announces, such as one in a file beside a notebook. Raises InputError for a
-    module that cannot be imported, that defines no detector, or whose detector has a name that is taken.
+    It is for classes that no installed package registers, such as one in a file beside a notebook. Raises InputError
+    for a module that cannot be imported or defines no detector, and for a name that is taken.
     """
     if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where a person who names a module most likely has it
+        sys.path.append(os.getcwd())  # the module is most likely in the user's folder
     try:
         imported = importlib.import_module(module)
     except ImportError as error:
@@ -127,9 +127,9 @@ def add(module: str) -> list[str]:
 
 
 def get(name: str) -> type[Detector]:
-    """The detector of a name, whatever its case and dashes; a class's own name does as well.
+    """The detector of a name. Case and dashes do not matter, and the name of the class works as well.
 
-    Raises InputError, with the nearest names, for one that is not known.
+    Raises InputError, with the nearest names, for an unknown name.
 
     >>> get("fence-gan") is get("FenceGAN")
     True
@@ -145,7 +145,7 @@ def get(name: str) -> type[Detector]:
 
 
 def summary(name: str) -> str:
-    """The first line of a detector's docstring, read from its source: to import all methods takes seconds."""
+    """The first line of a detector's docstring, read from its source, because importing all methods takes seconds."""
     module, _, cls = targets()[name].partition(":")
     spec = find_spec(module)
     if spec is None or not spec.origin:
@@ -158,7 +158,7 @@ def summary(name: str) -> str:
 def find(target: str) -> type[Detector] | None:
     """The class "module:Class", or the built-in one of a bare class name; None if it is not known here.
 
-    Nothing is imported that is not registered: a model file cannot choose what runs.
+    Only registered classes are imported, so a model file cannot choose what runs.
     """
     module, colon, name = target.rpartition(":")
     if not colon or module.startswith("ganad."):
@@ -171,7 +171,7 @@ def find(target: str) -> type[Detector] | None:
 
 
 def name_of(cls: type) -> str:
-    """The name of a detector: the registered one, else its class's in lower case with dashes.
+    """The name of a detector: the registered one, else the name of its class in lower case with dashes.
 
     >>> name_of(get("IsolationForest"))
     'isolation-forest'
@@ -186,8 +186,8 @@ def target_of(cls: type) -> str:
 
 
 def command_name(cls: type) -> str:
-    """What an unregistered class is called on the command line: its module's name if it is the class's own, else its
-    class in lower case."""
+    """The command-line name of an unregistered class: the name of its module if that is the class's name as well, else
+    the class in lower case."""
     file = cls.__module__.rpartition(".")[2]
     return file.replace("_", "-") if _key(file) == _key(cls.__name__) else cls.__name__.lower()
 
@@ -197,14 +197,14 @@ def _import(target: str) -> type[Detector]:
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"the detector {target} cannot be imported ({error}); install its package anew") from error
+        raise InputError(f"the detector {target} cannot be imported ({error}); reinstall its package") from error
     if not _is_detector(found):
-        raise InputError(f"{target} is not a subclass of ganad.Detector; its package must be mended")
+        raise InputError(f"{target} is not a subclass of ganad.Detector; report it to the authors of its package")
     return cast("type[Detector]", found)
 
 
 def _is_detector(value: Any) -> bool:
-    """Whether a value is a class with the contract of a detector; asked without importing torch for it."""
+    """Whether a value is a subclass of Detector; this does not import torch."""
     return inspect.isclass(value) and any(target_of(base) == "ganad.detector.base:Detector" for base in value.__mro__)
 
 

@@ -1,4 +1,4 @@
-"""The page of one detector and some samples, in one call."""
+"""The report on samples by one detector, in one call."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def report(
     masks: str | Path | None = None,
     places: Sequence[Mapping[str, Any]] = (),
 ) -> Path:
-    """Write one self-contained HTML page of what a fitted detector says of samples, and return its path.
+    """Write a self-contained HTML page about samples and their scores by a fitted detector, and return its path.
 
     samples: what ``detector.anomaly_score`` takes, images ``(n, H, W[, C])`` or a table ``(n, d)`` as an array or a
     data frame; or what ``ganad.data.load`` returns, whose names, columns and unreadable inputs the page then shows.
@@ -42,12 +42,12 @@ def report(
     samples' names, see ``data.find_masks``; the page shows them beside the maps. places: what ``metrics.by_kind`` says
     of these samples, for a table.
 
-    The page shows histogram, threshold, gallery, training and settings; for images where each one is unusual, and what
-    the method redraws and generates; maps of codes where the method has an encoder; p-values of a calibrated detector.
-    Pixels must lie between 0 and 255, or be floats from 0 to 1.
+    The page shows histogram, threshold, gallery, training and settings. For images it shows where each is unusual,
+    reconstructions and generated images. It shows maps of codes if the method has an encoder, and p-values if the
+    detector is calibrated. Pixels must lie between 0 and 255, or be floats from 0 to 1.
 
-    Raises InputError for samples, scores or labels that cannot be used and for a path that cannot be written,
-    scikit-learn's NotFittedError for a detector that is not fitted. ``path`` is then left as it was.
+    Raises InputError for unusable samples, scores or labels and for a path that cannot be written, and scikit-learn's
+    NotFittedError for a detector that is not fitted. ``path`` is then left as it was.
     """
     path = _checked(Path(path))
     x = samples.x if isinstance(samples, Samples) else samples
@@ -74,7 +74,7 @@ def report(
 
 
 def _checked(path: Path) -> Path:
-    """The path; InputError, before anything is computed, where no page can be written."""
+    """The path. Raises InputError, before anything is computed, if the page cannot be written there."""
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder for the report; make it first")
     if path.is_dir():
@@ -101,7 +101,7 @@ def _rival(name: str, detector: Detector, x: Any) -> report_page.Rival:
 
 
 class _Photos:
-    """Photos of any size as what the page takes pictures from, one at a time."""
+    """Photos of any size as a source of the page's pictures, one at a time."""
 
     def __init__(self, photos: Any):
         self.photos = as_photos(photos)
@@ -111,7 +111,7 @@ class _Photos:
         return len(self.photos)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        if isinstance(index, np.ndarray):  # of some pictures, the page looks at the range of values alone
+        if isinstance(index, np.ndarray):  # for several pictures the page needs only the range of values
             return np.asarray([self.photos[int(index[0])]])
         photo: np.ndarray = self.photos[index]
         return photo
@@ -147,7 +147,7 @@ def _images(detector: Detector, pixels: Any, scores: np.ndarray, masks: list[Pat
 
 
 def _codes(detector: Detector, x: Any) -> report_page.Codes | None:
-    """Codes where the method has an encoder, with its own clusters where it has a mixture of them."""
+    """Codes, if the method has an encoder, with the method's own clusters if it has a mixture of codes."""
     codes = _if_able(detector, "encode", x)
     if codes is None:
         return None
@@ -156,7 +156,7 @@ def _codes(detector: Detector, x: Any) -> report_page.Codes | None:
 
 
 def _doubts(detector: Detector) -> dict[str, object]:
-    """What the fit's self-test found; a model file from before 0.2 has none."""
+    """The findings of the fit's self-test; model files before 0.2 have no self-test."""
     return {"self-test": str(detector.self_test_)} if hasattr(detector, "self_test_") else {}
 
 
@@ -165,11 +165,11 @@ def _names(samples: Any) -> list[str] | None:
 
 
 def _columns(samples: Any) -> list[str] | None:
-    """Names of a table's columns, of Samples or of a data frame."""
+    """Names of a table's columns, from Samples or a data frame."""
     columns = getattr(samples, "columns", None)
     return None if columns is None else [str(name) for name in columns]
 
 
 def _if_able(detector: Detector, ability: str, *given: Any, **options: Any) -> Any:
-    """What the detector's method of this name returns, or None where the detector cannot do it."""
+    """The result of the detector's method of this name, or None if the detector does not support it."""
     return getattr(detector, ability)(*given, **options) if detector.supports(ability) else None

@@ -1,4 +1,4 @@
-"""Scores as a table file: a row a sample, written part by part and put in place when it is complete."""
+"""Scores as a table file with one row per sample. It is written in parts and replaces the old file when complete."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _REGIONS = pyarrow.list_(
 class ScoreFile:
     """scores.csv or scores.parquet of the samples of one detector.
 
-    path: ends in .csv or .parquet. fdr: adds the column ``selected``, anomalies of which on average at most this share
-    is normal; the rows then wait for the last part, because a selection depends on all p-values.
+    path: ends in .csv or .parquet. fdr: adds the column ``selected``; on average at most this share of the selected
+    samples is normal. The rows then wait for the last part, because a selection depends on all p-values.
 
-    Raises InputError for another ending, a share outside (0, 1), and ``fdr`` for a detector that is not calibrated.
+    Raises InputError for another ending, a share outside (0, 1), and ``fdr`` without a calibrated detector.
     """
 
     def __init__(self, path: str | Path, detector: Detector, fdr: float | None = None):
@@ -52,7 +52,7 @@ class ScoreFile:
         self.calibration: np.ndarray | None = getattr(detector, "calibration_", None)
         if fdr is not None and self.calibration is None:
             raise InputError("a selection needs a calibrated model; fit it with a false-alarm rate")
-        self.warned: list[str] = []  #: what is to be known about the selection
+        self.warned: list[str] = []  #: warnings about the selection
         self._place = contextlib.ExitStack()
         self._writer: Any = None
         self._waiting: list[pyarrow.Table] = []
@@ -130,5 +130,5 @@ class ScoreFile:
 
 
 def _harmless(name: str) -> str:
-    """A name without what a terminal obeys; tabs stay."""
+    """A name without control characters; tabs stay."""
     return "\t".join(shown(part, 4096) for part in name.split("\t"))

@@ -1,4 +1,4 @@
-"""Random numbers: seeds from text, torch's random state saved, restored and isolated."""
+"""Random numbers: seeds from text, and saving, restoring and isolating torch's random state."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 
 
 def seed_from(text: str) -> int:
-    """A seed of 56 bits that is a function of the text alone."""
+    """A seed of 56 bits that depends only on the text."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
 @contextlib.contextmanager
 def isolated_rng(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's generators for this block only; the caller's random state is left as it was."""
+    """Seed torch's generators for this block only. The caller's random state stays as it was."""
     cuda = [device.index or 0] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
@@ -32,7 +32,7 @@ def rng_state(device: torch.device) -> dict[str, torch.Tensor]:
 
 
 def set_rng_state(state: dict[str, torch.Tensor], device: torch.device) -> None:
-    """Continue from ``rng_state``'s result."""
+    """Restore a state that ``rng_state`` returned."""
     torch.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)

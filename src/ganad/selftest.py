@@ -1,11 +1,11 @@
-"""Is a fitted model to be trusted? Figures that need no labelled anomaly, and rules that read them.
+"""The self-test of a fitted model: figures that need no labelled anomaly, and rules for when not to trust the model.
 
-Scores of normal samples alone show little, so they are compared with those of samples that are made from them and that
-are surely not normal. Each kind breaks one thing and keeps another; see ``made``. A model that takes them for more
-normal than the real ones is upside down. The opposite proves nothing: made samples are easier than real anomalies, and
-among good models the one that tells them best is not the best one.
+Scores of normal samples alone show little. So they are compared with scores of samples that are made from normal ones
+and are surely not normal. Each kind keeps one property and breaks another; see ``made``. A model is upside down if it
+takes made samples for more normal than real ones. The opposite proves nothing: made samples are easier than real
+anomalies, and the model that tells them best need not be the best model.
 
-All of it is arithmetic on arrays. ``Detector.self_test`` provides the scores.
+This file has only arithmetic on arrays. ``Detector.self_test`` provides the scores.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from scipy.stats import spearmanr
 
 from .metrics import auroc
 
-#: Scores that differ by less than this many units in the last place are equal but for rounding.
+#: Scores that differ by less than this many units in the last place count as equal.
 _ULPS = 64
-#: Of different samples, the share with scores of their own that is the least to be expected.
+#: Least share of distinct scores among distinct samples that a sound model gives.
 _DISTINCT = 0.1
-#: A threshold so much lower than the scores of made samples is what rounding left of zero: .001 of .001 of .001.
+#: A threshold that is lower than the scores of made samples by this factor is zero up to rounding.
 _NOTHING = 1e-9
-#: Variance of generated samples over that of real ones: a tenth in standard deviation.
+#: Least variance of generated samples relative to real ones: a tenth in standard deviation.
 _VARIETY = 0.01
-#: Rank correlation with the distance from the mean, from which on a trained network is no more than that distance.
+#: Rank correlation with the distance from the mean above which a trained network adds nothing to that distance.
 _ONLY_DISTANCE = 0.995
-#: AUROC under which the samples made of real parts count as taken for normal. Real ones that vary more than their
-#: mixtures do, in size or in ink, have .4 with good detectors as well.
+#: AUROC below which samples made of real parts count as taken for normal. If real samples vary more than their
+#: mixtures, in size or in ink, good detectors have .4 as well.
 _UPSIDE_DOWN = 0.3
-#: Share of held-out normal samples above the threshold, from which on it needs calibration.
+#: Share of held-out normal samples above the threshold from which the threshold needs calibration.
 _FLAGGED = 0.2
-#: Samples of which nothing is said: with fewer, chance decides.
+#: Fewest samples for a verdict; with fewer, chance decides.
 _FEW = 8
 _MIXED = ("columns", "halves", "patches")  # made of real parts
 
@@ -43,23 +43,23 @@ _LONGER = "train it longer, with another random_state or another scaling, or use
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTest:
-    """What ``Detector.self_test`` measured, and what it makes of it."""
+    """The figures that ``Detector.self_test`` measured, and its verdict."""
 
     n: int  #: normal samples that were scored
-    held_out: bool  #: False: the model was trained on them, so that most figures flatter it
-    distinct: float  #: different scores over different samples; 1 is the rule
-    spread: float  #: largest less smallest score over the largest size of one; 1e-7 is rounding
+    held_out: bool  #: False: the model was trained on them, so most figures flatter it
+    distinct: float  #: number of distinct scores over distinct samples; usually 1
+    spread: float  #: (largest - smallest score) / largest absolute score; 1e-7 is rounding
     threshold: float  #: above it a sample is called an anomaly
     flagged: float  #: share of these normal samples above the threshold
-    auroc: dict[str, float]  #: of made samples against these, by kind: 1 tells them all, .5 none, 0 is upside down
+    auroc: dict[str, float]  #: of made samples against these, by kind: 1 tells all apart, .5 none, 0 is upside down
     distance: float | None  #: rank correlation of the score and the distance from the training mean; 1: they agree
-    variety: float | None  #: variance of generated samples over that of these; None: the method draws none
+    variety: float | None  #: variance of generated samples over that of these; None: the method has no generator
     findings: tuple[str, ...] = ()  #: reasons not to trust the model, each with what to try
-    notes: tuple[str, ...] = ()  #: what the score does not see; good models have such limits
+    notes: tuple[str, ...] = ()  #: limits of the score, which good models have as well
 
     @property
     def trusted(self) -> bool:
-        """Whether nothing was found against the model. It may still be bad."""
+        """Whether the test found nothing against the model. The model may still be bad."""
         return not self.findings
 
     def __str__(self) -> str:
@@ -75,15 +75,15 @@ class SelfTest:
 def made(x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Samples that are surely not normal, as many of each kind as there are in ``x``, of its shape and type.
 
-    noise    each value uniform between the smallest and the largest of its column, or of all pixels. It keeps the
-             range alone. A score must tell it from real samples, or it is upside down.
-    columns  (tables) each column from rows of its own. It keeps every column's distribution and loses how they go
-             together. A score near .5 looks at columns one by one.
-    halves   (images) halves of two images, side by side or one above the other. It keeps textures and lighting, and
-             loses how the halves go together.
+    noise    each value uniform between the smallest and the largest of its column, or of all pixels. It keeps only the
+             range. A score that does not tell it from real samples is upside down.
+    columns  (tables) each column from other rows. It keeps every column's distribution and loses the relations between
+             columns. An AUROC near .5 means that the score looks at columns one by one.
+    halves   (images) halves of two images, side by side or one above the other. It keeps textures and lighting and
+             loses the relation of the halves.
     patches  (images) a patch of a third of each side, from elsewhere in another image: a local defect.
-    blur     (images) the same, out of focus. Scores of residuals rise with fine detail, so many take blurred images for
-             more normal than sharp ones. Such a detector does not find a lens out of focus.
+    blur     (images) the same images, out of focus. Residuals grow with fine detail, so many scores take blurred images
+             for more normal than sharp ones. Such a detector does not notice a lens out of focus.
     """
     if x.ndim == 2:
         out = {"noise": rng.uniform(x.min(0), x.max(0), size=x.shape).astype(x.dtype)}
@@ -134,11 +134,11 @@ def examine(
     distances: np.ndarray | None = None,
     variety: float | None = None,
 ) -> SelfTest:
-    """The figures of a model, and what the rules say of them.
+    """The figures of a model, and the findings by the rules.
 
-    x: normal samples ``(n, ...)`` with scores ``(n,)``; made_scores: of the kinds of ``made``; distances: ``(n,)`` from
-    the training mean, in the units that the score is computed in; is_trained: whether a network was trained, which
-    should have learnt more than a mean; variety: of generated samples, see ``variety_of``.
+    x: normal samples ``(n, ...)`` with scores ``(n,)``. made_scores: of the kinds of ``made``. distances: ``(n,)`` from
+    the training mean, in the units in which the score is computed. is_trained: whether a network was trained, which
+    should have learnt more than a mean. variety: of generated samples, see ``variety_of``.
     """
     scores = np.nan_to_num(scores)
     made_scores = {kind: np.nan_to_num(other) for kind, other in made_scores.items()}
@@ -160,9 +160,9 @@ def examine(
 
 
 def variety_of(generated: np.ndarray, real: np.ndarray, *, by_column: bool) -> float:
-    """Variance of generated samples over that of real ones, both ``(n, d)``; by_column: each column in its own unit.
+    """Variance of generated samples over that of real ones, both ``(n, d)``.
 
-    Columns that are constant among the real samples do not count.
+    by_column: each column in its own unit. Columns that are constant in the real samples do not count.
     """
     a, b = generated.astype(np.float64).var(0), real.astype(np.float64).var(0)
     varies = b > 0
@@ -186,11 +186,11 @@ def _correlation(scores: np.ndarray, distances: np.ndarray | None) -> float | No
 
 
 def _chance(n: int) -> float:
-    """Two standard errors of the AUROC of n against n samples that no score can tell apart."""
+    """Two standard errors of the AUROC of n against n samples of one distribution."""
     return 2 * float(np.sqrt((2 * n + 1) / (12 * n * n)))
 
 
-# -- what the rules say -----------------------------------------------------------------------------------
+# -- the rules --------------------------------------------------------------------------------------------
 
 
 def _of_scores(x: np.ndarray, scores: np.ndarray, figures: SelfTest) -> list[str]:
@@ -198,7 +198,7 @@ def _of_scores(x: np.ndarray, scores: np.ndarray, figures: SelfTest) -> list[str
         return []
     rounding = _ULPS * float(np.finfo(scores.dtype if scores.dtype.kind == "f" else np.float64).eps)
     if figures.spread <= rounding:
-        return [f"all normal samples have the same score but for rounding, as a saturated network gives; {_LONGER}"]
+        return [f"all normal samples have the same score up to rounding, as from a saturated network; {_LONGER}"]
     if figures.distinct < _DISTINCT:
         return [f"{figures.n} normal samples have only {len(np.unique(scores))} different scores; {_LONGER}"]
     return []
@@ -206,13 +206,13 @@ def _of_scores(x: np.ndarray, scores: np.ndarray, figures: SelfTest) -> list[str
 
 def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], threshold: float) -> list[str]:
     others = np.concatenate([*made_scores.values()])
-    if min(scores.min(), others.min()) < 0:  # zero means something only where scores are residuals or distances
+    if min(scores.min(), others.min()) < 0:  # zero has a meaning only for residuals and distances
         return []
     if not 0 <= threshold <= _NOTHING * float(np.median(others)) or not np.median(others):
         return []
     return [
-        f"the threshold {threshold:.2g} is zero but for rounding, for the model repeats its training samples, and will "
-        "flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"the threshold {threshold:.2g} is zero up to rounding, because the model repeats its training samples, and "
+        "will flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
     ]
 
 
@@ -228,7 +228,7 @@ def _of_made(figures: SelfTest) -> list[str]:
 def _of_training(figures: SelfTest, is_trained: bool) -> list[str]:
     if figures.variety is not None and figures.variety < _VARIETY:
         return [
-            f"its generator draws nearly the same sample always ({figures.variety:.1g} of the variance of the data); "
+            f"its generator always draws nearly the same sample ({figures.variety:.1g} of the variance of the data); "
             f"{_LONGER}"
         ]
     if is_trained and (figures.distance or 0) > _ONLY_DISTANCE:

@@ -1,4 +1,4 @@
-"""Settings: the fields of a dataclass as text, from text, and checked against what their annotations allow."""
+"""Settings: fields of a dataclass, converted to and from text and checked against their annotations."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .errors import InputError
 
 @dataclass(frozen=True)
 class Bound:
-    """What a number may be; stands beside a field: ``lr: Annotated[float, Bound(low=0, open_low=True)]``.
+    """The allowed range of a number, written at its field: ``lr: Annotated[float, Bound(low=0, open_low=True)]``.
 
-    A subclass that declares the field again without a bound keeps the one of its base.
+    A subclass that declares the field again without a bound keeps the bound of its base.
     """
 
     low: float = -math.inf
@@ -48,20 +48,20 @@ class Bound:
         return "be " + " and ".join(parts)
 
 
-#: A whole number of which there must be one: a size, a width, a batch.
+#: A whole number that must be at least 1: a size, a width, a batch.
 Count = Annotated[int, Bound(low=0, open_low=True)]
 #: A real number above zero.
 Positive = Annotated[float, Bound(low=0, open_low=True)]
-#: A share that may be nothing but never all.
+#: A share from 0 up to, but not including, 1.
 Share = Annotated[float, Bound(low=0, high=1, open_high=True)]
 
-_MOST = 256  # numbers of a setting that is several, such as widths: a model file may be anybody's
-_WHOLE = Bound(low=0)  # of a whole number without a bound of its own
+_MOST = 256  # most numbers in one setting, such as widths, because anybody may have written a model file
+_WHOLE = Bound(low=0)  # default bound of a whole number
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One field: its name, its option on the command line, its type in words, its default, its comment."""
+    """One field: its name, its command-line option, its type in words, its default and its comment."""
 
     name: str
     option: str
@@ -71,12 +71,12 @@ class Setting:
 
     @property
     def is_object(self) -> bool:
-        """Whether no text says its value: a detector, a network."""
+        """Whether text cannot give its value, as for a detector or a network."""
         return set(self.kind.split(" or ")) == {"none"}
 
 
 def describe(cls: type) -> list[Setting]:
-    """The settings of a dataclass, its own before those of its bases, each with the ``#:`` comment beside it."""
+    """The settings of a dataclass, its own before those of its bases, each with its ``#:`` comment."""
     comments: dict[str, str] = {}
     depth: dict[str, int] = {}
     for i, base in enumerate(reversed(cls.__mro__)):
@@ -93,7 +93,7 @@ def describe(cls: type) -> list[Setting]:
 
 @functools.cache
 def _comments(cls: type) -> dict[str, str]:
-    """The ``#:`` comments of the fields that ``cls`` itself declares; none where its source is not at hand."""
+    """The ``#:`` comments of the fields that ``cls`` itself declares; empty if its source is not available."""
     try:
         source = textwrap.dedent(inspect.getsource(cls))
     except (OSError, TypeError):
@@ -198,7 +198,7 @@ def _plain_hints(cls: Any) -> dict[str, Any]:
 
 @functools.cache
 def _bounds(cls: Any) -> dict[str, Bound]:
-    """The bound of each field, from the nearest class that says one."""
+    """The bound of each field, from the nearest class that gives one."""
     found: dict[str, Bound] = {}
     for base in cls.__mro__:
         if dataclasses.is_dataclass(base):
@@ -255,7 +255,7 @@ def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:
 
 
 def _is_numpy(value: Any, name: str) -> bool:
-    """Whether a value is of NumPy's type of this name; asked without importing NumPy, for a fast start of commands."""
+    """Whether a value is of NumPy's type of this name. It does not import NumPy, so that commands start fast."""
     kind = type(value)
     return kind.__module__.partition(".")[0] == "numpy" and kind.__name__.rstrip("_") == name
 
@@ -263,5 +263,5 @@ def _is_numpy(value: Any, name: str) -> bool:
 def _is_number(value: Any, kind: type = numbers.Real) -> bool:
     try:
         return isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(typing.cast(float, value))
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a whole number too large for a float
         return False

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganad import InputError
-from ganad.data import load, pixel_cache
+from ganad.data import described, load, pixel_cache
 from ganad.data.decode import decode_one
 
 from .images import DAMAGED, encoded, picture, write_damaged
@@ -22,17 +22,17 @@ def test_a_thousand_images_of_which_two_hundred_are_damaged_in_twenty_ways(tmp_p
     for name in DAMAGED:
         for i in range(10):
             write_damaged(tmp_path, name, str(i))
-    (tmp_path / "notes.txt").write_text("left alone")
+    (tmp_path / "notes.md").write_text("left alone")
     samples = load(tmp_path)
     assert samples.x.shape == (800, 24, 24)
     assert len(samples.names) == 800
     assert len(samples.unreadable) == 200
-    assert set(samples.names) | {bad.path for bad in samples.unreadable} == set(os.listdir(tmp_path)) - {"notes.txt"}
+    assert set(samples.names) | {bad.path for bad in samples.unreadable} == set(os.listdir(tmp_path)) - {"notes.md"}
     assert all(bad.reason and "\n" not in bad.reason for bad in samples.unreadable)
     reasons = {bad.path: bad.reason for bad in samples.unreadable}
     assert reasons["zero-0.png"] == "empty file"
     assert "more than the 64,000,000 pixels allowed" in reasons["bomb-3.png"]
-    assert reasons["dangling-1.png"] == "a link to nothing"
+    assert reasons["dangling-1.png"] == "a broken link"
     assert reasons["folder-2.png"] == "a folder, not an image"
     assert "not an image" in reasons["text-4.png"]
 
@@ -174,13 +174,13 @@ def test_folders_without_usable_images_are_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(InputError, match="of 99999 x 99999 pixels are too large; give a smaller --size"):
         load(tmp_path, size=99999)
-    with pytest.raises(InputError, match="--label is for tables, .csv or .parquet"):
+    with pytest.raises(InputError, match="--label is for tables: CSV"):
         load(tmp_path, label="state")
     with pytest.raises(InputError, match="no such file or folder"):
         load(tmp_path / "nowhere")
-    (tmp_path / "notes.txt").write_text("left alone")
-    with pytest.raises(InputError, match=r"notes.txt: no image \(.*\), nor a table, whose names end in .csv"):
-        load(tmp_path / "notes.txt")
+    (tmp_path / "notes.md").write_text("left alone")
+    with pytest.raises(InputError, match=r"notes.md: no image \(.*\), nor a table, such as .csv"):
+        load(tmp_path / "notes.md")
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -218,3 +218,16 @@ def test_one_photograph_with_damaged_metadata_does_not_end_the_reading_of_a_fold
     assert len(samples.names) + len(samples.unreadable) == 1000
     # what Pillow raised is neither an OSError nor a ValueError
     assert any(bad.reason.startswith("damaged (") for bad in samples.unreadable)
+
+
+def test_how_images_were_read_is_told(tmp_path):
+    for name in ("good", "crack"):
+        (tmp_path / name).mkdir()
+    for i in range(12):
+        values = np.full((20, 30), 4000 + i, np.uint16)
+        Image.fromarray(values).save(tmp_path / ("crack" if i < 2 else "good") / f"{i}.png")
+    lines = described(load(tmp_path, cache=tmp_path / "cache").source)
+    assert lines[0] == "data      12 images, read as 30 x 20 grey"
+    assert lines[1] == "sizes     30 x 20"
+    assert "of which the images use 12: of 256 grey levels 16 are left; multiply their values by 16" in lines[3]
+    assert lines[4] == "classes   crack 2, good 10"

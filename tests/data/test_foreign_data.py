@@ -13,7 +13,7 @@ from ganad import AutoEncoder, InputError
 from ganad.cli.options import list_unreadable
 from ganad.data import load
 from ganad.data.sets.cifar10 import _from_pickles
-from ganad.data.table_file import MAX_COLUMNS
+from ganad.data.text_file import MAX_COLUMNS
 from ganad.score_file import ScoreFile
 
 from ..samples import small

@@ -25,6 +25,24 @@ def test_by_formula():
         score("column", column=6)
 
 
+def test_light_is_a_distance_of_brightness_and_contrast():
+    x = normal("images").reshape(len(normal("images")), -1).astype(float)
+    light = np.column_stack([x.mean(1), x.std(1)])
+    off = light - light.mean(0)
+    expected = np.sqrt(np.einsum("ij,jk,ik->i", off, np.linalg.inv(np.cov(light.T, bias=True)), off))
+    model = Trivial(variant="light", random_state=0).fit(normal("images"))
+    np.testing.assert_allclose(model.anomaly_score(normal("images")), expected, rtol=1e-3)
+    dark = normal("images") // 4
+    assert model.anomaly_score(dark).min() > np.median(model.anomaly_score(normal("images")))
+
+
+def test_light_that_never_changes_is_no_error():
+    x = np.zeros((20, 8, 8), np.uint8)
+    x[:, 2] = 200
+    model = Trivial(variant="light", random_state=0).fit(x)
+    assert np.isfinite(model.anomaly_score(x)).all() and model.anomaly_score(x // 2).min() > 1
+
+
 @pytest.mark.parametrize("kind", ["table", "images"])
 def test_an_untrained_autoencoder_by_formula(kind):
     model = Trivial(variant="untrained", random_state=0).fit(normal(kind))

@@ -68,7 +68,7 @@ def test_pointing_counts_photos_with_a_defect_alone():
 @pytest.mark.parametrize(
     ("masks", "maps", "words"),
     [
-        ([MASK], [], "as many"),
+        ([MASK], [], "one map for each mask"),
         ([MASK], [np.zeros((5, 4))], "photo 0"),
         ([np.zeros((2, 2), bool)], [np.zeros((2, 2))], "needs both"),
         ([MASK], [np.full((4, 5), np.nan)], "NaN"),

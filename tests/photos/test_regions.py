@@ -149,7 +149,7 @@ def test_files_are_decoded_one_at_a_time(tmp_path):
         ([np.zeros((9, 9))] * 2, "float64 .* a photo is uint8"),
         ([np.zeros((9, 9, 2), np.uint8)] * 2, "must be"),
         ([np.zeros((3, 90), np.uint8)] * 2, "sides of 8 or more"),
-        ([np.zeros((9, 9), np.uint8)], "1 photos are here"),
+        ([np.zeros((9, 9), np.uint8)], "needs at least 2 photos, not 1"),
         (5, "not int"),
     ],
 )

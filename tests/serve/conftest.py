@@ -26,6 +26,8 @@ def running(detector, **options):
         port = probe.getsockname()[1]
     app, http = create_app(detector, **options), protocol(options.get("limits", Limits()))
     server = uvicorn.Server(uvicorn.Config(app, port=port, http=http, log_level="error"))
+    if board := options.get("board"):
+        board.stopping = lambda: server.should_exit
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 30

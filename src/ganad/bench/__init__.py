@@ -1,4 +1,4 @@
-"""The papers' tables, measured again: what is in one, a row of it, all rows, and the page that prints them."""
+"""The papers' tables, measured again: recipes and suites, single trials, the grid of all trials, and printed tables."""
 
 from .grid import run, tasks
 from .own_data import OwnData

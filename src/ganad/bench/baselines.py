@@ -1,4 +1,4 @@
-"""The recipes that learn nothing, or need no network. Every table has them beside the methods."""
+"""The recipes that learn nothing, or need no network. Every table contains them."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _W, _H = 240, 150
 
 
 def figures(lines: Sequence[Line], classes: Sequence[str]) -> str:
-    """A figure a method: areas by class, the ROC curve averaged over classes, and a histogram a class."""
+    """One figure per method: areas by class, the ROC curve averaged over classes, and one histogram per class."""
     out = []
     for line in lines:
         if not line.rows:
@@ -36,7 +36,7 @@ def _svg(content: str, label: str) -> str:
 
 
 def bars(values: Sequence[float], names: Sequence[str], label: str) -> str:
-    """AUROC by class; the dashed line is chance."""
+    """AUROC by class. The dashed line is chance."""
     width = _W / len(values)
     out = [f'<line x1="0" x2="{_W}" y1="65" y2="65" stroke="var(--line)" stroke-dasharray="4"/>']
     for i, (value, name) in enumerate(zip(values, names)):

@@ -1,7 +1,7 @@
-"""The defaults that the papers' suites mean: those of 0.1, in which they were written.
+"""The defaults of the papers' suites: those of 0.1, for which they were written.
 
-A later default is made for whoever changes nothing. A table of results must not change with it, so a recipe that does
-not say a setting means the value of its time. Suites of the user's own data take the defaults of today.
+Later defaults serve users who change nothing. A table of results must not change with them, so a setting that a recipe
+does not name has its value of 0.1. Suites of the user's own data use today's defaults.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..migrations import upgraded
 
 VERSION = "0.1"
 
-#: What 0.1 had where a later version has another default.
+#: The values of 0.1 for defaults that later versions changed.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ADGAN": dict(epochs=50, lr=1e-4, score_batch_size=1, n_seeds=64, latent_dim=256),
     "ALAD": dict(epochs=50, latent_dim=100),
@@ -38,5 +38,5 @@ DEFAULTS: dict[str, dict[str, Any]] = {
 
 
 def of_the_suites(cls: type) -> dict[str, Any]:
-    """Settings of a detector that make its defaults those of 0.1, the ones that 0.1 did not have included."""
+    """Settings that give a detector the defaults of 0.1, including settings that 0.1 did not have."""
     return upgraded(cls, DEFAULTS.get(cls.__name__, {}), VERSION)

@@ -1,4 +1,4 @@
-"""All trials of a suite: resumable, in processes of one thread, with progress over the whole."""
+"""All trials of a suite: resumable, in processes of one thread, with one progress bar."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def tasks(
     data_dir: str | Path | None = None,
     device: str = "auto",
 ) -> list[Task]:
-    """The trials of a suite, in an order that completes a table with one seed before the second seed begins.
+    """The trials of a suite, ordered so that a table is complete with one seed before the second seed begins.
 
-    labels: recipes or detectors; None means all. classes: None means those of the suite. data_dir: folder with the
-    data sets. device: where the detectors run; a row says where it was made, and is not made again elsewhere.
+    labels: recipes or detectors; None means all. classes: None means those of the suite. data_dir: folder with the data
+    sets. device: where the detectors run. A row names its device, and is not made again on another one.
 
-    Raises InputError for an unknown suite, label or class, or for a device that this machine does not have.
+    Raises InputError for an unknown suite, label or class, and for a device that this machine does not have.
     """
     from ..devices import choose_device  # imports torch
 
@@ -68,9 +68,9 @@ def run(
 ) -> list[Row]:
     """Run the tasks that have no row yet, append their rows to ``folder/<suite>.jsonl``, and return the new rows.
 
-    A run that was killed goes on where it stopped: rows that exist are not made again, and failed ones are only made
-    again with ``retry``. No trial starts later than ``hours`` after the call. ``on_row`` is called with each new row,
-    the number of rows made so far, and the number to make. Raises InputError for a damaged file of rows.
+    A killed run goes on where it stopped: existing rows are not made again, and failed rows only with ``retry``. No
+    trial starts later than ``hours`` after the call. ``on_row`` is called with each new row, the number of rows made so
+    far, and the number to make. Raises InputError for a damaged file of rows.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ def _results(todo: Sequence[Task], workers: int, hours: float | None) -> Iterato
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield future.result()
                     del running[future]
-        except BrokenProcessPool:  # one of them ended its worker, and the pool with it
+        except BrokenProcessPool:  # one trial ended its worker, and the pool with it
             for lost in running.values():
                 yield _alone(lost)
     if left:
@@ -131,7 +131,7 @@ def _results(todo: Sequence[Task], workers: int, hours: float | None) -> Iterato
 
 
 def _alone(task: Task) -> Row:
-    """One trial in a process of its own; a row with ``error`` if it ends that process."""
+    """One trial in a separate process; a row with ``error`` if it ends that process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         try:
             return pool.submit(trial, task).result()
@@ -140,7 +140,7 @@ def _alone(task: Task) -> Row:
 
 
 def end_with_parent() -> None:
-    """Make this worker end when the grid is killed; otherwise it would finish its trial for nobody."""
+    """Make this worker end when the grid is killed, because nobody would read its row."""
     parent = multiprocessing.parent_process()
     assert parent is not None
 
@@ -155,12 +155,12 @@ def _known(suite: str | Suite) -> Suite:
     if isinstance(suite, Suite):
         return suite
     if suite not in SUITES:
-        raise InputError(f"no suite {suite!r}, nor data of that name; there are {', '.join(SUITES)}")
+        raise InputError(f"{suite!r} is neither a suite nor a file or folder; the suites are {', '.join(SUITES)}")
     return SUITES[suite]
 
 
 def _labels(suite: Suite, labels: Sequence[str] | None) -> list[str]:
-    """The labels of the recipes that the user names by label, class or command name, each once."""
+    """The labels of the recipes that the user named by label, class or command name, each once."""
     known = [recipe.label for recipe in suite.recipes]
     if labels is None:
         return known

@@ -33,7 +33,7 @@ svg {{ width: 100%; height: auto; }}
 
 
 def page(tables: list[Table], title: str, introduction: str) -> str:
-    """The tables with charts below them, as HTML; scripts are not needed to read it."""
+    """The tables with charts below them, as HTML that works without scripts."""
     sections = [(name, list(group)) for name, group in itertools.groupby(tables, lambda t: t.suite.name)]
     parts = ["<nav><ul>", *[f'<li><a href="#{html.escape(n)}">{html.escape(n)}</a></li>' for n, _ in sections]]
     parts.append("</ul></nav>")

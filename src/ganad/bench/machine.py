@@ -1,4 +1,4 @@
-"""What a row says about the machine and the source that made it: peak memory and revision."""
+"""Facts about the machine and the source that made a row: peak memory and revision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def reset_peak() -> None:
-    """Make ``peak_mb`` start again where the system can do that, because a worker runs many trials."""
+    """Reset ``peak_mb``, if the system supports it, because a worker runs many trials."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 
@@ -18,7 +18,7 @@ def reset_peak() -> None:
 def peak_mb() -> float | None:
     """The largest resident memory of this process since ``reset_peak``, in MiB; None on Windows.
 
-    Where ``reset_peak`` does nothing it is the peak of all trials of the worker so far.
+    If ``reset_peak`` has no effect, it is the peak of all the worker's trials so far.
     """
     if sys.platform == "win32":
         return None

@@ -15,13 +15,13 @@ from .baselines import plain
 from .recipes import Recipe, Suite
 
 _FEWEST = 10  #: normal samples, of which eight train
-_MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; nearest neighbours take the square of them
+_MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; the time of nearest neighbours is quadratic
 _LARGEST = 32  #: side of the images that networks see at ``quick``
 
 
 @dataclass(frozen=True)
 class OwnData:
-    """Where the data are and which classes are normal: all that a worker needs to read them again."""
+    """The place of the data and the normal classes: everything that a worker needs to read them."""
 
     path: str  #: a folder with a subfolder a class, or a CSV or Parquet file
     label: str | None = None  #: column with the classes (tables)
@@ -38,7 +38,7 @@ class OwnData:
         return path.name if path.is_dir() else path.stem
 
     def read(self, progress: Any = None) -> Samples:
-        """The samples with the classes "normal" and "anomaly". A class that is named as neither is left out.
+        """The samples with the classes "normal" and "anomaly". Classes that are named as neither are left out.
 
         Raises InputError for data without classes, for too few samples, or if nothing says which classes are normal.
         """
@@ -51,7 +51,7 @@ class OwnData:
         y = samples.y.astype(str)
         beside = int((y == "").sum()) if samples.columns is None else 0
         if beside:
-            raise InputError(f"{self.path}: {beside:,} images lie beside the class folders; move them into one")
+            raise InputError(f"{self.path}: {beside:,} images are not in a class folder; move them into one")
         normal = self.normal
         if not normal and not self.anomaly:
             if "normal" not in y:
@@ -69,7 +69,7 @@ class OwnData:
 
 
 def suite(own: OwnData, samples: Samples) -> Suite:
-    """The suite of ``own``, whose samples have been read, with training lengths that suit their number.
+    """The suite of ``own``, whose samples were read before, with training lengths that suit their number.
 
     At ``quick`` every network sees about the same number of samples in all, so a trial takes as long with few samples
     as with many. At ``paper`` every method has its default length and all samples, because nothing is published.
@@ -99,14 +99,14 @@ def _epochs(seen: int, n: int) -> int:
 
 
 def _outside(epochs: int) -> tuple[Recipe, ...]:
-    """The methods of other packages; those with networks train as long as most others here."""
+    """The methods of other packages. Those with networks train as long as most others here."""
     classes = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
     lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
     return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:
-    """The networks for images, those first that take the least time to fit at ``quick``."""
+    """The networks for images, ordered by the time of a fit at ``quick``, shortest first."""
     some, more = _epochs(20_000, n), _epochs(40_000, n)
     recipes = (
         Recipe("DeepSVDD", "DeepSVDD", quick=dict(epochs=more, pretrain_epochs=more)),
@@ -126,7 +126,7 @@ def _images(n: int, side: int) -> tuple[Recipe, ...]:
 
 
 def _table(n: int) -> tuple[Recipe, ...]:
-    """The networks for tables, those first that take the least time to fit at ``quick``."""
+    """The networks for tables, ordered by the time of a fit at ``quick``, shortest first."""
     some, more = _epochs(50_000, n), _epochs(100_000, n)
     return (
         Recipe("DCAE", "AutoEncoder", quick=dict(epochs=more)),

@@ -1,4 +1,4 @@
-"""The methods of one suite by their AUROC: a ranking, its standing while rows come in, and a verdict."""
+"""The methods of one suite ranked by AUROC: the ranking, the leaders while rows come in, and a verdict."""
 
 from __future__ import annotations
 

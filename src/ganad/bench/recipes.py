@@ -1,9 +1,9 @@
-"""What a line of a table and a table are made of: recipes, suites and their three budgets.
+"""Recipes (the lines of a table), suites (the tables), and their three budgets.
 
-paper  the published settings at their published length, or a method's defaults where nothing is published for the data
-quick  the same protocol at a length that two CPU cores manage; the time it takes decided that length, and a note says
-       where a result had a part in it
-smoke  minutes for everything, to see that it runs
+paper  the published settings at their published length, or a method's defaults if nothing is published for the data
+quick  the same protocol at a length that two CPU cores manage; this length was chosen by time, and a note says if a
+       result influenced it
+smoke  minutes for everything, to check that it runs
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Budget = Literal["paper", "quick", "smoke"]
 class Recipe:
     """One line of a table."""
 
-    label: str  #: what the papers call the method, so that a published figure is found by it
+    label: str  #: the papers' name of the method, under which published figures are found
     detector: str  #: the detector's class or its name
     _: KW_ONLY
     preset: str | None = None
@@ -30,7 +30,7 @@ class Recipe:
     quick: Mapping[str, Any] = field(default_factory=dict)  #: changes that shorten the training
     is_baseline: bool = False
     paper: str | None = None  #: the preset at ``paper``, for a recipe whose shorter budgets start from the defaults
-    note: str = ""  #: what a reader of its ``quick`` rows must know
+    note: str = ""  #: a footnote for its ``quick`` rows
 
     def arguments(self, budget: Budget) -> tuple[str | None, dict[str, Any]]:
         """Preset and settings for a budget."""
@@ -44,9 +44,9 @@ class Recipe:
 
 
 class Source(Protocol):
-    """Data that no protocol knows. A worker process must be able to unpickle a source.
+    """Data outside of the protocols. A worker process must be able to unpickle a source.
 
-    Two sources are equal only if their samples are, so that a worker can keep what it has read.
+    Two sources are equal only if their samples are, so that a worker can reuse samples.
     """
 
     def __hash__(self) -> int: ...
@@ -63,7 +63,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Suite:
-    """One table: a protocol and the recipes that are measured under it."""
+    """One table: a protocol and the recipes to measure under it."""
 
     name: str
     protocol: str
@@ -72,7 +72,7 @@ class Suite:
     quick_train: int | None = None  #: training samples kept at ``quick``; None keeps all
     quick_test: int | None = None  #: test samples kept at ``quick``; None keeps all
     classes: tuple[str, ...] | None = None  #: the classes that are measured; None means all of the protocol
-    own: Source | None = None  #: where the data are, if the protocol does not say
+    own: Source | None = None  #: the data, if the protocol does not name them
 
     def caps(self, budget: Budget) -> tuple[int | None, int | None]:
         """The largest numbers of training and test samples for a budget; None means all."""

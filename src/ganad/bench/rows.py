@@ -1,4 +1,4 @@
-"""What a row of the results is: the task behind it, whether it still counts, and how its file is read."""
+"""Rows of results: the task of a row, whether it still counts, and reading the file of rows."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings that the trial chooses, not the recipe
+_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings chosen by the trial, not by the recipe
 _IDENTITY = ("suite", "label", "class", "seed", "budget")
 
 
 @dataclass(frozen=True)
 class Task:
-    """One row to be made: a recipe of a suite, the class it is measured on, and the seed."""
+    """One row to make: a recipe of a suite, the class to measure on, and the seed."""
 
     suite: Suite
     label: str
@@ -48,12 +48,12 @@ def asked(task: Task) -> Row:
 
 
 def key(row: Row) -> str:
-    """What makes two rows answers to the same question, whatever settings each of them had."""
+    """The key of a row. Rows with equal keys are results of the same task, even if their settings differ."""
     return json.dumps([*(row[name] for name in _IDENTITY), row.get("data_hash")])
 
 
 def current(suite: Suite, rows: Iterable[Row]) -> list[Row]:
-    """The rows that the suite would make today: for each task the last one, because a retry follows a failure."""
+    """The rows that the suite would make today; for each task the last one, because a retry follows a failure."""
     labels = {recipe.label for recipe in suite.recipes}
     found: dict[str, Row] = {}
     for row in rows:
@@ -66,10 +66,10 @@ def current(suite: Suite, rows: Iterable[Row]) -> list[Row]:
 
 
 def is_current(wanted: Row, row: Row) -> bool:
-    """Whether ``row`` has the settings that ``wanted``, the same row as asked for today, would lead to.
+    """Whether ``row`` has the settings that ``wanted``, the same task as of today, would give it.
 
-    A row with its detector's parameters in full counts while these are what the recipe leads to, in whatever words it
-    was asked for. A row without them (an old one, or a failure) counts while its preset and settings are the recipe's.
+    A row with all parameters of its detector counts if the recipe still gives these parameters, however they were
+    written. A row without them (an old or a failed one) counts if its preset and settings are the recipe's.
     """
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
@@ -80,15 +80,15 @@ def is_current(wanted: Row, row: Row) -> bool:
 def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
     """Whether a row was made with the parameters ``wanted`` of a detector.
 
-    The only place that compares parameters. What an earlier version called otherwise, or did not have, is translated
-    first, as it is for a model file of that version.
+    This is the only place that compares parameters. Settings that an earlier version named otherwise, or did not have,
+    are translated first, as for a model file of that version.
     """
     found = upgraded(registry.get(detector), row["parameters"], row.get("versions", {}).get("ganad", "0"))
     return found == wanted
 
 
 def _words(row: Row) -> tuple[str | None, str]:
-    """Preset and settings as a row spells them, as JSON, so that a tuple equals the list that a file makes of it."""
+    """Preset and settings as JSON, as in a row, so that a tuple equals the list read from a file."""
     return row["preset"], json.dumps(row["settings"], sort_keys=True)
 
 
@@ -98,9 +98,9 @@ def _known_parameters(detector: str, preset: str | None, settings: str, *, own: 
 
 
 def make(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> Detector:
-    """An unfitted detector from the words of a row. Raises InputError for an unknown detector or preset.
+    """An unfitted detector from a row's detector, preset and settings. Raises InputError for an unknown name.
 
-    own: whether the row is of the user's own data, where what is not said is today's default; see ``defaults``.
+    own: whether the row is about the user's own data, which use today's defaults; see ``defaults``.
     """
     cls = registry.get(detector)
     meant = {} if own else of_the_suites(cls)
@@ -111,7 +111,7 @@ def make(detector: str, preset: str | None, settings: dict[str, Any], *, own: bo
 
 
 def parameters(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> dict[str, Any]:
-    """All settings of a detector as a row holds them, without those that every trial chooses itself."""
+    """All settings of a detector as in a row, without those that every trial chooses itself."""
     found = make(detector, preset, settings, own=own).get_params()
     chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
     out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
@@ -119,7 +119,7 @@ def parameters(detector: str, preset: str | None, settings: dict[str, Any], *, o
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a results file, none if there is no file. Raises InputError, with the line, for a damaged one."""
+    """The rows of a results file; empty without a file. Raises InputError, with the line, for a damaged one."""
     if not path.exists():
         return []
     rows = []
@@ -132,7 +132,7 @@ def read(path: Path) -> list[Row]:
 
 
 def mend(path: Path) -> None:
-    """Remove a last line that was cut short when the program was killed."""
+    """Remove an incomplete last line, which a killed process leaves."""
     if not path.exists():
         return
     text = path.read_bytes()

@@ -1,6 +1,6 @@
-"""The model of the tables: which rows and which published figures a line has.
+"""The model of the tables: the rows and the published figures of each line.
 
-A published figure stands beside a measurement only if it is of the same protocol, and never if it is unverified.
+A published figure is shown beside a measurement only if the protocol is the same, and never if it is unverified.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Line:
     rows: list[Row] = field(default_factory=list)
     failed: list[Row] = field(default_factory=list)
     note: str = ""  #: the note of its recipe
-    by_threshold: bool = False  #: the fit's threshold decided what is flagged, not a share
+    by_threshold: bool = False  #: the fit's threshold decided which samples are flagged, not a share
 
     def add(self, row: Row, metric: str) -> None:
         """Count a row, with its value of ``metric``."""
@@ -45,10 +45,10 @@ class Line:
         return _over_classes(self.measured)
 
     def best_epoch(self) -> float | None:
-        """Mean over classes of the AUROC that the best epoch would have claimed; None if a row looked at none."""
+        """Mean over classes of the AUROC that the best epoch would have claimed; None if a row has no such figure."""
         if any(row.get("best_epoch_on_test") is None for row in self.rows):
             return None
-        # epochs are looked at on some of a large test set, so the last one may do better on all of it
+        # epochs are scored on a part of a large test set, so the last one may do better on all of it
         return mean_over_classes(self.rows, lambda row: max(row["best_epoch_on_test"], row["metrics"]["auroc"]))
 
 
@@ -66,24 +66,24 @@ class Table:
     budget: str
     classes: list[str]
     lines: list[Line]
-    left_out: int = 0  #: rows of earlier settings, and those that a later row of the same trial replaced
+    left_out: int = 0  #: rows of earlier settings, and rows replaced by a later row of the same trial
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know, each note once."""
+        """The notes, each once."""
         general = [PROTOCOLS[self.suite.protocol].note, *published.footnotes(self.suite.protocol)]
         own = [f"{line.label}: {note}" for line in self.lines for note in self.notes_of(line)]
         return list(dict.fromkeys(note for note in [*general, *own, *self.sources] if note))
 
     def notes_of(self, line: Line) -> list[str]:
-        """What a reader must know about one line, beyond what holds for all."""
+        """The notes on one line, without those that apply to all lines."""
         general = published.footnotes(self.suite.protocol)
         found = [note for note in published.footnotes(self.suite.protocol, line.label) if note not in general]
         return found + ([line.note] if line.note and line.rows and self.budget == "quick" else [])
 
     @property
     def sources(self) -> list[str]:
-        """Where each published figure is printed."""
+        """The source of each published figure."""
         found: dict[str, dict[str, None]] = {}
         for line in self.lines:
             for figure in line.published.values():
@@ -124,7 +124,7 @@ def _published(protocol: str, label: str, metric: str, classes: list[str]) -> di
     """The published figures of these classes, and the published mean if it has the same source."""
     found = {cls: figure for cls in classes if (figure := published.lookup(protocol, label, cls or None, metric))}
     mean = published.lookup(protocol, label, "mean", metric)
-    # one source a line: a paper's mean does not stand behind another paper's classes
+    # one source per line, so that a paper's mean does not follow another paper's classes
     if mean and {figure.source for figure in found.values()} <= {mean.source}:
         found["mean"] = mean
     return found

@@ -1,4 +1,4 @@
-"""The text of a table: heading, cells, caption and notes, whatever it is printed as."""
+"""The text of a table, for all formats: heading, cells, caption and notes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _printed(figure: published.Figure | None) -> str:
 
 
 def _published_mean(line: Line, classes: list[str]) -> float | None:
-    """The paper's mean over all classes; for a table of some classes, the mean of the paper's figures for those."""
+    """The paper's mean over all classes; if a table has only some classes, the mean of the figures for those."""
     if classes == [""]:
         return line.published[""].value if "" in line.published else None
     own = [line.published[c].value for c in classes if c in line.published]

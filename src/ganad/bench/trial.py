@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..detector import Detector
 
 _WATCHED = 1000  # test samples that are scored after every epoch
-_AGAIN = 7  # test samples that are scored a second time, by themselves
+_AGAIN = 7  # test samples that are scored a second time, without the others
 _GRID = 41  # points of a stored ROC curve
 _BINS = 30  # bins of a stored histogram
 
@@ -32,18 +32,18 @@ _BINS = 30  # bins of a stored histogram
 def trial(task: Task, *, watch: bool = True) -> Row:
     """Fit a recipe on a class with a seed and measure it. The last epoch counts, and no test label is used.
 
-    ``watch`` also records what the best epoch on the test labels would have claimed; nothing uses that figure. A trial
-    that fails gives a row with ``error``. Raises InputError for a label that the suite does not have.
+    ``watch`` also records what the best epoch on the test labels would have claimed; nothing uses that figure. A failed
+    trial gives a row with ``error``. Raises InputError for a label that the suite does not have.
     """
     row = asked(task)
     try:
         return row | measured(task, watch=watch)
-    except Exception as error:  # a grid of hours must not end with one method's failure
+    except Exception as error:  # one method's failure must not end a grid of hours
         return row | {"error": f"{type(error).__name__}: {error}"}
 
 
 def measured(task: Task, *, watch: bool = True) -> Row:
-    """The measured part of a row. Raises whatever the data, the fit or the scores raise."""
+    """The measured part of a row. Raises any error of the data, the fit or the scores."""
     import torch
 
     from .. import files  # imports torch
@@ -61,7 +61,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UntrustedFit)  # the row says it
+        warnings.simplefilter("ignore", UntrustedFit)  # the row records it
         model.fit(x, on_epoch=look)
     fitted = time.perf_counter()
     scores = model.anomaly_score(x_test)
@@ -91,7 +91,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
 
 
 def refuse_peeking(model: Detector, x: np.ndarray, scores: np.ndarray) -> None:
-    """InputError if a sample's score changes with the samples beside it, the leak behind many published figures."""
+    """Raise InputError if a sample's score depends on other samples, the leak behind many published figures."""
     rows = np.random.default_rng(0).permutation(len(x))[:_AGAIN]
     if not np.array_equal(model.anomaly_score(x[rows]), scores[rows]):
         raise InputError(
@@ -109,7 +109,7 @@ def read(protocol: str, data_dir: str | None, own: Source | None) -> tuple[Sampl
 class Watch:
     """Called after every epoch: keeps the scores of some test samples at the epochs of the last stage.
 
-    It holds no labels, so a fit cannot reach any. The labels meet the scores after the fit.
+    It has no labels, so the fit cannot use any. The labels are compared with the scores after the fit.
     """
 
     def __init__(self, x: np.ndarray):
@@ -124,7 +124,7 @@ class Watch:
         stage = model.history_[-1]["stage"]
         if stage != self.stage:
             self.stage, self.scores = stage, []
-        if not model.unlearnt():  # a score may need what only the end of the fit makes
+        if not model.unlearnt():  # a score may need attributes that only the end of the fit sets
             with contextlib.suppress(InputError):
                 self.scores.append(model.anomaly_score(self.x))
         self.seconds += time.perf_counter() - start
@@ -144,7 +144,7 @@ def roc(y: np.ndarray, score: np.ndarray) -> list[float]:
 
 
 def histogram(y: np.ndarray, score: np.ndarray) -> dict[str, list[float]]:
-    """Counts of normal and anomalous samples over the bulk of the scores; scores outside count in the outer bins."""
+    """Counts of normal and anomalous samples by score. Scores outside of the range count in the outer bins."""
     low, high = np.quantile(score, [0.005, 0.995])
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
     counts = [np.histogram(np.clip(score[y == k], edges[0], edges[-1]), edges)[0].tolist() for k in (0, 1)]

@@ -1,4 +1,4 @@
-"""The ganad command: a file a command, and the options that they share."""
+"""The ganad command, with one file per command and the options that they share."""
 
 from .main import main
 

@@ -1,4 +1,4 @@
-"""``ganad export``: a model as a file that needs no ganad to run."""
+"""``ganad export``: a model as a file that runs without ganad."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def export(
         str | None, typer.Option(metavar="WxH", help="Width and height of the photos, for a model of their regions.")
     ] = None,
 ) -> None:
-    """Write a model as ONNX, with scaling and threshold inside the graph (extra onnx)."""
+    """Write a model as an ONNX file.
+
+    The graph contains the scaling and the threshold. It needs the extra onnx.
+    """
     from ..export import export_onnx
     from ..loading import load
 

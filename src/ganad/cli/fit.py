@@ -24,10 +24,17 @@ from .options import (
     Classes,
     Data,
     DataDir,
+    Dates,
+    DayFirst,
+    Decimal,
     Drop,
     FollowLinks,
     Impute,
     Label,
+    Missing,
+    Query,
+    Thousands,
+    Unknown,
     check_place,
     complete_method,
     list_unreadable,
@@ -132,6 +139,13 @@ def fit(
     label: Label = None,
     drop: Drop = None,
     impute: Impute = False,
+    query: Query = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    missing: Missing = None,
+    dates: Dates = None,
+    day_first: DayFirst = None,
+    unknown: Unknown = None,
     size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
     mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
     tiles: TilesOption = None,
@@ -168,8 +182,11 @@ def fit(
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
-    how = dict(label=label, drop=split(drop), impute=impute, size=size, mode=mode, follow_links=follow_links)
-    samples = read(data, data_dir, split="train", own_size=photos.own_size, **how)
+    written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
+    table = written | dict(label=label, drop=split(drop), impute=impute, query=query, dates=split(dates))
+    table |= dict(unknown=unknown)
+    images = dict(size=size, mode=mode, own_size=photos.own_size, follow_links=follow_links)
+    samples = read(data, data_dir, split="train", **table, **images)
     samples = only_normal(samples, split(normal), split(anomaly))
     _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
     list_unreadable(samples)
@@ -191,7 +208,7 @@ def _fit_and_save(
     import numpy as np
 
     from ..calibrate import hold_out
-    from ..data import refill
+    from ..data import described, refill
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint
 
@@ -215,7 +232,7 @@ def _fit_and_save(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
         detector.fit(
-            samples.x,
+            samples if isinstance(samples.x, np.ndarray) else samples.x,  # photos differ in size
             checkpoint=checkpoint,
             resume=resume,
             on_epoch=on_epoch,
@@ -237,6 +254,8 @@ def _fit_and_save(
         typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
+    for line in described(samples.source):
+        typer.echo(line)
 
 
 def _saved(detector: Detector, output: Path) -> Path:

@@ -15,7 +15,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, demo, export, fit, score, serve, show
+from . import bench, demo, export, fit, history, recalibrate, score, serve, show, watch
 from .options import reports_errors
 
 
@@ -26,7 +26,8 @@ def build_app(arguments: list[str]) -> typer.Typer:
         help="Anomaly detection with generative adversarial networks.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,  # plain help: rich takes longer to import than all the rest
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
     fits = "fit" in arguments
     for command in (
@@ -34,6 +35,9 @@ def build_app(arguments: list[str]) -> typer.Typer:
         score.score,
         export.export,
         serve.serve,
+        watch.watch,
+        history.history,
+        recalibrate.recalibrate,
         bench.bench,
     ):
         app.command(no_args_is_help=True)(command)
@@ -65,7 +69,7 @@ def run(arguments: list[str]) -> None:
 
 
 def main() -> None:
-    """Entry point of the ``ganad`` command; what the library logs, such as a fit to a part of the data, is shown."""
+    """Entry point of the ``ganad`` command. It shows what the library logs, such as a fit to a part of the data."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ganad").setLevel(logging.INFO)
     try:

@@ -1,4 +1,4 @@
-"""What the commands share: options, completion, errors as one line, reading with a progress bar."""
+"""Shared parts of the commands: options, completion, errors as one line, reading with a progress bar."""
 
 from __future__ import annotations
 
@@ -24,17 +24,57 @@ def complete_method(beginning: str) -> list[str]:
 
 
 ModelFile = Annotated[Path, typer.Argument(help="A model file that ganad fit wrote.")]
-Data = Annotated[str, typer.Argument(help="A folder of images, a CSV or Parquet file, or a data set's name.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A folder of images, a table (CSV, Parquet, Excel, a folder of Parquet files, 'duckdb:SELECT ...', "
+        "sqlite:///FILE, postgresql://...), or a data set's name."
+    ),
+]
 DataDir = Annotated[Path | None, typer.Option(help="Folder with the data sets; else $GANAD_DATA, else a cache.")]
 Label = Annotated[str | None, typer.Option(help="Column with the class labels (tables).")]
 Classes = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are normal; all others are not.")]
 Anomalies = Annotated[str | None, typer.Option(metavar="A,B", help="Classes that are anomalies.")]
 Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns to leave out (tables).")]
 Impute = Annotated[bool, typer.Option(help="Fill missing cells: median or most frequent value.")]
-FollowLinks = Annotated[
-    bool, typer.Option("--follow-links", help="Read what links in a folder of images lead to outside of it.")
+_TABLES = "Tables"
+Query = Annotated[str | None, typer.Option(metavar="SQL", help="What to ask a database.", rich_help_panel=_TABLES)]
+Decimal = Annotated[
+    str | None, typer.Option(metavar="MARK", help="Decimal mark, . or , if it cannot be told.", rich_help_panel=_TABLES)
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 although inputs were unreadable.")]
+Thousands = Annotated[
+    str | None, typer.Option(metavar="MARK", help="Mark between thousands: . , ' or a space.", rich_help_panel=_TABLES)
+]
+Missing = Annotated[
+    str | None, typer.Option(metavar="A,B", help="More words for missing cells.", rich_help_panel=_TABLES)
+]
+Dates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="What a date becomes: elapsed (days since the first), hour, weekday.",
+        rich_help_panel=_TABLES,
+    ),
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option(
+        "--day-first/--month-first", help="How to read 03-02-2024, if it cannot be told.", rich_help_panel=_TABLES
+    ),
+]
+Unknown = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHAT",
+        help="A text that training did not have makes its row an anomaly, is ignored (read as the usual one), or "
+        "refuses the table: anomaly, ignore, refuse.",
+        rich_help_panel=_TABLES,
+    ),
+]
+FollowLinks = Annotated[
+    bool, typer.Option("--follow-links", help="Also read what links in a folder of images point to outside of it.")
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 even if inputs were unreadable.")]
 
 
 def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,7 +84,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
             command(*args, **kwargs)
-        except BrokenPipeError:  # of `ganad ... | head`; Click ends without a word
+        except BrokenPipeError:  # of `ganad ... | head`; Click ends silently
             raise
         except (InputError, TrainingDiverged, MissingExtra, OSError) as error:
             typer.echo(f"ganad: {shown(str(error), 2000)}", err=True)
@@ -60,18 +100,18 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def split(text: str | None) -> tuple[str, ...]:
-    """The parts between commas; a part with a comma stands in double quotes, as in a CSV file."""
+    """The parts between commas. A part that contains a comma is in double quotes, as in a CSV file."""
     return tuple(part.strip() for part in next(csv.reader([text], skipinitialspace=True))) if text else ()
 
 
 def check_place(path: Path, what: str, *others: str | Path) -> None:
-    """Raise InputError, before any work is done, where ``path`` cannot be written or is one of the ``others``."""
+    """Raise InputError, before any work is done, if ``path`` cannot be written or is one of the ``others``."""
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: no such folder for the {what}; make it first")
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it for the {what}")
     if path.resolve() in [Path(other).resolve() for other in others]:
-        raise InputError(f"{path}: the {what} would take the place of another file of this command; name a new one")
+        raise InputError(f"{path}: the {what} would overwrite another file of this command; name a new one")
 
 
 def read(name: str, data_dir: Path | None, **options: Any) -> Samples:
@@ -79,13 +119,13 @@ def read(name: str, data_dir: Path | None, **options: Any) -> Samples:
     from .. import data
     from ..progress import Bar
 
-    given = {k: v for k, v in options.items() if v not in (None, False, ())}
+    given = {k: v for k, v in options.items() if v not in (None, ())}
     with Bar("reading") as bar:
         return data.load(name, data_dir=data_dir, progress=bar.update, **given)
 
 
 def list_unreadable(samples: Samples, skip_bad: bool = False) -> None:
-    """List what could not be read, and say so with the exit code."""
+    """List the inputs that could not be read, and exit with 3 unless ``skip_bad``."""
     if not samples.unreadable:
         return
     count = len(samples.unreadable)

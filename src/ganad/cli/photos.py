@@ -1,4 +1,4 @@
-"""Photos that keep their size in ``ganad fit``: the view that the options choose, and the detector of it."""
+"""Photos that keep their size in ``ganad fit``: the options for a view, and the detector with it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 TilesOption = Annotated[
     str | None,
-    typer.Option(metavar="SIZE/STRIDE", help="Photos keep their size; learn crops of so many pixels, such as 64/32."),
+    typer.Option(metavar="SIZE/STRIDE", help="Learn crops of full-size photos; side and step in pixels: 64/32."),
 ]
 BackboneOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME[:FILE]",
-        help="Photos keep their size; learn vectors of a network trained on ImageNet: efficientnet-lite0, "
+        help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0, "
         "resnet18:FILE, wide-resnet50-2:FILE.",
     ),
 ]
@@ -44,7 +44,7 @@ AugmentOption = Annotated[
     typer.Option(metavar="WAYS", help="Learn variants of few photos as well: flip,rotate90,shift,brightness."),
 ]
 PoolOption = Annotated[
-    str | None, typer.Option(help="A photo's score from its regions': max, mean, or top5, the mean of the highest.")
+    str | None, typer.Option(help="A photo's score from those of its regions: max, mean or top5 (mean of 5 highest).")
 ]
 MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos to learn, at most.")]
 ChooseOption = Annotated[

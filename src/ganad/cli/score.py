@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..display import shown
 from ..errors import InputError
 from .layouts import tested
 from .options import (
@@ -16,10 +17,16 @@ from .options import (
     Classes,
     Data,
     DataDir,
+    DayFirst,
+    Decimal,
     FollowLinks,
     Label,
+    Missing,
     ModelFile,
+    Query,
     SkipBad,
+    Thousands,
+    Unknown,
     check_place,
     list_unreadable,
     read,
@@ -35,6 +42,8 @@ if TYPE_CHECKING:
     from ..detector import Detector
 
     Part = tuple[Samples, np.ndarray, np.ndarray | None]
+
+_LISTED = 20  # rows or columns that a line names
 
 
 @reports_errors
@@ -53,6 +62,12 @@ def score(
     split_: Annotated[str | None, typer.Option("--split", help="train, test or all (data sets by name).")] = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
+    query: Query = None,
+    decimal: Decimal = None,
+    thousands: Thousands = None,
+    missing: Missing = None,
+    day_first: DayFirst = None,
+    unknown: Unknown = None,
     masks: Annotated[
         Path | None,
         typer.Option(help="A folder with KIND/NAME.png or KIND/NAME_mask.png, white where the defect is (images)."),
@@ -76,22 +91,25 @@ def score(
     what = tested(data, normal, anomaly, masks, own_size)
     parts, classes, named = [], set[str](), (split(what.normal), split(anomaly))
     seen: Scan | None = None
+    written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
+    table = dict(label=label, query=query, unknown=unknown) | written
+    unseen = Unseen()
     with ScoreFile(output, detector, fdr) as file:
-        for samples in read_like_training(detector, what.data, data_dir, label, split_, follow_links):
+        for samples in read_like_training(detector, what.data, data_dir, split_, follow_links, table):
             samples = without(samples, what.data, what.masks)
-            seen = scan(detector, samples, what.masks)
-            scores = seen.scores
+            seen, kinds = scan(detector, samples, what.masks), samples.y
+            scores = samples.judged(seen.scores)
+            unseen.add(samples)
             labels = labels_of(samples, *named)
             if labels is None and seen.masks:  # a photo without a mask has no defect
                 labels = np.array([int(mask is not None) for mask in seen.masks])
             file.add(samples, scores, labels, seen.regions)
-            kinds = samples.y
             classes.update([] if samples.y is None else samples.y.astype(str))
             if report is None:  # only the page needs the samples themselves again
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
             parts.append((samples, scores, labels))
         others = unnamed(classes, *named)
-    for words in file.warned:
+    for words in (*file.warned, *unseen.lines()):
         typer.echo(f"ganad: {words}", err=True)
     samples, scores, labels = joined(parts)
     flagged = int((scores > detector.threshold_).sum())
@@ -104,7 +122,7 @@ def score(
     if places:
         show_places(places)
     else:
-        _show_areas(scores, labels)
+        _show_areas(drawable(scores), labels)
     typer.echo(f"scores    {output}")
     if report is not None:
         from ..reporting import report as write_report
@@ -112,8 +130,8 @@ def score(
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
         facts = {"model": str(model), "data": data}
-        page = functools.partial(write_report, detector, samples, report, scores=scores, labels=known, facts=facts)
-        page(masks=what.masks, places=places)
+        page = functools.partial(write_report, detector, samples, report, labels=known, facts=facts)
+        page(scores=drawable(scores), masks=what.masks, places=places)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
 
@@ -152,19 +170,59 @@ def read_like_training(
     detector: Detector,
     data: str,
     data_dir: Path | None,
-    label: str | None,
     split: str | None,
-    follow_links: bool = False,
+    follow_links: bool,
+    table: dict[str, Any],
 ) -> Iterator[Samples]:
-    """The samples of ``data`` as the model was trained on them; a table file comes in parts, whatever its size."""
-    from ..data import TABLES, iter_table
+    """The samples of ``data`` as the model was trained on them; a table comes in parts, whatever its size."""
+    from ..data import is_table, iter_table
 
     source = getattr(detector, "source_", None)
-    path = Path(data)
-    if source and source["kind"] == "table" and path.is_file() and path.suffix.lower() in TABLES:
-        yield from iter_table(path, source, label=label)
+    if source and source["kind"] == "table" and is_table(data):
+        yield from iter_table(data, source, **table)
     else:
-        yield read(data, data_dir, label=label, split=split or "test", source=source, follow_links=follow_links)
+        yield read(data, data_dir, split=split or "test", source=source, follow_links=follow_links, **table)
+
+
+class Unseen:
+    """What new data hold that training did not, said once."""
+
+    def __init__(self) -> None:
+        self.ignored: list[str] = []
+        self.cells: list[tuple[str, str, str, bool]] = []
+        self.n = 0
+
+    def add(self, samples: Samples) -> None:
+        """A part of the data."""
+        self.ignored, self.n = samples.ignored, self.n + len(samples.unseen)
+        names = samples.names or ()
+        for cell in samples.unseen[: _LISTED - len(self.cells)]:
+            self.cells.append((names[cell.row], cell.column, cell.value, cell.is_anomaly))
+
+    def lines(self) -> Iterator[str]:
+        """Sentences for a person."""
+        if self.ignored:
+            more = f" and {len(self.ignored) - _LISTED} more" if len(self.ignored) > _LISTED else ""
+            yield f"columns that the model does not know are left aside: {_named(self.ignored[:_LISTED])}{more}"
+        if self.cells:
+            what = "makes its row an anomaly" if self.cells[0][3] else "is read as the usual one"
+            yield f"{self.n:,} text{'s' * (self.n != 1)} did not occur in training; each {what} (--unknown):"
+            for row, column, value, _ in self.cells:
+                yield f"  row {row}, column {_named([column])}: {_named([value])}"
+            if self.n > len(self.cells):
+                yield f"  and {self.n - len(self.cells):,} more"
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(shown(repr(name)) for name in names)
+
+
+def drawable(scores: np.ndarray) -> np.ndarray:
+    """Scores without infinities, which a page cannot draw: these rows get the highest of the others."""
+    import numpy as np
+
+    finite = scores[np.isfinite(scores)]
+    return np.where(np.isposinf(scores), finite.max() if len(finite) else 0.0, scores)
 
 
 def joined(parts: list[Part]) -> Part:

@@ -20,8 +20,15 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
     max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Keep what is scored, in a SQLite file or PostgreSQL, and show it on /board."),
+    ] = None,
+    spot_checks: Annotated[
+        float, typer.Option(help="Share of samples, drawn at random, that the board asks a person about.")
+    ] = 0.02,
 ) -> None:
-    """Answer requests with scores, and show a page to drop files on."""
+    """Answer requests with scores, and show a page to drop files on; a model file that changes is reloaded."""
     from ..serve import Limits
     from ..serve import serve as run
 
@@ -29,7 +36,17 @@ def serve(
         raise InputError(f"--engine {engine} is not one of auto, onnx, torch")
     if not 0 < max_mb <= 1e6:
         raise InputError(f"--max-mb must be between 0 and 1,000,000, not {max_mb:g}")
+    if not 0 <= spot_checks <= 1:
+        raise InputError(f"--spot-checks must be between 0 and 1, not {spot_checks:g}; it is a share of the samples")
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
     size = math.ceil(max_mb * 2**20)
     limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
-    run(model, host=host, port=port, engine=engine, limits=limits)  # type: ignore[arg-type]
+    run(
+        model,
+        host=host,
+        port=port,
+        engine=engine,  # type: ignore[arg-type]
+        limits=limits,
+        history=history,
+        spot_checks=spot_checks,
+    )

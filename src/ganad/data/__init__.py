@@ -6,22 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .labels import choose_normal, labels_of, only_normal, unnamed
-from .samples import Samples, Unreadable
+from .samples import Samples, Unreadable, Unseen
 
 if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
+    from .description import described
     from .folder import load_folder
     from .photos import Photos, find_masks, load_photos, read_mask
-    from .reading import TABLES, load
+    from .reading import load
     from .table import iter_table, load_table, refill
+    from .table_file import TABLES, is_table
+    from .table_options import TableOptions
 else:
-    # pyarrow and Pillow double the time to start: they come with the first of these names, not with the package
+    # pyarrow and Pillow double the time to start, so the first of these names imports them, not the package
     _HOMES = {
         "DATASETS": "catalog",
         "Dataset": "catalog",
         "Photos": "photos",
-        "TABLES": "reading",
+        "TABLES": "table_file",
+        "TableOptions": "table_options",
+        "described": "description",
         "find_masks": "photos",
+        "is_table": "table_file",
         "iter_table": "table",
         "load": "reading",
         "load_folder": "folder",
@@ -44,9 +50,13 @@ __all__ = [
     "Dataset",
     "Photos",
     "Samples",
+    "TableOptions",
     "Unreadable",
+    "Unseen",
     "choose_normal",
+    "described",
     "find_masks",
+    "is_table",
     "iter_table",
     "labels_of",
     "load",

@@ -1,4 +1,4 @@
-"""The data sets that are known by name."""
+"""The data sets that ganad knows by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .sets.toys import blob, rings
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that is known by name."""
+    """A data set that ganad knows by name."""
 
     read: Callable[..., Samples]  #: takes split, data_dir and progress as keywords
     description: str

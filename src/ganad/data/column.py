@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import pyarrow
-import pyarrow.compute
+import pyarrow.compute as pc
 
 from ..errors import InputError
-from .text_kinds import DATE, DECIMAL_COMMA, EITHER_COMMA, NUMBER, is_number, look_of
+from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
+from .notation import PLAIN, Notation, as_plain, matches
+from .text_kinds import DATE, TIME, WORDED_DAY, is_number, look_of
 
 MAX_CATEGORIES = 100
 #: A text column of which more than this share are numbers is a numeric one with a slip in it.
@@ -25,17 +27,22 @@ class Recipe(TypedDict):
     """How a column is read, as JSON."""
 
     name: str
-    fill: NotRequired[float | str | None]  #: what stands for a missing cell, of an imputed table
-    kind: NotRequired[str]  #: numeric, boolean or categorical
+    fill: NotRequired[float | str | list[float] | None]  #: what stands for a missing cell, of an imputed table
+    kind: NotRequired[str]  #: numeric, boolean, categorical, date or time
     categories: NotRequired[list[str]]
+    usual: NotRequired[str]  #: the most frequent category
+    parts: NotRequired[list[str]]  #: what a date becomes
+    first: NotRequired[int]  #: the earliest date of training, microseconds since 1970
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where rows come from, for error messages."""
+    """Where rows come from, for error messages, and how they are written."""
 
     path: Path
     first_row: int = 0
+    notation: Notation = field(default_factory=Notation)
+    dates: tuple[str, ...] = ()  #: what a date becomes; with none, dates are refused
 
 
 def is_text(recipe: Recipe) -> bool:
@@ -44,15 +51,28 @@ def is_text(recipe: Recipe) -> bool:
 
 def width(recipe: Recipe) -> int:
     """The number of features that the column becomes."""
-    return len(recipe["categories"]) if is_text(recipe) else 1
+    return len(features(recipe))
+
+
+def features(recipe: Recipe) -> list[str]:
+    """The names of the features that the column becomes."""
+    name = recipe["name"]
+    if is_text(recipe):
+        return [f"{name}={c}" for c in recipe["categories"]]
+    if recipe["kind"] == "date":
+        return [f"{name}: {PARTS[part]}" for part in recipe["parts"]]
+    return [f"{name}: seconds" if recipe["kind"] == "time" else name]
 
 
 def trimmed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
     """Text without blanks around it and of one Arrow type; other columns as they are."""
     types, kind = pyarrow.types, column.type
+    if types.is_dictionary(kind) and types.is_string_view(kind.value_type):  # of polars; few functions take it
+        parts = [(chunk.indices, chunk.dictionary.cast(pyarrow.string())) for chunk in column.chunks]
+        return pyarrow.chunked_array([pyarrow.DictionaryArray.from_arrays(*part) for part in parts])
     if types.is_large_string(kind) or types.is_string_view(kind):
         column = column.cast(pyarrow.string())
-    return pyarrow.compute.utf8_trim_whitespace(column) if types.is_string(column.type) else column
+    return pc.utf8_trim_whitespace(column) if types.is_string(column.type) else column
 
 
 def counts_rows(column: pyarrow.ChunkedArray) -> bool:
@@ -66,114 +86,62 @@ def counts_rows(column: pyarrow.ChunkedArray) -> bool:
     return bool((np.diff(numbers) == 1).all())
 
 
+# -- training --------------------------------------------------------------------------------------------------------
+
+
 def recipe_of(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> Recipe:
     """How a training column is to be read; InputError if it holds nothing to learn from."""
-    types = pyarrow.types
-    recipe = Recipe(name=name, fill=None)
-    if types.is_string(column.type) and column.null_count < len(column):
-        column = _typed(name, column, origin)
-    kind = column.type
-    if column.null_count == len(column):
-        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {_drop(name)}")
-    if types.is_boolean(kind):
-        recipe["kind"] = "boolean"
-    elif types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        recipe["kind"] = "numeric"
-    elif types.is_temporal(kind):
-        raise _dates(name, origin)
-    elif types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
-        recipe["kind"] = "categorical"
-        recipe["categories"] = _categories(name, column.cast(pyarrow.string()), origin)
-    else:
-        raise InputError(f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text")
+    recipe = Recipe(name=name, fill=None, kind=_kind(name, column, origin))
+    if recipe["kind"] == "categorical":
+        cells = origin.notation.present(column.cast(pyarrow.string()), among_numbers=False)
+        recipe["categories"] = _categories(name, cells, origin)
+        counts = pc.value_counts(cells.drop_null())
+        most = max(counts.to_pylist(), key=lambda found: (found["counts"], found["values"]))
+        recipe["usual"] = most["values"]
+    elif recipe["kind"] in ("date", "time"):
+        if not origin.dates:
+            raise InputError(
+                f"{origin.path}: column {name!r} holds dates or times; read it with --dates elapsed,hour,weekday, or "
+                f"leave it out with {drop(name)}"
+            )
+        if recipe["kind"] == "date":
+            recipe["parts"], recipe["first"] = list(origin.dates), first_of(_moments(column, name, origin))
     return recipe
 
 
-def values(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, impute: bool) -> np.ndarray:
-    """A column as float64 ``(n, 1)``, or one-hot ``(n, number of categories)``; NaN for gaps with ``impute``.
-
-    Raises InputError naming the first cell that does not fit the recipe.
-    """
-    fill: Any = np.nan if impute else recipe.get("fill")  # a number, or one of the categories
-    if is_text(recipe):
-        return _one_hot(column, recipe, origin, fill)
-    name = recipe["name"]
-    numbers = _numbers(column, name, origin, truth=recipe["kind"] == "boolean")
-    gaps = np.isnan(numbers)
-    _refuse_missing(int(gaps.sum()), name, fill, origin)
-    if gaps.any():
-        numbers = np.where(gaps, fill, numbers)
-    if np.isinf(numbers).any():
-        row = origin.first_row + int(np.flatnonzero(np.isinf(numbers))[0])
-        raise InputError(f"{origin.path}: column {name!r}, row {row}: infinite; repair that cell")
-    return numbers[:, None]
+def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
+    types, kind = pyarrow.types, column.type
+    if types.is_string(kind) and column.null_count < len(column):
+        return _kind_of_text(name, column, origin)
+    if column.null_count == len(column):
+        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+    if types.is_boolean(kind):
+        return "boolean"
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return "numeric"
+    if types.is_dictionary(kind):
+        return "categorical"
+    if types.is_temporal(kind):
+        return "date" if is_moment(kind) else "time"
+    raise InputError(f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text")
 
 
-def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill: float | str | None) -> np.ndarray:
-    name, categories = recipe["name"], recipe["categories"]
-    try:
-        text = column.cast(pyarrow.string())
-    except pyarrow.ArrowException as error:
-        raise InputError(f"{origin.path}: column {name!r} is {column.type}, but was text in training") from error
-    _refuse_missing(text.null_count, name, fill, origin)
-    code: dict[str | None, np.ndarray] = dict(zip(categories, np.eye(len(categories))))
-    gap = np.full(len(categories), np.nan)
-    code[None] = code.get(fill, gap) if isinstance(fill, str) else gap
-    cells = text.to_pylist()
-    for row, cell in enumerate(cells):
-        if cell not in code:
-            raise InputError(
-                f"{origin.path}: column {name!r}, row {origin.first_row + row}: {cell!r} did not occur in training, "
-                f"which had {', '.join(categories[:10])}"
-            )
-    return np.array([code[cell] for cell in cells])
-
-
-def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: bool) -> np.ndarray:
-    """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
-    types = pyarrow.types
-    if types.is_string(column.type) or types.is_large_string(column.type):
-        if truth:
-            column = pyarrow.compute.replace_substring_regex(column, "(?i)^true$", "1")
-            column = pyarrow.compute.replace_substring_regex(column, "(?i)^false$", "0")
-        row = _first_misfit(column)
-        if row is not None:
-            cell = column[row].as_py()
-            where = f"row {origin.first_row + row} holds {cell!r}"
-            raise InputError(f"{origin.path}: column {name!r} is numeric, but {where}")
-    try:
-        if types.is_boolean(column.type):
-            column = column.cast(pyarrow.int8())
-        numbers: np.ndarray = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers.astype(np.float64)
-    except (pyarrow.ArrowException, TypeError) as error:
-        raise InputError(f"{origin.path}: column {name!r} is {column.type}, but was numeric in training") from error
-
-
-def _refuse_missing(count: int, name: str, fill: float | str | None, origin: Origin) -> None:
-    if count and fill is None:
-        gaps = f"{count:,} missing value{'s' * (count > 1)}"
-        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or train with --impute")
-
-
-def _typed(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> pyarrow.ChunkedArray:
-    """A column of text as what all of its cells are: truth values, numbers, or text."""
-    present = column.drop_null()
+def _kind_of_text(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
+    """What all cells of a column of text are: truth values, numbers, dates, times, or text."""
+    found, row = _as_numbers(column, Notation(origin.notation.marks, (), ()))
+    if row is None and not pc.all(pc.is_null(found, nan_is_null=True)).as_py():
+        return "numeric"
+    present = origin.notation.present(column, among_numbers=True).drop_null()
+    if not len(present):
+        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
     if _all_match(present, "(?i)^(true|false)$"):
-        return pyarrow.compute.utf8_lower(column).cast(pyarrow.bool_())
-    if _first_misfit(present) is None:
-        return column.cast(pyarrow.float64())
-    if _all_match(present, f"^({DATE})$"):
-        raise _dates(name, origin)
-    if _all_match(present, f"^({EITHER_COMMA}|{NUMBER})$"):
-        cell = next(c for c in present.to_pylist() if "," in c)
-        raise InputError(
-            f"{origin.path}: column {name!r} has numbers such as {cell}, whose comma may stand for decimals or for "
-            f"thousands; write {cell.replace(',', '.')} or {cell.replace(',', '')}"
-        )
-    if _all_match(present, f"^({DECIMAL_COMMA}|{NUMBER})$"):
-        raise InputError(f"{origin.path}: column {name!r} has numbers with a decimal comma; write them with a point")
-    return column
+        return "boolean"
+    if _as_numbers(present, origin.notation)[1] is None:
+        return "numeric"
+    if origin.dates and _all_match(present, f"(?i)^({TIME})$"):
+        return "time"
+    dated = f"{DATE}|{WORDED_DAY}" if origin.dates else DATE  # without the option a day in words may be a category
+    return "date" if _all_match(present, f"(?i)^({dated})$") else "categorical"
 
 
 def _categories(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> list[str]:
@@ -184,32 +152,159 @@ def _categories(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> list
         row, odd = next((i, c) for i, c in enumerate(column.to_pylist()) if c is not None and not is_number(c))
         raise InputError(
             f"{origin.path}: column {name!r} is numeric, but row {origin.first_row + row} holds {odd!r}; "
-            f"repair that cell"
+            f"repair that cell, or name the words for missing cells with --missing"
         )
     categories = sorted(set(cells))
     if len(categories) > max(_FEW, _NEARLY_ALL_DIFFER * len(cells)):
         look = look_of(categories)
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts in {len(cells):,} rows, which "
-            f"look like {look.what}; {look.remedy + ', or ' if look.remedy else ''}leave it out with {_drop(name)}"
+            f"look like {look.what}; {look.remedy + ', or ' if look.remedy else ''}leave it out with {drop(name)}"
         )
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts, more than {MAX_CATEGORIES}; "
-            f"leave it out with {_drop(name)}"
+            f"leave it out with {drop(name)}"
         )
     return categories
 
 
-def _dates(name: str, origin: Origin) -> InputError:
-    return InputError(
-        f"{origin.path}: column {name!r} holds dates or times; turn it into numbers or leave it out with {_drop(name)}"
-    )
+# -- reading by a recipe ---------------------------------------------------------------------------------------------
+
+
+def values(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, impute: bool, unknown: str) -> np.ndarray:
+    """A column as float64 ``(n, width)``; NaN for gaps with ``impute``, and for texts that training did not have.
+
+    unknown: "refuse" raises for such a text. Raises InputError naming the first cell that does not fit the recipe.
+    """
+    fill: Any = np.nan if impute else recipe.get("fill")
+    if is_text(recipe):
+        return _one_hot(column, recipe, origin, fill, unknown)
+    name = recipe["name"]
+    if recipe["kind"] == "date":
+        numbers = parts_of(_moments(column, name, origin), recipe["parts"], recipe["first"])
+    elif recipe["kind"] == "time":
+        numbers = _seconds(column, name, origin)[:, None]
+    else:
+        numbers = _numbers(column, name, origin, truth=recipe["kind"] == "boolean")[:, None]
+    gaps = np.isnan(numbers[:, 0])
+    _refuse_missing(int(gaps.sum()), name, fill, origin)
+    if gaps.any():
+        numbers = np.where(gaps[:, None], np.asarray(fill, np.float64), numbers)
+    if np.isinf(numbers).any():
+        row = origin.first_row + int(np.flatnonzero(np.isinf(numbers[:, 0]))[0])
+        raise InputError(f"{origin.path}: column {name!r}, row {row}: infinite; repair that cell")
+    return numbers
+
+
+def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill: Any, unknown: str) -> np.ndarray:
+    name, categories = recipe["name"], recipe["categories"]
+    text = texts(column, recipe, origin)
+    _refuse_missing(text.null_count, name, fill, origin)
+    code: dict[str | None, np.ndarray] = dict(zip(categories, np.eye(len(categories))))
+    gap = np.full(len(categories), np.nan)
+    code[None] = code.get(fill, gap) if isinstance(fill, str) else gap
+    cells = text.to_pylist()
+    new = [row for row, cell in enumerate(cells) if cell not in code]
+    if new and unknown == "refuse":
+        others = ", ".join(str(origin.first_row + row) for row in new[1:6])
+        others = f"; so are rows {others}{', ...' if len(new) > 6 else ''}" if others else ""
+        raise InputError(
+            f"{origin.path}: column {name!r}, row {origin.first_row + new[0]}: {cells[new[0]]!r} did not occur in "
+            f"training, which had {', '.join(categories[:10])}{others}; --unknown anomaly or ignore goes on"
+        )
+    return np.array([code.get(cell, gap) for cell in cells])
+
+
+def texts(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin) -> pyarrow.ChunkedArray:
+    """The cells of a column of categories, gaps where one is missing."""
+    if not pyarrow.types.is_string(column.type):
+        if pyarrow.types.is_floating(column.type) and column.null_count < len(column):
+            raise InputError(f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training")
+        try:
+            column = column.cast(pyarrow.string())
+        except pyarrow.ArrowException as error:
+            message = f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training"
+            raise InputError(message) from error
+    known = pc.is_in(column, value_set=pyarrow.array(recipe["categories"], pyarrow.string()))
+    return pc.if_else(known, column, origin.notation.present(column, among_numbers=False))
+
+
+def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: bool) -> np.ndarray:
+    """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
+    types = pyarrow.types
+    if types.is_string(column.type):
+        if truth:
+            column = pc.replace_substring_regex(column, "(?i)^true$", "1")
+            column = pc.replace_substring_regex(column, "(?i)^false$", "0")
+        found, row = _as_numbers(column, origin.notation)
+        if row is not None:
+            where = f"row {origin.first_row + row} holds {column[row].as_py()!r}"
+            raise InputError(f"{origin.path}: column {name!r} is numeric, but {where}")
+        column = found
+    try:
+        if types.is_boolean(column.type):
+            column = column.cast(pyarrow.int8())
+        numbers: np.ndarray = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return numbers.astype(np.float64)
+    except (pyarrow.ArrowException, TypeError) as error:
+        raise InputError(f"{origin.path}: column {name!r} is {column.type}, but was numeric in training") from error
+
+
+def _as_numbers(column: pyarrow.ChunkedArray, notation: Notation) -> tuple[pyarrow.ChunkedArray, int | None]:
+    """A column of text as float64, or the row of the first cell that is no number."""
+    if notation.marks == PLAIN and _casts(column):
+        return column.cast(pyarrow.float64()), None
+    column = notation.present(column, among_numbers=True)
+    if notation.marks != PLAIN:
+        row = pc.index(matches(notation.marks, column), False).as_py()
+        return (column, row) if row >= 0 else (as_plain(column, notation.marks).cast(pyarrow.float64()), None)
+    column = as_plain(column, PLAIN)
+    row = _first_misfit(column)
+    return (column, row) if row is not None else (column.cast(pyarrow.float64()), None)
+
+
+def _moments(column: pyarrow.ChunkedArray, name: str, origin: Origin) -> pyarrow.ChunkedArray:
+    """A column of dates, or of text that holds dates; InputError naming the first cell that is none."""
+    if pyarrow.types.is_string(column.type):
+        column = origin.notation.present(column, among_numbers=True)
+        found = moments(column, origin.notation.day_first)
+        _refuse_undated(column, found, name, origin, "dates")
+        return found
+    if not is_moment(column.type) and column.null_count < len(column):
+        raise InputError(f"{origin.path}: column {name!r} is {column.type}, but held dates in training")
+    return column.cast(pyarrow.timestamp("us", getattr(column.type, "tz", None)), safe=False)
+
+
+def _seconds(column: pyarrow.ChunkedArray, name: str, origin: Origin) -> np.ndarray:
+    if pyarrow.types.is_string(column.type):
+        column = origin.notation.present(column, among_numbers=True)
+        found = clock_times(column)
+        _refuse_undated(column, found, name, origin, "times")
+        return np.asarray(found.to_numpy())
+    if is_moment(column.type) or not pyarrow.types.is_temporal(column.type):
+        raise InputError(f"{origin.path}: column {name!r} is {column.type}, but held times of day in training")
+    return seconds(column)
+
+
+def _refuse_undated(
+    column: pyarrow.ChunkedArray, found: pyarrow.ChunkedArray, name: str, origin: Origin, what: str
+) -> None:
+    wrong = pc.and_(pc.is_null(found, nan_is_null=True), pc.is_valid(column))
+    row = pc.index(wrong, True).as_py()
+    if row >= 0:
+        where = f"row {origin.first_row + row} holds {column[row].as_py()!r}"
+        raise InputError(f"{origin.path}: column {name!r} has {what}, but {where}")
+
+
+def _refuse_missing(count: int, name: str, fill: Any, origin: Origin) -> None:
+    if count and fill is None:
+        gaps = f"{count:,} missing value{'s' * (count > 1)}"
+        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or train with --impute")
 
 
 def _all_match(column: pyarrow.ChunkedArray, pattern: str) -> bool:
-    matches = pyarrow.compute.match_substring_regex(column, pattern)
-    return bool(pyarrow.compute.all(matches).as_py())
+    return bool(pc.all(pc.match_substring_regex(column, pattern)).as_py())
 
 
 def _first_misfit(column: pyarrow.ChunkedArray) -> int | None:
@@ -231,7 +326,7 @@ def _casts(column: pyarrow.ChunkedArray) -> bool:
     return True
 
 
-def _drop(name: str) -> str:
+def drop(name: str) -> str:
     """The option that leaves a column out, as a shell takes it; a name is quoted there as in a CSV file."""
     if not name or "," in name or '"' in name:
         name = '"' + name.replace('"', '""') + '"'

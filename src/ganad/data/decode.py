@@ -1,4 +1,4 @@
-"""One picture: opened with care, decoded, and brought to the size and colour that a model wants."""
+"""Opening a picture safely, decoding it, and converting it to a model's size and colour."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..errors import InputError
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-#: Pictures too, which are listed as unreadable and not passed over in silence.
+#: Other image formats, which are listed as unreadable instead of being ignored.
 UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".exr", ".dcm", ".pgm", ".ppm"}
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 
 
 def decode_one(content: bytes, size: tuple[int, int] | None, mode: str, most: int = MAX_PIXELS) -> np.ndarray:
-    """``decode`` of a file's content of at most so many pixels; InputError, in words, if that is not possible."""
+    """``decode`` of a file's content with at most ``most`` pixels. Raises InputError with the reason if it fails."""
     file = io.BytesIO(content)
     try:
         image = Image.open(file, formats=FORMATS)
@@ -33,21 +33,21 @@ def decode_one(content: bytes, size: tuple[int, int] | None, mode: str, most: in
 
 
 def decode(file: Path, size: tuple[int, int] | None, mode: str) -> np.ndarray:
-    """One image as uint8 ``(H, W)`` or ``(H, W, 3)``, at its own size where ``size`` is None.
+    """One image as uint8 ``(H, W)`` or ``(H, W, 3)``, at its own size if ``size`` is None.
 
-    The first frame is taken, turned by its EXIF orientation, 16-bit grey scaled by 256, transparency laid on white.
-    Raises whatever Pillow does for a damaged file, EXIF data included, if that is not possible.
+    It takes the first frame, turns it by its EXIF orientation, divides 16-bit grey by 256 and puts transparency on
+    white. For a damaged file, or damaged EXIF data, it raises what Pillow raises.
     """
     with open_image(file) as image:
         return _pixels(image, size, mode)
 
 
 def open_image(file: Path) -> Image.Image:
-    """Open an image of the allowed formats, refusing folders, empty files and bombs before anything is decoded."""
+    """Open an image of the allowed formats. It refuses folders, empty files and decompression bombs before decoding."""
     if file.is_dir():
         raise _Refused("a folder, not an image")
     if file.is_symlink() and not file.exists():
-        raise _Refused("a link to nothing")
+        raise _Refused("a broken link")
     if not file.is_file():
         raise _Refused("not a regular file")
     if file.stat().st_size == 0:
@@ -64,10 +64,10 @@ def open_image(file: Path) -> Image.Image:
 
 @contextmanager
 def strict() -> Iterator[None]:
-    """Within: cut-off files are errors whatever the program asked of Pillow, and Pillow's warnings are silent.
+    """A context in which truncated files are errors, whatever the program set in Pillow, and Pillow does not warn.
 
-    Both are settings of the process: entered by the calling thread alone, for catch_warnings in several threads at
-    once leaves the program's own filters changed for ever.
+    Both are settings of the process. Only the calling thread may enter, because catch_warnings in several threads would
+    change the program's own filters permanently.
     """
     lenient = ImageFile.LOAD_TRUNCATED_IMAGES
     with warnings.catch_warnings():
@@ -80,7 +80,7 @@ def strict() -> Iterator[None]:
 
 
 def reason(error: Exception, file: Path) -> str:
-    """Why an image could not be read, in words."""
+    """The reason why an image could not be read, in words."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image in one of the formats " + ", ".join(FORMATS)
     if isinstance(error, Image.DecompressionBombError):
@@ -97,7 +97,7 @@ def is_turned(image: Image.Image) -> bool:
 
 
 class _Refused(ValueError):
-    """An image that is readable as a file but has no meaning as pixels from 0 to 255."""
+    """A readable image that cannot be converted to pixels from 0 to 255."""
 
 
 def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str) -> np.ndarray:
@@ -114,12 +114,12 @@ def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str) -> np.n
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The same picture in a mode that ``convert`` treats rightly: it saturates 16-bit grey and truncates floats."""
+    """The picture in a mode that ``convert`` handles well; it saturates 16-bit grey and truncates floats."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise _Refused("integer pixels outside 0 to 65,535")
-        return _grey(values >> 8, image)  # by the type, never by the content, or a dark picture would turn bright
+        return _grey(values >> 8, image)  # by type, never by content, which would turn dark pictures bright
     if image.mode == "F":
         floats = np.asarray(image)
         if not np.isfinite(floats).all() or floats.min() < 0 or floats.max() > 1:

@@ -1,4 +1,4 @@
-"""Where the files of a data set are: --data-dir, $GANAD_DATA, a per-user cache, else a checked download."""
+"""Finding the files of a data set: in --data-dir, $GANAD_DATA, a per-user cache, else by a checked download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BLOCK = 2**20
 
 
 def cache_dir() -> Path:
-    """The per-user cache, where the system keeps such things."""
+    """The per-user cache, in the system's usual place."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home()))
     elif sys.platform == "darwin":
@@ -30,14 +30,14 @@ def cache_dir() -> Path:
 
 
 def places(data_dir: str | Path | None) -> list[Path]:
-    """Folders to look in, first to last."""
+    """Folders to search, in this order."""
     given = [Path(data_dir)] if data_dir else []
     named = [Path(os.environ["GANAD_DATA"])] if os.environ.get("GANAD_DATA") else []
     return [*given, *named, cache_dir()]
 
 
 def find(folders: Sequence[str], names: Sequence[str], data_dir: str | Path | None) -> Path | None:
-    """The first file with one of ``names``, in one of ``folders`` of a place or in the place itself."""
+    """The first file with one of ``names``, in one of the ``folders`` of a place or in the place itself."""
     for place in places(data_dir):
         for folder in (*folders, "."):
             for name in names:
@@ -57,9 +57,9 @@ def fetch(
     other_folders: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Path:
-    """The file ``name`` of the data set in ``folder``, downloaded to the cache if it is public and not here.
+    """The file ``name`` of the data set in ``folder``, downloaded to the cache if it is public and missing.
 
-    Raises InputError that says which file to put where if it cannot be had.
+    Raises InputError if it cannot be found; the message says where to put which file.
     """
     found = find((folder, *other_folders), (name, *other_names), data_dir)
     if found:

@@ -1,4 +1,4 @@
-"""A folder of images: every file is either decoded or listed with the reason why not."""
+"""A folder of images. Every file is decoded, or listed with the reason why not."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .fetch import cache_dir
 from .pixel_cache import PixelCache
 from .samples import Progress, Samples, Unreadable, image_source
 
-MAX_SIDE = 128  #: default size when the images do not say one
+MAX_SIDE = 128  #: largest default size
 _LEADS_OUT = "a link that leads out of the folder; --follow-links reads it"
-_LOOKED_AT = 50  # images read to find out size and colour
+_LOOKED_AT = 50  # images read to find the default size and colour
 
 
 def load_folder(
@@ -29,13 +29,13 @@ def load_folder(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Samples:
-    """All images below ``root`` (or the one image that it is) as uint8, resized to one size.
+    """All images below the folder ``root``, or the one image ``root``, as uint8, resized to one size.
 
-    size: a side in pixels or [height, width]; None takes the most common size, at most 128. mode: "L" or "RGB";
-    None takes grey if the first images are all grey. Images in subfolders have the subfolder's name as class.
-    A link that leads out of ``root`` is listed in ``unreadable`` unless ``follow_links``.
-    Anything with an image's ending, or without an ending, counts as an image: what cannot be decoded is listed in
-    ``unreadable``. The pixels land in a memmap in the cache; a second call decodes only if something changed.
+    size: a side in pixels or [height, width]; None takes the most common size, at most 128. mode: "L" or "RGB"; None
+    takes grey if the first images are all grey. Images in subfolders have the subfolder's name as class. A link that
+    leads out of ``root`` is listed in ``unreadable`` unless ``follow_links``. A file with an image's ending, or without
+    an ending, counts as an image and is listed in ``unreadable`` if it cannot be decoded. The pixels are a memmap in
+    the cache. A second call decodes only what has changed.
 
     Raises InputError if there is no image or none can be read.
     """
@@ -49,7 +49,7 @@ def load_folder(
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
     unreadable += outside
     if not good and files == [root]:
-        raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, whose names end in .csv or .parquet")
+        raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, such as .csv, .parquet or .xlsx")
     if not good:
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     source = image_source(height, width, mode)
@@ -57,7 +57,7 @@ def load_folder(
 
 
 def _size_and_mode(files: list[Path], size: int | list[int] | None, mode: str | None) -> tuple[tuple[int, int], str]:
-    """Height and width, and the colour mode, as asked for or else as the images have them."""
+    """Height, width and colour mode: the given ones, or those of the images."""
     if size is None or mode is None:
         with strict():
             found_size, found_mode = look(files)
@@ -73,13 +73,13 @@ def _size_and_mode(files: list[Path], size: int | list[int] | None, mode: str | 
 
 
 def classes_of(names: list[str]) -> np.ndarray | None:
-    """The subfolder of each image, "" beside the subfolders; None if there are no subfolders."""
+    """The subfolder of each image, "" for images outside of subfolders; None if there are no subfolders."""
     parents = [name.rpartition("/")[0] for name in names]
     return np.array([parent.rpartition("/")[2] for parent in parents]) if any(parents) else None
 
 
 def images_in(root: Path, follow_links: bool) -> tuple[list[Path], list[Unreadable]]:
-    """The images to read in a folder, or the one that ``root`` is, and the links that are not followed out of it.
+    """The images to read in the folder ``root``, or the image ``root``, and the links out of it that are not followed.
 
     Raises InputError if there is none.
     """
@@ -87,16 +87,16 @@ def images_in(root: Path, follow_links: bool) -> tuple[list[Path], list[Unreadab
         return [root], []
     files, outside = _candidates(root, follow_links)
     if not files and outside:
-        raise InputError(f"{root}: no images but links that lead out of it; --follow-links reads what is there")
+        raise InputError(f"{root}: the folder has only links that lead out of it; --follow-links reads them")
     if not files:
         raise InputError(f"{root}: no images in this folder; ganad reads {', '.join(sorted(SUFFIXES))}")
     return files, [Unreadable(f.relative_to(root).as_posix(), _LEADS_OUT) for f in outside]
 
 
 def _candidates(root: Path, follow_links: bool) -> tuple[list[Path], list[Path]]:
-    """Everything below ``root`` that claims to be an image, in a stable order, and the links that lead out of it.
+    """All files below ``root`` that seem to be images, in a stable order, and the links that lead out of it.
 
-    Hidden files are left alone.
+    Hidden files are ignored.
     """
     found: list[Path] = []
     outside: list[Path] = []
@@ -113,9 +113,9 @@ def _candidates(root: Path, follow_links: bool) -> tuple[list[Path], list[Path]]
         if not follow_links:
             outside += [Path(folder, d) for d in subfolders if not _is_below(targets[d], top)]
             subfolders[:] = [d for d in subfolders if _is_below(targets[d], top)]
-        subfolders[:] = [d for d in subfolders if targets[d] not in above]  # a link back up would never end
+        subfolders[:] = [d for d in subfolders if targets[d] not in above]  # a link to a parent would never end
         real |= {os.path.join(folder, d): (*above, targets[d]) for d in subfolders}
-        # a folder called x.png is not walked into: it is an input that cannot be read
+        # a folder called x.png counts as an unreadable input and is not searched
         found += [Path(folder, d) for d in subfolders if Path(d).suffix.lower() in SUFFIXES]
         subfolders[:] = [d for d in subfolders if Path(d).suffix.lower() not in SUFFIXES]
         for name in files:
@@ -132,10 +132,10 @@ def _is_below(path: str, top: str) -> bool:
 
 
 def look(files: list[Path]) -> tuple[list[int], str]:
-    """The most common size of the first readable images, no side above 128, and their colour mode."""
+    """The most common size, at most 128 pixels a side, and the colour mode of some readable images."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
-    # spread over all: the first ones may be one class, of another size or colour than the rest
+    # spread over all images, because the first ones may be one class with another size or colour
     spread = files[:: max(1, -(-len(files) // _LOOKED_AT))]
     for file in [*spread, *files]:
         if sum(sizes.values()) >= len(spread):

@@ -1,4 +1,4 @@
-"""Which samples are normal: the classes that the user names, as a mask, as labels, or as the samples to train on."""
+"""From the classes that the user names as normal or anomalous to a mask, labels, or training samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Names = Sequence[str] | None
 def choose_normal(samples: Samples, *, normal: Names = None, anomaly: Names = None) -> np.ndarray:
     """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
 
-    Raises InputError when the source knows no classes or a named class does not occur, or is in both lists.
+    Raises InputError if the source knows no classes, and for a named class that does not occur or is in both lists.
     """
     classes = np.empty(0, str) if samples.y is None else samples.y.astype(str)
     _check_names(sorted(set(classes)), normal, anomaly)
@@ -29,7 +29,7 @@ def choose_normal(samples: Samples, *, normal: Names = None, anomaly: Names = No
 def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -> Samples:
     """The samples to train on: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
 
-    Without names all samples train. If they then have several classes, a warning is logged: defects would be learnt
+    Without names all samples train. If they have several classes, a warning is logged, because defects would be learnt
     as normal. Raises InputError as ``choose_normal`` does.
     """
     if normal or anomaly:
@@ -45,10 +45,10 @@ def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -
 
 
 def labels_of(samples: Samples, normal: Names = None, anomaly: Names = None) -> np.ndarray | None:
-    """Labels ``(n,)``: 1 for anomalies, 0 for normal samples, -1 for classes in neither list where both are given.
+    """Labels ``(n,)``: 1 for anomalies, 0 for normal samples, -1 for classes in neither list if both are given.
 
-    None without classes or without names. A name that does not occur is no error, because a part of a table need not
-    hold every class; ``unnamed`` checks the names once all parts are read.
+    None without classes or without names. A name that does not occur is allowed, because a part of a table need not
+    have every class. ``unnamed`` checks the names when all parts are read.
     """
     if samples.y is None or not (normal or anomaly):
         return None
@@ -62,9 +62,9 @@ def labels_of(samples: Samples, normal: Names = None, anomaly: Names = None) -> 
 
 
 def unnamed(classes: Iterable[str], normal: Names = None, anomaly: Names = None) -> list[str]:
-    """The classes in neither list, sorted, where both are given; otherwise none.
+    """The classes in neither list, sorted, if both are given; otherwise none.
 
-    Raises InputError when there are no classes, or a named class does not occur, or is in both lists.
+    Raises InputError if there are no classes, and for a named class that does not occur or is in both lists.
     """
     if not (normal or anomaly):
         return []

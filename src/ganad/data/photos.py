@@ -1,4 +1,4 @@
-"""Photos at their own size: a sequence that decodes one when it is asked for, and masks that say where defects are."""
+"""Photos at their own size, each decoded when it is read, and masks of their defects."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _WINDOW = 64  # photos decoded at a time while a folder is looked through
 
 
 class Photos(Sequence[np.ndarray]):
-    """The photos of some files, uint8 ``(H, W)`` or ``(H, W, 3)``, each of its own size; none is kept in memory.
+    """The photos of some files, uint8 ``(H, W)`` or ``(H, W, 3)``, each at its own size. None is kept in memory.
 
-    A number gives a photo; a slice, a mask ``(n,)`` or row numbers give the photos at these places.
+    A number selects a photo; a slice, a mask ``(n,)`` or row numbers select photos.
     """
 
     def __init__(self, files: Sequence[Path], names: Sequence[str], mode: str):
@@ -49,7 +49,7 @@ class Photos(Sequence[np.ndarray]):
         try:
             with strict():
                 return decode(file, None, self.mode)
-        except Exception as error:  # it could be read when the folder was looked through
+        except Exception as error:  # it could be read when the folder was checked
             raise InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again") from error
 
 
@@ -61,10 +61,10 @@ def load_photos(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Samples:
-    """All photos below ``root`` (or the one that it is) at their own size; ``Samples.x`` is a ``Photos``.
+    """All photos below the folder ``root``, or the photo ``root``, at their own size; ``Samples.x`` is a ``Photos``.
 
     mode: "L" or "RGB"; None takes grey if the first photos are all grey. Subfolders are classes. Every file is decoded
-    once here, so that those that cannot be read are known and listed in ``unreadable``; the pixels are not kept.
+    once here to list unreadable files in ``unreadable``. The pixels are not kept.
 
     Raises InputError if there is no photo or none can be read.
     """
@@ -86,7 +86,7 @@ def load_photos(
 
 
 def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: Progress | None) -> Iterator[str]:
-    """Why each file cannot be read; "" where it can."""
+    """The reason why each file cannot be read; "" if it can."""
 
     def attempt(file: Path) -> str:
         try:
@@ -117,7 +117,7 @@ def usual_side(root: str | Path, follow_links: bool = False) -> int:
 
 
 def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
-    """The mask of each photo by its name ``KIND/NAME.jpg``; None where there is none, as for good photos.
+    """The mask of each photo by its name ``KIND/NAME.jpg``; None if there is none, as for good photos.
 
     Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``, also as .bmp or .tif, and
     without what stands before KIND in the photo's name. Raises InputError if there is no such folder, or no photo has

@@ -1,4 +1,4 @@
-"""The pixels of a folder, on disk: decoded once, and again only where a file has changed."""
+"""A cache on disk for the pixels of a folder. Only new and changed files are decoded again."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..errors import InputError
 from .decode import decode, reason, strict
 from .samples import Progress
 
-_RECIPE = 2  # raise when decoding changes, so that caches made before are not used
-_WINDOW = 256  # files, so that decoded images never pile up
+_RECIPE = 2  # raise it when decoding changes, so that older caches are not used
+_WINDOW = 256  # files decoded ahead, so that decoded images do not pile up
 
 Entry = list[Any]  # name, size and time of change, which tell whether a file has changed
 Manifest = dict[str, Any]  # entries, unreadable: [name, reason], bytes of the complete pixel file
@@ -40,9 +40,9 @@ class PixelCache:
     def update(
         self, names: list[str], files: list[Path], workers: int | None = None, progress: Progress | None = None
     ) -> dict[str, str]:
-        """Decode what is new or has changed; the names of what cannot be read, with the reasons.
+        """Decode new and changed files; returns the names of unreadable files with the reasons.
 
-        Raises InputError where the cache cannot be written.
+        Raises InputError if the cache cannot be written.
         """
         entries = [_entry(name, file) for name, file in zip(names, files)]
         manifest = self._manifest()
@@ -103,7 +103,7 @@ class PixelCache:
         return manifest
 
     def _reusable(self, former: Manifest | None) -> tuple[dict[tuple[Any, ...], int], np.ndarray]:
-        """Where the pictures that may be unchanged lie in the former cache, by their entries, and its rows."""
+        """The places, by entry, of pictures that may be unchanged in the former cache, and its rows."""
         if former is None:
             return {}, np.empty(0)
         bad = {name for name, _ in former["unreadable"]}
@@ -112,11 +112,11 @@ class PixelCache:
 
 
 class _Decoder:
-    """Takes a picture from the former cache where it is unchanged, and decodes it otherwise."""
+    """Takes a picture from the former cache if it is unchanged, else decodes it."""
 
     def __init__(self, size: tuple[int, int], mode: str, known: dict[tuple[Any, ...], int], rows: np.ndarray):
         self.size, self.mode, self.known, self.rows = size, mode, known, rows
-        self.passing: set[str] = set()  # refused by the system and not by the file: it may be gone the next time
+        self.passing: set[str] = set()  # errors of the system, not of the file, which may be gone the next time
 
     def results(
         self, pool: ThreadPoolExecutor, entries: list[Entry], files: list[Path], progress: Progress | None
@@ -142,7 +142,7 @@ class _Decoder:
             return reason(error, file)
 
     def lasting(self, entries: list[Entry]) -> list[Entry]:
-        """The entries, those of files to be tried again the next time made unlike any file's."""
+        """The entries. Those of files to try again are changed so that they match no file."""
         return [[name, -1, None] if name in self.passing else [name, *rest] for name, *rest in entries]
 
 

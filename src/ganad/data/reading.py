@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from ..errors import InputError
 from .catalog import DATASETS
 from .folder import load_folder
+from .image_account import account_of_images
 from .photos import load_photos
 from .samples import Progress, Samples
 from .table import load_table
-
-TABLES = {".csv", ".parquet"}
+from .table_file import is_table
+from .table_options import TableOptions
 
 
 def load(
-    name: str | Path,
+    name: Any,
     *,
     data_dir: str | Path | None = None,
     split: str | None = None,
-    label: str | None = None,
-    drop: Sequence[str] = (),
-    impute: bool = False,
     size: int | None = None,
     mode: str | None = None,
     own_size: bool = False,
@@ -31,38 +28,47 @@ def load(
     source: dict[str, Any] | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
+    **table: Unpack[TableOptions],
 ) -> Samples:
-    """Samples from a data set's name, a folder of images, one image, or a CSV or Parquet file.
+    """Samples from a data set's name, a folder of images, one image, or a table: a file, a query or a frame.
 
     split: "train", "test" or "all", for the sets that have one. own_size: photos of a folder keep their size, and
     ``Samples.x`` is a ``Photos``. follow_links: read what links in a folder of images lead to outside of it. source:
     the recipe that a model was trained on; new data are then read in the same size and colour, or matched to the same
-    columns.
+    columns. table: how a table is to be read, see ``TableOptions``.
 
     Raises InputError that says what, where and what to do.
     """
+    images = dict(size=size, mode=mode)
+    if is_table(name):
+        if source and source.get("kind") != "table":
+            raise InputError(f"{name} is a table, but the model was trained on images")
+        _refuse(images, f"{name}:", "for images, and this is a table; leave it out")
+        return load_table(name, source=source, **table)
     path = Path(name)
-    table, images = dict(label=label, drop=drop, impute=impute), dict(size=size, mode=mode)
     if str(name) in DATASETS and not path.exists():
-        _refuse(table | images, f"{name}:", "for files and folders; a data set by name is read as it is")
+        _refuse({**table, **images}, f"{name}:", "for files and folders; a data set by name is read as it is")
         return _matched(_named(str(name), split, data_dir, progress), source, str(name))
     if not path.exists():
         raise InputError(f"{name}: no such file or folder, and no data set of that name; known: {', '.join(DATASETS)}")
-    if path.is_file() and path.suffix.lower() in TABLES:
-        if source and source.get("kind") != "table":
-            raise InputError(f"{path} is a table, but the model was trained on images")
-        _refuse(images, f"{path}:", "for images, and this is a table; leave it out")
-        return load_table(path, label=label, drop=drop, impute=impute, source=source)
     if own_size or (source or {}).get("kind") == "photos":
-        _refuse(table | {"size": size}, f"{path}:", "not for photos that keep their size; leave it out")
+        _refuse({**table, "size": size}, f"{path}:", "not for photos that keep their size; leave it out")
         kept = (source or {}).get("mode", mode)
-        return load_photos(path, mode=kept, follow_links=follow_links, progress=progress)
+        return _accounted(path, load_photos(path, mode=kept, follow_links=follow_links, progress=progress), source)
     if source and source.get("kind") != "images":
-        raise InputError(f"{path}: images, but the model was trained on a table; give a .csv or .parquet file")
-    _refuse(table, f"{path}:", "for tables, .csv or .parquet; leave it out for images")
+        raise InputError(f"{path}: images, but the model was trained on a table; give a .csv, .parquet or .xlsx file")
+    _refuse({**table}, f"{path}:", "for tables: CSV, Parquet, Excel; leave it out for images")
     if source:
         size, mode = source["size"], source["mode"]
-    return load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
+    samples = load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
+    return _accounted(path, samples, source)
+
+
+def _accounted(path: Path, samples: Samples, source: dict[str, Any] | None) -> Samples:
+    """Training images with an account of how they were read."""
+    if source is None:
+        samples.source["read"] = account_of_images(path, samples)
+    return samples
 
 
 def _refuse(options: dict[str, Any], where: str, why: str) -> None:
@@ -87,4 +93,4 @@ def _matched(samples: Samples, source: dict[str, Any] | None, name: str) -> Samp
 
 
 def _unlabelled(source: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in source.items() if k != "label"}
+    return {k: v for k, v in source.items() if k in ("kind", "columns", "size", "mode")}

@@ -1,4 +1,4 @@
-"""What every source returns: samples, what is known of them, and how to read more of the same kind."""
+"""Samples: what every data source returns, with classes, names and how to read more of the same kind."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ Progress = Callable[[float, float], None]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An input that could not be read; nothing is dropped without one."""
+    """An input that could not be read. Every dropped input has one."""
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """A cell of a table whose text did not occur in training."""
+
+    row: int  #: of its samples
+    column: str
+    value: str
+    is_anomaly: bool  #: whether that alone makes the row an anomaly
 
 
 @dataclass
@@ -25,17 +35,27 @@ class Samples:
     """Samples of one kind."""
 
     x: np.ndarray  #: images uint8 (n, H, W) or (n, H, W, 3), perhaps a memmap, or a table float64 (n, d)
-    y: np.ndarray | None = None  #: the class of each sample, (n,), where the source knows it
+    y: np.ndarray | None = None  #: the class of each sample, (n,), if the source knows it
     names: list[str] | None = None  #: file name or row of each sample
     columns: list[str] | None = None  #: names of a table's d columns, after encoding
     unreadable: list[Unreadable] = field(default_factory=list)
     source: dict[str, Any] = field(default_factory=dict)  #: JSON: how to read new data the same way
     gaps: np.ndarray | None = None  #: of an imputed table: True (n, d) where a cell was missing
+    unseen: list[Unseen] = field(default_factory=list)  #: of a new table
+    ignored: list[str] = field(default_factory=list)  #: columns of a new table that the model does not know
+
+    def judged(self, scores: np.ndarray) -> np.ndarray:
+        """Scores ``(n,)`` with infinity for the rows that a text that training did not have makes anomalies."""
+        rows = [cell.row for cell in self.unseen if cell.is_anomaly]
+        if rows:
+            scores = scores.astype(np.float64)
+            scores[rows] = np.inf
+        return scores
 
     def subset(self, index: np.ndarray) -> Samples:
         """The samples at ``index``, a mask ``(n,)`` or row numbers."""
         rows = np.flatnonzero(index) if index.dtype == bool else index
-        # neighbours stay a view, so that a class of a large mapped folder does not move into memory
+        # adjacent rows stay a view, so that one class of a large mapped folder does not move into memory
         together = len(rows) > 0 and bool((np.diff(rows) == 1).all()) and rows[0] >= 0
         return Samples(
             x=self.x[int(rows[0]) : int(rows[-1]) + 1] if together else self.x[rows],
@@ -48,9 +68,9 @@ class Samples:
         )
 
     def hash(self) -> str:
-        """16 hexadecimal digits of what is measured on: the samples and their classes, in their order."""
+        """16 hexadecimal digits of a hash of the samples and their classes, in their order."""
         digest = hashlib.sha256(f"{self.x.shape}{self.x.dtype}".encode())
-        for start in range(0, len(self.x), 1024):  # the pixels of a large folder are a file, not memory
+        for start in range(0, len(self.x), 1024):  # the pixels of a large folder are on disk
             digest.update(np.ascontiguousarray(self.x[start : start + 1024]).tobytes())
         digest.update("|".join(map(str, self.y if self.y is not None else ())).encode())
         return digest.hexdigest()[:16]
@@ -70,5 +90,5 @@ def numeric_table(x: np.ndarray, y: np.ndarray, columns: list[str] | None = None
 
 
 def image_source(height: int, width: int, mode: str) -> dict[str, Any]:
-    """The recipe by which more images are read alike."""
+    """The recipe for reading more images in the same way."""
     return {"kind": "images", "size": [height, width], "mode": mode}

@@ -1,4 +1,4 @@
-"""Tables, CSV and Parquet: numeric, boolean and categorical columns, read again by name and by the same recipe."""
+"""Tables: columns of numbers, truth values, text and dates, read again by name and by the same recipe."""
 
 from __future__ import annotations
 
@@ -6,85 +6,125 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow
 
 from ..errors import InputError
-from .column import Origin, Recipe, counts_rows, is_text, recipe_of, trimmed, values, width
-from .samples import Samples
-from .table_file import batches, first_line, read, refuse_twice
+from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
+from .frames import frame_table, is_frame
+from .queries import is_query, shown_place
+from .samples import Samples, Unseen
+from .table_file import open_table
+from .table_options import UNKNOWN, Place, TableOptions
+from .text_file import refuse_twice
+from .written import account, origin_by, origin_of
 
 _LOG = logging.getLogger("ganad")
-_INDEX = ("", "Unnamed: 0")  # what pandas and R call the numbers of the rows, and pandas once it has read them back
+INDEX = ("", "Unnamed: 0")  # what pandas and R call the numbers of the rows, and pandas once it has read them back
+_TOGETHER = 65_536  # rows
 
 
-def load_table(
-    path: str | Path,
-    *,
-    label: str | None = None,
-    drop: Sequence[str] = (),
-    impute: bool = False,
-    source: dict[str, Any] | None = None,
-) -> Samples:
+def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Unpack[TableOptions]) -> Samples:
     """A table as float64 ``(n, d)``: numbers as they are, booleans as 0/1, text as one column per value.
 
-    label: a column to take out as classes. drop: columns to leave out. impute: fill missing cells with the median or
-    the most frequent value of the training table, instead of refusing them. source: the recipe of a training table,
-    by which columns are matched by name, in any order; columns that it does not know are ignored.
+    path: a file (CSV and its relatives, packed or not, Parquet, Excel), a folder of Parquet files, a query such as
+    ``duckdb:SELECT ...``, or a frame of pandas, polars or Arrow. source: the recipe of a training table, by which
+    columns are matched by name, in any order. options: see ``TableOptions``.
 
     A first column without a name that only counts the rows, as pandas and R write it, is left out; that is logged.
 
     Raises InputError naming column, row and cell for what cannot be used.
     """
-    return encode(read(Path(path)), Path(path), label, drop, impute, source)
+    if is_frame(path):
+        return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
+    place = _called(path)
+    names, dialect, batches = open_table(path, _TOGETHER, None, _separator(source), options.get("query"))
+    parts = [pyarrow.Table.from_batches([batch]) for batch in batches]
+    if not parts and names:
+        refuse_twice(names, place)
+        raise InputError(f"{place}: no rows in this table")
+    try:
+        table = pyarrow.concat_tables(parts, promote_options="permissive") if parts else pyarrow.table({})
+    except pyarrow.ArrowException as error:
+        raise InputError(f"{place}: a column mixes kinds of values ({str(error).splitlines()[0]})") from error
+    return encode(table, Place(place, dialect), source=source, **options)
 
 
 def iter_table(
-    path: str | Path, source: dict[str, Any], *, label: str | None = None, rows: int = 65_536
+    path: Any,
+    source: dict[str, Any],
+    *,
+    rows: int = _TOGETHER,
+    **options: Unpack[TableOptions],
 ) -> Iterator[Samples]:
     """The same by a training table's recipe, in parts of ``rows`` rows: for tables larger than memory."""
-    path = Path(path)
+    place, label = _called(path), options.get("label")
+    known = {recipe["name"] for recipe in source["columns"]}
+    asked = None if label else known | {source.get("label")}
+    names, dialect, batches = open_table(path, rows, asked, _separator(source), options.get("query"))
+    others = _unasked(names, known | {label or source.get("label")}, source)
     first = 0
-    known = None if label else {source.get("label"), *(recipe["name"] for recipe in source["columns"])}
-    for batch in batches(path, rows, known):
+    for batch in batches:
         part = pyarrow.Table.from_batches([batch])
         if part.num_rows:
-            yield encode(part, path, label, source=source, first_row=first)
+            samples = encode(part, Place(place, dialect, first), source=source, **options)
+            yield replace(samples, ignored=others)
             first += part.num_rows
     if first == 0:
-        raise InputError(f"{path}: no rows in this table")
+        raise InputError(f"{place}: no rows in this table")
 
 
 def encode(
-    table: pyarrow.Table,
-    path: Path,
-    label: str | None = None,
-    drop: Sequence[str] = (),
-    impute: bool = False,
-    source: dict[str, Any] | None = None,
-    *,
-    first_row: int = 0,
+    table: pyarrow.Table, place: Place, *, source: dict[str, Any] | None = None, **options: Unpack[TableOptions]
 ) -> Samples:
-    """``load_table`` of a table in memory; ``path`` is what its errors call it, ``first_row`` the first one's name."""
-    origin, names = Origin(path, first_row), table.column_names
-    table = _cleaned(table, path)
-    for name in [*drop, *([label] if label else [])]:
-        if name not in names:
-            raise InputError(f"{path}: no column {name!r}; it has {', '.join(names[:30])}")
-    if source is None:
-        kept = _without_index(table, [n for n in names if n not in drop and n != label], path)
-        source = {"kind": "table", "columns": [recipe_of(n, table[n], origin) for n in kept], "label": label}
-    else:
-        label = label or (source.get("label") if source.get("label") in names else None)
-        _refuse_incomplete(names, source["columns"], path)
-    x = np.hstack([values(table[recipe["name"]], recipe, origin, impute) for recipe in source["columns"]])
-    rows = [str(first_row + i) for i in range(table.num_rows)]
-    y = _classes(table, label, path) if label else None
-    gaps = np.isnan(x) if impute else None
-    samples = Samples(x, y, rows, _features(source["columns"]), source=source, gaps=gaps)
-    return refill(samples, np.arange(len(x))) if impute else samples
+    """``load_table`` of a table in memory."""
+    table = _cleaned(table, place.path)
+    for name in (*(options.get("drop") or ()), *filter(None, [options.get("label")])):
+        if name not in table.column_names:
+            raise InputError(f"{place.path}: no column {name!r}; it has {', '.join(table.column_names[:30])}")
+    return _learnt(table, place, options) if source is None else _matched(table, place, source, options)
+
+
+def _learnt(table: pyarrow.Table, place: Place, options: TableOptions) -> Samples:
+    """A training table, whose recipe is found."""
+    drop, label, impute = tuple(options.get("drop") or ()), options.get("label"), bool(options.get("impute"))
+    left = dict.fromkeys(drop, "--drop") | ({label: "the label"} if label else {})
+    kept, counted = _without_index(table, [n for n in table.column_names if n not in left], place.path)
+    origin = origin_of(table.select(kept), place, options)
+    recipes = [recipe_of(name, table[name], origin) for name in kept]
+    x = np.hstack([values(table[recipe["name"]], recipe, origin, impute, "refuse") for recipe in recipes])
+    source: dict[str, Any] = {
+        "kind": "table",
+        "columns": recipes,
+        "label": label,
+        "text": origin.notation.to_source(),
+        "unknown": options.get("unknown") or UNKNOWN[0],
+        "read": account(x, recipes, place, counted | left),
+    }
+    samples = _samples(x, table, place, source, label)
+    return refill(replace(samples, gaps=np.isnan(x)), np.arange(len(x))) if impute else samples
+
+
+def _matched(table: pyarrow.Table, place: Place, source: dict[str, Any], options: TableOptions) -> Samples:
+    """A new table, by the recipe of a training table."""
+    recipes, label = source["columns"], options.get("label")
+    label = label or (source.get("label") if source.get("label") in table.column_names else None)
+    _refuse_incomplete(table.column_names, recipes, place.path)
+    origin = origin_by(source, place, table, options)
+    unknown = options.get("unknown") or source.get("unknown", "refuse")
+    columns = [values(table[recipe["name"]], recipe, origin, False, unknown) for recipe in recipes]
+    unseen = _settle_unseen(columns, table, recipes, origin, unknown)
+    samples = _samples(np.hstack(columns), table, place, source, label)
+    known = {label, *(recipe["name"] for recipe in recipes)}
+    return replace(samples, unseen=unseen, ignored=_unasked(table.column_names, known, source))
+
+
+def _samples(x: np.ndarray, table: pyarrow.Table, place: Place, source: dict[str, Any], label: str | None) -> Samples:
+    rows = [str(place.first_row + i) for i in range(len(x))]
+    names = [name for recipe in source["columns"] for name in features(recipe)]
+    return Samples(x, _classes(table, label, place.path) if label else None, rows, names, source=source)
 
 
 def refill(samples: Samples, rows: np.ndarray) -> Samples:
@@ -107,15 +147,31 @@ def refill(samples: Samples, rows: np.ndarray) -> Samples:
     return replace(samples, x=x, source=samples.source | {"columns": recipes})
 
 
-def _filling(recipe: Recipe, present: np.ndarray) -> tuple[float | str, np.ndarray]:
+def _filling(recipe: Recipe, present: np.ndarray) -> tuple[float | str | list[float], np.ndarray]:
     """What stands for a missing cell, by the present ones ``(n, width)``, and as features ``(width,)``."""
     if is_text(recipe):
         n = width(recipe)
         most = n - 1 - int(present.sum(axis=0)[::-1].argmax())  # the later one of two as frequent
         return recipe["categories"][most], np.eye(n)[most]
+    if recipe["kind"] == "date":
+        medians = np.median(present, axis=0)
+        return medians.tolist(), medians
     # the median of truth values may be a half
-    fill = float(np.median(present) if recipe["kind"] == "numeric" else present.mean() >= 0.5)
+    fill = float(present.mean() >= 0.5 if recipe["kind"] == "boolean" else np.median(present))
     return fill, np.array([fill])
+
+
+def _separator(source: dict[str, Any] | None) -> str | None:
+    found: str | None = (source or {}).get("read", {}).get("separator")
+    return found
+
+
+def _called(path: Any) -> Path:
+    """What messages call a place; a database without its password."""
+    return Path(shown_place(str(path))) if is_query(str(path)) else Path(path)
+
+
+# -- what a table must have ------------------------------------------------------------------------------------------
 
 
 def _cleaned(table: pyarrow.Table, path: Path) -> pyarrow.Table:
@@ -127,18 +183,18 @@ def _cleaned(table: pyarrow.Table, path: Path) -> pyarrow.Table:
     try:
         return pyarrow.table([trimmed(column) for column in table.columns], names=names)
     except pyarrow.ArrowException as error:
-        raise InputError(f"{path}: a text is not UTF-8 ({first_line(error)})") from error
+        raise InputError(f"{path}: a text is not UTF-8 ({str(error).splitlines()[0]})") from error
 
 
-def _without_index(table: pyarrow.Table, kept: list[str], path: Path) -> list[str]:
-    """The columns to learn from, without a first one that only counts the rows."""
+def _without_index(table: pyarrow.Table, kept: list[str], path: Path) -> tuple[list[str], dict[str, str]]:
+    """The columns to learn from, without a first one that only counts the rows, and why that is left out."""
     if not kept:
         raise InputError(f"{path}: no column is left to learn from")
     first = table.column_names[0]
-    if kept[0] != first or first not in _INDEX or len(kept) == 1 or not counts_rows(table[first]):
-        return kept
+    if kept[0] != first or first not in INDEX or len(kept) == 1 or not counts_rows(table[first]):
+        return kept, {}
     _LOG.warning("%s: the first column, %r, only counts the rows and is left out", path, first)
-    return kept[1:]
+    return kept[1:], {first: "counts the rows"}
 
 
 def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> None:
@@ -152,13 +208,26 @@ def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> N
         raise InputError(f"{path}: {lacking}, which the model was trained on")
 
 
-def _features(recipes: list[Recipe]) -> list[str]:
-    """The names of the features, which are several for a column of text."""
-    features: list[str] = []
-    for recipe in recipes:
-        name = recipe["name"]
-        features += [f"{name}={c}" for c in recipe["categories"]] if is_text(recipe) else [name]
-    return features
+def _unasked(names: Sequence[str], known: set[str | None], source: dict[str, Any]) -> list[str]:
+    """Columns that the model neither learnt nor left out in training."""
+    left = source.get("read", {}).get("left_out", {})
+    return [name for name in names if name not in known and name not in left and name not in INDEX]
+
+
+def _settle_unseen(
+    columns: list[np.ndarray], table: pyarrow.Table, recipes: list[Recipe], origin: Origin, unknown: str
+) -> list[Unseen]:
+    """Replace what a text that training did not have left as NaN, and list these cells."""
+    found: list[Unseen] = []
+    for x, recipe in zip(columns, recipes):
+        rows = np.flatnonzero(np.isnan(x[:, 0])) if is_text(recipe) else ()
+        if not len(rows):
+            continue
+        cells, usual = texts(table[recipe["name"]], recipe, origin), recipe.get("fill") or recipe.get("usual")
+        x[rows] = [float(category == usual and unknown == "ignore") for category in recipe["categories"]]
+        counts = unknown == "anomaly"
+        found += [Unseen(int(row), recipe["name"], str(cells[int(row)].as_py()), counts) for row in rows]
+    return found
 
 
 def _classes(table: pyarrow.Table, label: str, path: Path) -> np.ndarray:

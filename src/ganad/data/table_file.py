@@ -1,85 +1,61 @@
-"""CSV and Parquet files as Arrow tables, whole or in parts."""
+"""Whatever holds a table, as Arrow tables, whole or in parts: text, Parquet, Excel, the answer to a query, a frame."""
 
 from __future__ import annotations
 
 import csv
-import io
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
 from ..errors import InputError
-from .text_kinds import is_number
+from . import excel, queries
+from .frames import is_frame
+from .text_file import ENDINGS, PACKED, Dialect, open_text
 
-MAX_COLUMNS = 30_000  #: of a CSV file; each costs memory and time however short the file is
-_HEAD = 2**22  # bytes in which the line of names must end
-_UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error)
-_MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+_PARQUET = {".parquet", ".pq"}
+_UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error, EOFError)
+#: Endings of the files that hold tables.
+TABLES = ENDINGS | _PARQUET | excel.ENDINGS | {f"{end}{packed}" for end in ENDINGS for packed in PACKED}
 
-
-def read(path: Path) -> pyarrow.Table:
-    """The whole table; InputError if it cannot be read."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            return pyarrow.parquet.read_table(path)
-        with open_csv(path) as reader:
-            return reader.read_all()
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as a table ({first_line(error)})") from error
+Source = tuple[list[str], Dialect | None, Iterable[pyarrow.RecordBatch]]
 
 
-def batches(path: Path, rows: int, known: Collection[str] | None) -> Iterator[pyarrow.RecordBatch]:
-    """The table in parts of at most ``rows`` rows; of a CSV file only the ``known`` columns, if some are named.
+def is_table(place: Any) -> bool:
+    """Whether this is a frame, a query, a table's file, or a folder of Parquet files."""
+    if is_frame(place) or queries.is_query(str(place)):
+        return True
+    path = Path(place)
+    if path.is_dir():
+        return bool(_parts(path))
+    return path.is_file() and _ending(path) in TABLES
 
-    Raises InputError if it cannot be read.
+
+def open_table(
+    place: Any, rows: int, known: Collection[str] | None = None, separator: str | None = None, query: str | None = None
+) -> Source:
+    """The columns' names, how a text file is written, and the table in parts of at most ``rows`` rows.
+
+    known: of the columns only these are read, if some are named. separator: of a text file, the one to try first.
+    Raises InputError, here or while the parts are read, if it cannot be read.
     """
-    try:
-        if path.suffix.lower() == ".parquet":
-            with pyarrow.parquet.ParquetFile(path) as file:
-                yield from file.iter_batches(rows)
-        else:
-            with open_csv(path, known) as reader:
-                yield from _regrouped(reader, rows)
-    except InputError:
-        raise
-    except _UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as a table ({first_line(error)})") from error
-
-
-def open_csv(path: Path, known: Collection[str] | None = None) -> pyarrow.csv.CSVStreamingReader:
-    """Every column as text: types are then judged by whole columns, and alike for a whole table and for its parts.
-
-    Of the columns only the ``known`` ones, if some are, for each costs memory however short it is.
-    """
-    names, delimiter = _header(path)
-    taken = names if known is None else [name for name in names if name in known] or names[:1]
-    return pyarrow.csv.open_csv(
-        path,
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=True,
-            ignore_empty_lines=len(names) > 1,  # in a single column an empty line is a row with a missing cell
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            null_values=_MISSING,
-            strings_can_be_null=True,
-            column_types={name: pyarrow.string() for name in taken},
-            include_columns=[] if known is None else taken,
-        ),
-    )
-
-
-def refuse_twice(names: list[str], path: Path) -> None:
-    """Raise InputError for a column's name that occurs more than once."""
-    twice = sorted(name for name, count in Counter(names).items() if count > 1)
-    if twice:
-        raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
+    with _in_words(place):
+        if queries.is_query(str(place)):
+            names, batches = queries.answered(str(place), query, rows)
+            return names, None, batches
+        path = Path(place)
+        if path.is_dir() or path.suffix.lower() in _PARQUET:
+            names, batches = _parquet(_parts(path) or [path], rows, known)
+            return names, None, _guarded(path, batches)
+        if path.suffix.lower() in excel.ENDINGS:
+            table = excel.read(path)
+            return table.column_names, None, table.to_batches(max_chunksize=rows)
+        reader, names, dialect = open_text(path, known, separator)
+        return names, dialect, _guarded(path, _regrouped(reader, rows))
 
 
 def first_line(error: BaseException) -> str:
@@ -87,26 +63,51 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _header(path: Path) -> tuple[list[str], str]:
-    """The columns' names and the delimiter of a CSV file, checked before anything costly is done."""
-    with open(path, "rb") as file:
-        head = file.read(_HEAD).decode("utf-8-sig", errors="surrogateescape")
-    line = head.split("\n", 1)[0]
-    delimiter = max(",;\t|", key=lambda mark: (line.count(mark), mark == ","))
-    lines = io.StringIO(head, newline="")
-    names = next(csv.reader(lines, delimiter=delimiter), [])
-    if len(names) > MAX_COLUMNS or (path.stat().st_size > _HEAD and not lines.read(1)):
-        raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
+@contextmanager
+def _in_words(place: Any) -> Iterator[None]:
     try:
-        "".join(names).encode()
-    except UnicodeEncodeError as error:  # a byte that is not UTF-8, kept as a surrogate
-        raise InputError(
-            f"{path}: the columns' names are not UTF-8; save the table as UTF-8 (in Excel: CSV UTF-8)"
-        ) from error
-    if names and all(map(is_number, names)) and names != [str(i) for i in range(len(names))]:
-        raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
-    refuse_twice(names, path)
-    return names, delimiter
+        yield
+    except InputError:
+        raise
+    except _UNREADABLE as error:
+        raise InputError(f"{place}: cannot be read as a table ({first_line(error)})") from error
+
+
+def _guarded(path: Path, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    with _in_words(path):
+        yield from batches
+
+
+def _ending(path: Path) -> str:
+    """The ending of a name, of a packed file both."""
+    packed = path.suffix.lower() in PACKED
+    return "".join(path.suffixes[-2:]).lower() if packed else path.suffix.lower()
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The Parquet files of a folder, in the order of their names."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _PARQUET) if folder.is_dir() else []
+
+
+def _parquet(
+    paths: list[Path], rows: int, known: Collection[str] | None
+) -> tuple[list[str], Iterator[pyarrow.RecordBatch]]:
+    """Names and parts of Parquet files that together are one table."""
+    schemas = [pyarrow.parquet.read_schema(path) for path in paths]
+    names = list(schemas[0].names)
+    for path, schema in zip(paths, schemas):
+        if set(schema.names) != set(names):
+            raise InputError(f"{path}: other columns than {paths[0].name} has; a folder's files are one table")
+    # a column that occurs twice cannot be asked for by its name
+    wanted = None if known is None or len(set(names)) < len(names) else [n for n in names if n in known] or names[:1]
+    return names, _parquet_batches(paths, rows, wanted or (names if len(paths) > 1 else None))
+
+
+def _parquet_batches(paths: list[Path], rows: int, wanted: list[str] | None) -> Iterator[pyarrow.RecordBatch]:
+    for path in paths:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(rows, columns=wanted):
+                yield batch.select(wanted) if wanted else batch
 
 
 def _regrouped(blocks: Iterable[pyarrow.RecordBatch], rows: int) -> Iterator[pyarrow.RecordBatch]:

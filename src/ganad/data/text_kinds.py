@@ -9,17 +9,17 @@ from typing import NamedTuple
 _NEARLY_ALL = 0.9  # share of the cells that must look alike
 
 NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?"
-DECIMAL_COMMA = r"[-+]?\d+,\d+"
-_DAY = r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})"
+_DAY = r"(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}/\d{1,2}/\d{1,2})"
 #: Dates and times as tables mostly have them.
 DATE = rf"{_DAY}([ T]\d{{1,2}}:\d{{2}}.*)?|\d{{1,2}}:\d{{2}}(:\d{{2}})?"
-#: One comma before three digits: a decimal comma to some, thousands to others.
-EITHER_COMMA = r"[-+]?\d{1,3},\d{3}"
 
+#: A time of day or a duration below one, up to fractions of a second.
+TIME = r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]\.?m\.?)?"
 _GROUPED = r"[-+]?\d{1,3}([,.'’ \u00a0\u202f]\d{3})+([.,]\d+)?"
 _AMOUNT = r"[\d.,'’ \u00a0\u202f]*\d"
 _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
-_WORDED_DAY = rf"([a-z]{{3,9}},? )?(\d{{1,2}}[. -]+{_MONTH}|{_MONTH}\.? \d{{1,2}})[., -]+\d{{2,4}}.*"
+#: Dates with the month as a word.
+WORDED_DAY = rf"([a-z]{{3,9}},? )?(\d{{1,2}}[. -]+{_MONTH}|{_MONTH}\.? \d{{1,2}})[., -]+\d{{2,4}}.*"
 
 
 class Look(NamedTuple):
@@ -33,12 +33,12 @@ class Look(NamedTuple):
 
 _WRITE = "write them as plain numbers, such as 1234.5"
 _LOOKS = (
-    Look("numbers with a decimal comma", DECIMAL_COMMA, "write them with a point", with_numbers=True),
+    Look("numbers with a decimal comma", r"[-+]?\d+,\d+", "write them all with a point or comma", with_numbers=True),
     Look("numbers with thousands separators", _GROUPED, _WRITE, with_numbers=True),
     Look("percentages", r"[-+]?\d+([.,]\d+)?\s*%", "write them as plain numbers, without the sign"),
     Look("amounts of money", rf"[-+]?[$€£¥]\s*{_AMOUNT}|[-+]?{_AMOUNT}\s*[$€£¥]", _WRITE),
-    Look("times", r"\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]\.?m\.?)?", "turn them into numbers, such as seconds"),
-    Look("dates", rf"{_DAY}([ T].*)?|{_WORDED_DAY}", "turn them into numbers, such as days since the first"),
+    Look("times", TIME, "read them with --dates hour"),
+    Look("dates", rf"{_DAY}([ T].*)?|{WORDED_DAY}", "read them with --dates elapsed,hour,weekday"),
 )
 _TEXT = Look("free text or identifiers", "", "")
 

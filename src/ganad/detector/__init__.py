@@ -1,4 +1,4 @@
-"""What a method writes and what every method then is: settings, fit, scores, thresholds, model files."""
+"""The base classes of all methods: settings, fit, scores, thresholds and model files."""
 
 from ..migrations import Change, upgraded
 from .base import Detector

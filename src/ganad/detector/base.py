@@ -1,4 +1,4 @@
-"""Detector: what a method writes, and the scikit-learn face that every method then has."""
+"""Detector: the hooks that a method writes, and the scikit-learn interface that every method then has."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ from .fitted import Fitted
 from .fitting import NOT_ROUTED, Fit, calmest, seed_for
 from .input import InputSpec, as_array
 from .parts import PARTS, is_contract, is_own, offered
+from .precision import refuse_huge, tell_lost
 from .scoring import Scoring, frozen
 from .self_testing import Trust
 from .sklearn_base import Estimator
+from .tables import Reader, read_to_learn
 from .thresholds import Thresholds
 
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
-# a model file may be anybody's, so what would exhaust a machine has an upper bound
+# anybody may have written a model file, so settings that could exhaust a machine have an upper bound
 _Side = Annotated[int, Bound(0, 4096, open_low=True)]
 _Chunk = Annotated[int, Bound(0, 65_536, open_low=True)]
 _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
@@ -42,16 +44,16 @@ _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(dataclasses.field,))
 @dataclasses.dataclass(kw_only=True, eq=False, repr=False)
-class Detector(Fitted, Thresholds, Trust, Estimator):
+class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     """Base of every detector. A method writes ``build``, ``train`` and ``score_batch``.
 
-    Fields are the settings: declared once, they are constructor arguments, scikit-learn parameters,
-    command-line options and part of the model file.
+    The fields are the settings. Each is declared once and is then a constructor argument, a scikit-learn parameter, a
+    command-line option and a part of the model file.
     """
 
-    contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is legal
+    contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is allowed
     threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
-    trim: Share = 0.0  #: share of the training samples, the most anomalous, that a second fit does without; 0: one fit
+    trim: Share = 0.0  #: share of the training samples, the most anomalous, that a second fit leaves out; 0: one fit
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "auto"  #: of input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
@@ -64,24 +66,26 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
-    #: The form of every fitted attribute, which a model file is held to; see ``ganad.detector.declared``.
+    #: The form of every fitted attribute. Model files are checked against it; see ``ganad.detector.declared``.
     LEARNS: ClassVar[dict[str, str]] = {
         "history_": "list",
         "mean_": "float32[*shape]",
         "offset_": "float",
         "calibration_": "floating[calibrated]?",
+        "false_alarm_rate_": "float?",
+        "parent_": "str?",
         "source_": "dict?",
         "columns_": "list?",
         "self_test_": "SelfTest?",
     }
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
-    #: What stands between the user's samples and the networks.
+    #: The class that turns the user's samples into the networks' input.
     INPUT: ClassVar[type[InputSpec]] = InputSpec
-    #: What versions have changed about the settings, so that older model files and rows are understood.
+    #: Changes of the settings by version, so that older model files and rows can be read.
     CHANGES: ClassVar[tuple[Change, ...]] = (
         Change(
-            "0.2",  # what belongs to networks left the detectors that have none
+            "0.2",  # detectors without networks lost the settings of networks
             dropped=frozenset(
                 "epochs batch_size lr betas ema clip_norm patience validation_fraction precision".split()
             ),
@@ -101,10 +105,10 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     # -- what a method writes -----------------------------------------------------------------------------
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        """Return the players by name: the networks that one optimiser updates together; none is legal.
+        """Return the players by name. A player is the networks that one optimiser updates; ``{}`` is allowed.
 
         shape: of one sample as the networks see it, ``(d,)`` or ``(C, H, W)``. Most methods write ``build_table`` and
-        ``build_image``, one of which this calls.
+        ``build_image`` instead, and this calls one of them.
         """
         return self.build_table(shape[0]) if len(shape) == 1 else self.build_image((shape[0], shape[1], shape[2]))
 
@@ -132,7 +136,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         raise self._lacks("reconstruct")
 
     def encode_batch(self, x: Tensor) -> Tensor:
-        """Codes ``(n, k)`` of samples, where the method has an encoder; pages draw maps of them."""
+        """Codes ``(n, k)`` of samples, where the method has an encoder. Reports draw maps of them."""
         raise self._lacks("encode")
 
     def generator(self) -> nn.Module:
@@ -146,14 +150,14 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     def supports(self, part: str) -> bool:
         """Whether the method has a part, "reconstruct", "encode" or "sample".
 
-        A method that defines the hook has it; one whose hook works for some settings only says so here.
+        A method has the part if it defines the hook. Override this if the hook works only for some settings.
         """
         return is_own(type(self), PARTS[part][0])
 
     def restored(self) -> None:
-        """Called after loading: make again what ``TRANSIENT`` left out.
+        """Called after loading, to make what ``TRANSIENT`` left out of the file.
 
-        Raises InputError where what was learnt cannot be, beyond what ``LEARNS`` says.
+        Raises InputError for impossible fitted values that ``LEARNS`` does not exclude.
         """
 
     # -- what a method calls ------------------------------------------------------------------------------
@@ -197,34 +201,37 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     ) -> Self:
         """Learn what is normal.
 
-        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a
-        ``numpy.memmap`` or a data frame. y: ignored. checkpoint: a folder for the progress, written at
-        least every ``checkpoint_every`` seconds and after every epoch. With ``resume`` the fit continues
-        from it and ends in the same weights as if it had not been interrupted.
-        on_epoch: called with this detector after every epoch, when ``history_`` ends with the epoch's row and
-        the networks can score, sample, reconstruct and encode; the fit comes to the same bits with it and without.
-        hold_out: the share of ``X`` to train nothing on, but to ``calibrate`` on in the end, at ``false_alarm_rate``:
-        0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
+        X: normal samples, a table ``(n, d)`` or images ``(n, H, W)`` or ``(n, H, W, C)``; an array, a ``numpy.memmap``,
+        a data frame or a result of ``ganad.data.load``. y: ignored. checkpoint: a folder for the progress, written at
+        least every ``checkpoint_every`` seconds and after every epoch. With ``resume`` the fit continues from it and
+        ends in the same weights as if it had not been interrupted.
+        on_epoch: called with this detector after every epoch. ``history_`` then ends with the epoch's row, and the
+        networks can score, sample, reconstruct and encode. The fit ends in the same bits with it and without it.
+        hold_out: the share of ``X`` that is not trained on but used to ``calibrate`` at the end, at
+        ``false_alarm_rate``; 0.2 holds out a fifth. The two parts of a ``numpy.memmap`` are then copied into memory.
 
-        With the setting ``trim`` it fits twice, the second time without the most anomalous share of the samples, and
-        ``history_`` holds both. The threshold is set on all of them, so ``contamination`` keeps its meaning. Samples
-        held out are not trimmed: the false-alarm rate is promised for the mix as it comes, anomalies included.
+        With the setting ``trim`` it fits twice. The second fit leaves out the most anomalous share of the samples, and
+        ``history_`` holds both fits. The threshold is set on all samples, so ``contamination`` keeps its meaning.
+        Held-out samples are not trimmed, because the false-alarm rate is promised for the data as they come, anomalies
+        included.
 
-        Warns with ``UntrustedFit`` where ``self_test_``, on held-out samples if there are any, finds a reason.
-        Raises InputError for unusable data or settings, TrainingDiverged if a loss is no longer finite.
+        Warns with ``UntrustedFit`` if ``self_test_`` finds a reason; it uses held-out samples if there are any.
+        Raises InputError for unusable data or settings, and TrainingDiverged if a loss is no longer finite.
         """
         self.check_settings()
         owner = type(self).__name__
-        x, names = as_array(X, owner)
+        read = read_to_learn(X)
+        x, names = as_array(X if read is None else read.x, owner)
         held_back = None
         if hold_out is not None:
             rows, others = calibrate.hold_out(len(x), hold_out, false_alarm_rate)
             x, held_back = x[rows], x[others]
         elif false_alarm_rate is not None:
-            raise InputError(
-                f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2 as well"
-            )
+            raise InputError(f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2")
+        columns = names if read is None else read.columns
+        refuse_huge(x, columns)
         spec = self._spec(x, names)
+        tell_lost(x, spec, columns)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
         mark = fingerprint(self, x) if checkpoint else ""
@@ -236,6 +243,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
                 stack.enter_context(keeper)
             bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
+        self._remember(X, read)
         if held_back is not None:
             self._calibrate(self._scores(held_back), false_alarm_rate)
         self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
@@ -248,7 +256,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         self._learn_all(x, self._spec(x, names), device, fit)
 
     def _learn_all(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
-        """Learn, a second time without the samples that ``trim`` drops, and look at what came of it."""
+        """Learn, learn again without the samples that ``trim`` drops, and set the threshold."""
         self._learn(x, spec, device, fit)
         if self.trim:
             rest = x[calmest(self._map(self.score_batch, x), self.trim)]
@@ -261,7 +269,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         return self.INPUT.of(x, names, self.scaling, self.image_size, type(self).__name__)
 
     def _forget(self) -> None:
-        """Drop what an earlier fit left behind."""
+        """Delete the attributes of an earlier fit."""
         for name in [k for k in vars(self) if k.endswith("_")]:
             delattr(self, name)
 
@@ -284,7 +292,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
             self.nets_.eval()
 
     def assemble(self, spec: InputSpec, device: torch.device) -> None:
-        """Put the networks for such input in place, untrained."""
+        """Build the untrained networks for such input."""
         self.input_, self.device_, self.history_ = spec, device, []
         self.nets_ = Players(self.build(spec.shape)).placed(device, channels_last=spec.is_image)
 
@@ -292,7 +300,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         return self.input_.training_set(x, self.device_)
 
     def _look_at(self, x: np.ndarray, seed: int) -> None:
-        """What the training samples say of the fitted model: its threshold, and where explanations start."""
+        """Set the threshold and the mean sample, at which explanations start, from the training samples."""
         rows = np.arange(len(x))
         if len(x) > self.threshold_samples:
             rows = np.sort(np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False))
@@ -308,13 +316,16 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         A score is a function of the fitted model and the sample alone: it does not depend on the other
         samples, their order or their number. Raises InputError for unusable data.
         """
-        return self.map_samples(self.score_batch, X).astype(np.float64)
+        read = self._read(X)
+        scores = self.map_samples(self.score_batch, X if read is None else read.x).astype(np.float64)
+        return scores if read is None else read.judged(scores)
 
     def explain(self, X: Any) -> np.ndarray:
-        """The part of each pixel ``(n, H, W)`` or column ``(n, d)`` in what is unusual about each sample, float32.
+        """How much each pixel ``(n, H, W)`` or column ``(n, d)`` makes each sample unusual, float32.
 
-        Where the method reconstructs: the squared residual in the networks' units, never negative. Whatever else the
-        score is made of (codes, a discriminator) is not in it. Elsewhere: integrated gradients; see ``ganad.explain``.
+        If the method reconstructs, this is the squared residual in the networks' units, never negative. It does not
+        contain other terms of the score (codes, a discriminator). If the method does not reconstruct, this is
+        integrated gradients; see ``ganad.explain``.
         """
         redraws = self.supports("reconstruct")
         mean = torch.as_tensor(self.mean_, device=self.device_)
@@ -329,11 +340,10 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     def reconstruct(self, X: Any) -> np.ndarray:
         """The networks' version of each sample, in the units and shape of ``X``, float32.
 
-        With ``scaling="contrast"`` it has the sample's own brightness and contrast. Raises NotSupported where the
-        method has none.
+        With ``scaling="contrast"`` it has the sample's own brightness and contrast. Raises NotSupported if the method
+        does not reconstruct.
         """
-        check_is_fitted(self, "nets_")
-        x = self.input_.check(X, type(self).__name__)
+        x = self._checked(X)
         redrawn = self._map(lambda x: self.input_.to_user(self.reconstruct_batch(x)), x)
         return self.input_.scaling.lent(redrawn, x).astype(np.float32)
 
@@ -341,7 +351,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
     def encode(self, X: Any) -> np.ndarray:
         """Codes ``(n, k)`` of the samples, float32.
 
-        Raises NotSupported where the method has no encoder.
+        Raises NotSupported if the method has no encoder.
         """
         return self.map_samples(self.encode_batch, X).astype(np.float32)
 
@@ -350,7 +360,7 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         """``n`` generated samples in the units and shape of the training data, float32.
 
         With ``scaling="contrast"`` all have the brightness and contrast that are usual in training. Raises NotSupported
-        where the method has no generator.
+        if the method has no generator.
         """
         check_is_fitted(self, "nets_")
         seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
@@ -359,25 +369,20 @@ class Detector(Fitted, Thresholds, Trust, Estimator):
         return torch.cat(parts).cpu().numpy()
 
     def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
-        """``fn`` of every sample as the networks see it, in the fixed chunks and the eval mode of scoring."""
-        check_is_fitted(self, "nets_")
-        return self._map(fn, self.input_.check(X, type(self).__name__))
+        """Apply ``fn`` to every sample as the networks see it, in eval mode and in the fixed chunks of scoring."""
+        return self._map(fn, self._checked(X))
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model to one safetensors file; ``ganad.load`` reads it back.
 
-        Raises InputError for a setting or fitted attribute that JSON cannot hold, OSError for a place that cannot be
+        Raises InputError for a setting or fitted attribute that JSON cannot hold, and OSError if the file cannot be
         written.
         """
         check_is_fitted(self, "nets_")
         model_file.save(self, path)
 
-    def remember_source(self, source: dict[str, Any], columns: list[str] | None = None) -> None:
-        """Keep how the data were read, so that new data are read the same way; saved with the model."""
-        self.source_, self.columns_ = source, columns
-
     def require(self, part: str) -> None:
-        """Raise NotSupported where the method does not have ``part``."""
+        """Raise NotSupported if the method does not have ``part``."""
         if not self.supports(part):
             raise self._lacks(part)
 

@@ -1,9 +1,10 @@
-"""What a method says it learns, and whether a model file holds just that.
+"""The fitted attributes that a method declares, and the check that a model file holds exactly these.
 
-``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` an array, ``"torch.float32[n_seeds, 2]"`` a
-tensor, ``"float"``, ``"int"``, ``"list"`` or ``"dict"``; with ``?`` at the end where it may be absent. ``floating`` is
-32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one sample as the networks see it), or any
-other name, which stands for one size wherever it occurs. ``[...]`` is an array of any shape.
+``LEARNS`` gives the form of each fitted attribute: ``"float64[m, d]"`` is an array, ``"torch.float32[n_seeds, 2]"`` a
+tensor; ``"float"``, ``"int"``, ``"str"``, ``"list"`` and ``"dict"`` are themselves. A ``?`` at the end allows the
+attribute to be absent. ``floating`` is 32 or 64 bits. An axis is a number, the name of a setting, ``*shape`` (of one
+sample as the networks see it), or any other name, which stands for one size wherever it occurs. ``[...]`` is an array
+of any shape.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ _FORM = re.compile(r"(torch\.)?(\w+)(?:\[(.*)\])?(\?)?")
 _PLAIN: dict[str, Any] = {
     "float": (int, float),
     "int": (int,),
+    "str": (str,),
     "list": (list,),
     "dict": (dict,),
     "SelfTest": (SelfTest,),
 }
-_LARGEST = 1e30  # no fit leaves larger numbers, and products of them are infinite
+_LARGEST = 1e30  # fits give smaller numbers, and products of larger ones are infinite
 _LARGEST_DOUBLE = 1e300
 
 
 @dataclass(frozen=True)
 class _Form:
-    """One entry of ``LEARNS``, read."""
+    """One parsed entry of ``LEARNS``."""
 
     kind: str
     is_tensor: bool
-    axes: tuple[str, ...] | None  #: None for what is not an array
+    axes: tuple[str, ...] | None  #: None if it is not an array
     optional: bool
 
     @classmethod
@@ -56,7 +58,7 @@ class _Form:
 
 
 def forms(cls: type) -> dict[str, str]:
-    """What ``cls`` and its bases declare; the class's own word counts."""
+    """The forms that ``cls`` and its bases declare. A class overrides its bases."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         found |= vars(base).get("LEARNS", {})
@@ -66,7 +68,7 @@ def forms(cls: type) -> dict[str, str]:
 def check(detector: Any, state: Mapping[str, Any], shape: tuple[int, ...]) -> None:
     """Raise InputError unless ``state`` has the attributes that the detector's class declares, in their forms.
 
-    A class of another package may learn more than it declares; what it declares is held to as well.
+    A class of another package may learn more than it declares. What it declares is checked.
     """
     cls = type(detector)
     declared = forms(cls)
@@ -89,7 +91,7 @@ def check(detector: Any, state: Mapping[str, Any], shape: tuple[int, ...]) -> No
 
 
 def finite(value: np.ndarray | Tensor) -> bool:
-    """Whether every number is one that a fit may leave."""
+    """Whether every number is one that a fit may give."""
     tensor = torch.as_tensor(value)
     return not tensor.is_floating_point() or bool((tensor.abs() <= _LARGEST).all())
 
@@ -99,7 +101,7 @@ def _check_plain(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, allowed) or isinstance(value, bool):
         raise InputError(f"{name!r} is {shown(value)}, not of the kind {form.kind}")
     if allowed == (int, float) and not (value == -math.inf or abs(value) <= _LARGEST_DOUBLE):
-        raise InputError(f"{name!r} is {shown(value)}, not a number that a fit leaves")
+        raise InputError(f"{name!r} is {shown(value)}, not a number that a fit can give")
 
 
 def _check_array(name: str, form: _Form, value: Any) -> None:
@@ -108,7 +110,7 @@ def _check_array(name: str, form: _Form, value: Any) -> None:
     if not isinstance(value, wanted) or str(value.dtype).removeprefix("torch.") not in kinds:
         raise InputError(f"{name!r} is not an array of {form.kind} numbers")
     if not finite(value):
-        raise InputError(f"{name!r} holds numbers that no fit leaves")
+        raise InputError(f"{name!r} holds numbers that a fit cannot give")
 
 
 def _wanted(axes: tuple[str, ...], detector: Any, shape: tuple[int, ...]) -> list[str | int]:

@@ -1,4 +1,4 @@
-"""What belongs to one call of ``fit``: its state while it runs, and which samples a second fit does without."""
+"""The state of one call of ``fit`` while it runs, and the samples that a second fit keeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOT_ROUTED = dict.fromkeys("checkpoint resume checkpoint_every on_epoch hold_out
 
 @dataclasses.dataclass(frozen=True)
 class RunEnd:
-    """What a run of the loop leaves behind, so that what follows it can be computed again."""
+    """The end of a run of the loop, so that the computations after it can be repeated."""
 
     weights: dict[str, Tensor]
     rng: dict[str, Tensor]
@@ -31,7 +31,7 @@ class RunEnd:
 
 @dataclasses.dataclass
 class Fit:
-    """What belongs to one call of ``fit`` and is forgotten after it."""
+    """The state of one call of ``fit``, which is dropped at its end."""
 
     seed: int
     bar: Bar
@@ -39,14 +39,14 @@ class Fit:
     on_epoch: Callable[[Any], object] | None = None
     held_out: TrainingSet | None = None
     n_train: int = 0  #: samples that are trained on
-    runs: int = 0  #: finished ones, also of the first fit where ``trim`` makes it two: a checkpoint counts through
-    ends: list[RunEnd] | None = None  #: where the ends of its runs are kept, if they are
-    replay: Sequence[RunEnd] = ()  #: ends that take the place of its first runs
-    stage: str = ""  #: before the names of this fit's stages
-    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  #: what came before
+    runs: int = 0  #: finished runs; with ``trim`` those of both fits, because a checkpoint counts them together
+    ends: list[RunEnd] | None = None  #: list that collects the ends of its runs, if they are kept
+    replay: Sequence[RunEnd] = ()  #: ends that replace its first runs
+    stage: str = ""  #: prefix of the names of this fit's stages
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)  #: the rows before this fit
 
     def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
-        """The fit of one detector that another is made of: its runs go on in the same checkpoint."""
+        """The fit of a member of another detector. Its runs go on in the same checkpoint."""
         return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, ends=self.ends)
 
     def again(self, history: list[dict[str, Any]]) -> None:
@@ -55,7 +55,7 @@ class Fit:
 
 
 def seed_for(random_state: Any, mark: str) -> int:
-    """The seed of a fit: of its ``random_state``, else of what its checkpoint is marked with, else a new one."""
+    """The seed of a fit: from its ``random_state``, else from the mark of its checkpoint, else a new one."""
     if random_state is not None:
         return int(check_random_state(random_state).randint(2**31))
     if mark:
@@ -65,6 +65,6 @@ def seed_for(random_state: Any, mark: str) -> int:
 
 
 def calmest(scores: np.ndarray, trim: float) -> np.ndarray:
-    """Row numbers, in order, without the share ``trim`` that has the highest scores; two are kept at least."""
+    """Row numbers, in order, without the share ``trim`` that has the highest scores. At least two are kept."""
     keep = max(_LEAST, len(scores) - int(trim * len(scores) + 1e-9))
     return np.sort(np.argsort(scores, kind="stable")[:keep])

@@ -1,8 +1,8 @@
-"""What a detector knows of its input: one value, made whole before it is assigned and never changed.
+"""InputSpec: what a detector knows of its input, in one value that is complete when assigned and never changes.
 
-A sample travels ``as_array`` (whatever the user gave, checked) -> ``InputSpec.check`` (is it of the kind fitted on?) ->
-``InputSpec.to_network`` (scaled, channels first, resized), and back by ``InputSpec.to_user``. Whatever else may stand
-between a photo and what the networks see, such as regions of it, belongs between these two.
+A sample passes ``as_array`` (checks what the user gave), ``InputSpec.check`` (compares it with the training samples)
+and ``InputSpec.to_network`` (scales, puts channels first, resizes). ``InputSpec.to_user`` is the way back. A further
+step between a photo and the networks, such as cutting regions, belongs between ``check`` and ``to_network``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from ..training import TrainingSet
 from .scaling import Scaling
 
 _MIN_SIDE, _MAX_CHANNELS = 8, 4
-_MAX_SIDE = 2**24  # of what a file says
+_MAX_SIDE = 2**24  # largest side that a model file may name
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +77,7 @@ class InputSpec:
         return int(np.prod(self.sample_shape))
 
     def check(self, X: Any, owner: str) -> np.ndarray:
-        """New samples as an array ``(n, *sample_shape)``; InputError if they are not of the kind fitted on."""
+        """New samples as an array ``(n, *sample_shape)``. Raises InputError if their kind differs from training's."""
         if self.is_image and getattr(_array_like(X), "ndim", 2) < 3:
             one = getattr(X, "shape", None) == self.sample_shape
             what = "one image alone is x[None]" if one else "this is a table"
@@ -97,7 +98,7 @@ class InputSpec:
         if not self.is_image:
             return x
         x = x.unsqueeze(-1) if len(self.sample_shape) == 2 else x
-        x = x.permute(0, 3, 1, 2)  # in memory this stays channels-last, which the kernels prefer
+        x = x.permute(0, 3, 1, 2)  # in memory it stays channels-last, which is faster
         if x.shape[2:] != self.shape[1:]:
             x = resized(x, self.shape[1:])
         return x.contiguous(memory_format=torch.channels_last)
@@ -111,35 +112,35 @@ class InputSpec:
         return self.scaling.invert(x)
 
     def training_set(self, x: np.ndarray, device: torch.device) -> TrainingSet:
-        """Training samples ``(n, *sample_shape)``, made ready for the networks when they are drawn."""
+        """Training samples ``(n, *sample_shape)``, which are prepared for the networks when they are drawn."""
         if self.is_image or is_on_disk(x):
             return TrainingSet(x, device, self.to_network)
         # a table in memory is scaled once and not in every step
         return TrainingSet(torch.cat([self.to_network(on_device(part, device)) for part in chunks(x)]), device)
 
     def parts_to_user(self, parts: Tensor) -> Tensor:
-        """Contributions of the networks' values -> of columns ``(n, d)`` or pixels ``(n, H, W)``, channels summed."""
+        """The networks' contributions as those of columns ``(n, d)`` or pixels ``(n, H, W)``, channels summed."""
         return resized(parts.sum(1, keepdim=True), self.sample_shape[:2])[:, 0] if self.is_image else parts
 
     def mean(self, x: np.ndarray, device: torch.device) -> np.ndarray:
-        """Mean of samples ``(n, *sample_shape)`` as the networks see them, ``shape``; where explanations start."""
+        """Mean of samples ``(n, *sample_shape)`` as the networks see them, ``shape``. Explanations start there."""
         total = sum(self.to_network(on_device(part, device)).sum(0) for part in chunks(x))
         return (total / len(x)).cpu().numpy()  # type: ignore[union-attr]
 
 
 def resized(x: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Images ``(n, C, H, W)`` at another size; the same tensor where that is their size."""
+    """Images ``(n, C, H, W)`` at another size; the same tensor if they have this size."""
     return x if x.shape[2:] == size else nn.functional.interpolate(x, size, mode="bilinear", antialias=True)
 
 
 def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
-    """Samples as a tensor: bytes and doubles as they are, everything else as float32."""
+    """Samples as a tensor. Bytes and doubles keep their type, everything else becomes float32."""
     kept = rows.dtype in (np.uint8, np.float64)
     return torch.from_numpy(np.array(rows, dtype=rows.dtype if kept else np.float32)).to(device)
 
 
 def as_array(X: Any, owner: str, *, fitted: InputSpec | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    """What the user gave as an array of samples, checked, and the names of its columns.
+    """The user's samples as a checked array, and the names of the columns.
 
     X: a table ``(n, d)``, images ``(n, H, W)`` or ``(n, H, W, C)``: an array, a memmap, a tensor, a data frame, lists.
     fitted: the spec to compare columns with; None for a new fit, which needs two samples. Raises InputError.
@@ -174,16 +175,32 @@ class _Columns(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
 
 def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple[np.ndarray, tuple[str, ...] | None]:
-    columns = type(owner, (_Columns,), {})()  # whose name stands in scikit-learn's messages
+    columns = type(owner, (_Columns,), {})()  # scikit-learn's messages contain this name
     if fitted is not None:
         columns.n_features_in_ = fitted.n_features
         if fitted.names is not None:
             columns.feature_names_in_ = np.array(fitted.names, dtype=object)
+    if issparse(X):
+        raise InputError(f"{owner} takes dense tables, and X is sparse; give X.toarray() if that fits into memory")
     try:
         # doubles stay doubles until they are centred: 1e9 + 0.5 is not a float32
         kinds = [np.float64, np.float32]
         table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
     except ValueError as error:  # scikit-learn's words, in our type
-        raise InputError(str(error)) from error
+        raise InputError(_in_our_words(str(error), X, owner)) from error
     names = getattr(columns, "feature_names_in_", None)
     return table, None if names is None else tuple(map(str, names))
+
+
+def _in_our_words(text: str, X: Any, owner: str) -> str:
+    """Why a table was refused: where it is not finite, which scikit-learn does not say, or else in its words."""
+    if "NaN" not in text and "infinity" not in text:
+        return text
+    values = np.asarray(X, np.float64)
+    row, column = np.argwhere(~np.isfinite(values))[0]
+    names = getattr(X, "columns", None)
+    where = f"row {row}, column {column if names is None else shown(repr(names[column]))}"
+    what, remedy = "infinity", "repair that cell"
+    if np.isnan(values[row, column]):
+        what, remedy = "NaN", "fill the gaps, or read the table with ganad.data.load(X, impute=True)"
+    return f"Input X contains {what} ({where}); {owner} needs numbers: {remedy}"

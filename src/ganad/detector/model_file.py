@@ -1,7 +1,7 @@
-"""A fitted detector as tensors and a header; ``files`` does the bytes and the hashes, ``model_reading`` the way back.
+"""A fitted detector as tensors and a header. ``files`` writes bytes and hashes, ``model_reading`` reads them back.
 
-A detector that is made of others (``members_``) packs them as whole models of their own, each with its header and the
-scores that it vouches for. A setting that is a detector is its class and its settings.
+A detector that combines others (``members_``) packs each as a whole model with its own header and probe scores. A
+setting that is a detector is stored as its class and its settings.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .input import InputSpec
 from .scaling import Contrast
 from .scoring import frozen
 
-#: Fitted attributes that the header describes in its own words, or that belong to this machine.
+#: Fitted attributes that have their own entry in the header, or that belong to this machine.
 NOT_STATE = {"nets_", "input_", "device_", "members_"}
-#: What format 1 kept of the input, one attribute each.
+#: Attributes that described the input in format 1.
 OLD_INPUT = ("shape_", "sample_shape_", "n_features_in_", "feature_names_in_")
-_PROBES = 4  # samples whose scores a file vouches for
-_FAR = 2000.0  # of one of them, in the networks' units; beyond the clipping of tables
+_PROBES = 4  # samples whose scores are in the file
+_FAR = 2000.0  # values of the far probe, in the networks' units; beyond the clipping of tables
 
 
 class Saved(Protocol):
-    """What a detector must offer to be saved; written out so that this file does not import the detectors."""
+    """The part of a detector that saving needs. It is written out so that this file does not import detectors."""
 
     NO_FORWARD_PASS: ClassVar[str]
     TRANSIENT: ClassVar[tuple[str, ...]]
@@ -53,7 +53,7 @@ class Saved(Protocol):
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """One fitted attribute: of exactly one of these kinds."""
+    """One fitted attribute. Exactly one of the fields is set."""
 
     array: str | None = None  #: "numpy" or "torch"; the values are a tensor of the file
     strings: list[str] | None = None
@@ -63,13 +63,13 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class InputEntry(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """The input, beside the tensors of its scaling."""
+    """The input, without the tensors of its scaling."""
 
     sample_shape: tuple[int, ...]
     shape: tuple[int, ...]
     clip: float | None
     names: list[str] | None
-    contrast: Contrast | None = None  #: where the scaling has it; no file before 0.2 does
+    contrast: Contrast | None = None  #: if the scaling has it; files before 0.2 do not
 
 
 class Header(msgspec.Struct):
@@ -80,20 +80,20 @@ class Header(msgspec.Struct):
     state: dict[str, Entry]
     versions: dict[str, str]
     input: InputEntry | None = None
-    clip: float | None = None  #: of format 1, whose input stands in ``state``
+    clip: float | None = None  #: in format 1, which keeps the input in ``state``
     scores: list[float | None] | None = None  #: of the probes; absent in format 1
     format: str = "1"
-    members: list[Header] = []  #: of the detectors that this one is made of; their tensors are "members/0/..."
+    members: list[Header] = []  #: of the detectors that this one combines; their tensors are "members/0/..."
 
     @classmethod
     def read(cls, header: dict[str, Any], path: str | Path) -> Self:
-        """The header as types; ModelFileError where it is not one of a model."""
+        """The header as types. Raises ModelFileError if it is not the header of a model."""
         try:
             found = msgspec.convert(header, cls)
         except (msgspec.ValidationError, RecursionError, OverflowError) as error:
             raise ModelFileError(f"{path}: its header is not that of a model ({error}); use another copy") from error
         if found.format != "1" and (found.input is None or found.scores is None or len(found.scores) != _PROBES):
-            raise ModelFileError(f"{path}: its header lacks the input or the scores it vouches for; use another copy")
+            raise ModelFileError(f"{path}: its header lacks the input or the probe scores; use another copy")
         return found
 
 
@@ -137,7 +137,7 @@ def packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
 
 
 def write(path: str | Path, owner: str, tensors: dict[str, Tensor], header: msgspec.Struct) -> None:
-    """Write what ``packed`` gave. Raises InputError for a setting or fitted attribute that JSON cannot hold."""
+    """Write the result of ``packed``. Raises InputError for a setting or fitted attribute that JSON cannot hold."""
     try:
         plain = msgspec.to_builtins(header, enc_hook=_plain, str_keys=True)
         files.write(path, "model", tensors, plain)
@@ -161,7 +161,7 @@ def _own_settings(detector: Any) -> dict[str, Any]:
 
 
 def _setting(value: Any) -> Any:
-    """A setting, a detector among them as its class and its settings."""
+    """A setting as JSON can hold it; a detector becomes its class and its settings."""
     if isinstance(value, list | tuple):
         return list(map(_setting, value))
     if hasattr(value, "check_settings"):
@@ -185,16 +185,16 @@ def _entry(value: Any) -> Entry:
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
 
 
-# -- what a file vouches for ------------------------------------------------------------------------------
+# -- probe scores -----------------------------------------------------------------------------------------
 
 
 def probe_scores(detector: Saved) -> list[float | None]:
-    """Scores of the mean training sample, one beside it, one of ones in the user's units, and one far away.
+    """Scores of four probes: the mean training sample, one near it, all ones in the user's units, and one far away.
 
-    None where a score is not finite. The scaling cancels out of all but the ones.
+    None replaces a score that is not finite. Only the sample of ones depends on the scaling.
     """
     mean = torch.as_tensor(np.asarray(detector.mean_), dtype=torch.float32)
-    # where contrast is taken out, what is added to all pixels alike would be
+    # scaling="contrast" would remove what is added equally to all pixels
     away = torch.linspace(-1, 1, mean.numel()).reshape(mean.shape) if detector.input_.scaling.contrast else 1.0
     x = detector.input_.to_user(torch.stack([mean, mean + 0.5 * away, mean, mean + _FAR * away]))
     x[2] = 1

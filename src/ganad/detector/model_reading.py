@@ -1,9 +1,12 @@
-"""A model file back into a detector; ``model_file`` says what is in it.
+"""Reading a model file into a detector; ``model_file`` describes its contents.
 
-A file is not trusted for being whole: whoever can write one can make its hashes right. So settings meet the same checks
-as a user's, what was learnt is held to what the class declares, fitted attributes may not take the place of methods,
-networks are compared by name, shape and type before they are used, and the model must give the scores that the file
-says it gives.
+A file with right hashes is not trusted, because whoever writes a file can compute them. So:
+
+- settings pass the same checks as a user's
+- fitted values must have the forms that the class declares
+- fitted attributes cannot replace methods
+- networks are compared by name, shape and type before they are used
+- the model must give the scores that the file names
 """
 
 from __future__ import annotations
@@ -52,7 +55,7 @@ class _Source:
         return cast("type[Saved]", cls)
 
     def made(self, cls: type[Saved], settings: dict[str, Any]) -> Saved:
-        """A detector that is not fitted; its settings meet the same checks as a user's."""
+        """A detector that is not fitted. Its settings pass the same checks as a user's."""
         known = upgraded(cls, {k: self._value(v) for k, v in settings.items()}, self.written_by)
         missing = sorted({f.name for f in dataclasses.fields(cast(Any, cls))} - known.keys())
         if missing:
@@ -92,9 +95,9 @@ class _Made(msgspec.Struct):
 def unpack(
     path: str | Path, tensors: dict[str, Tensor], header: Header, find: Callable[[str], type | None], device: str
 ) -> Saved:
-    """The detector in the file ``path``; ModelFileError where the file contradicts itself.
+    """The detector in the file ``path``. Raises ModelFileError if the file contradicts itself.
 
-    find: the class of "module:Class", or None where it is not known.
+    find: returns the class of "module:Class", or None if it is not known.
     """
     where = choose_device(device)
     source = _Source(path, find, device, header.versions.get("ganad", "0"))
@@ -121,16 +124,16 @@ def _unpacked(source: _Source, tensors: dict[str, Tensor], header: Header) -> Sa
             parts = [(_part(tensors, f"members/{i}/"), member) for i, member in enumerate(header.members)]
             detector.__dict__["members_"] = [_unpacked(source, own, member) for own, member in parts]
         nets = _networks(detector, path, spec, tensors)
-        detector.__dict__.update(state)  # build may have drawn some of these anew
+        detector.__dict__.update(state)  # build may have drawn some of these at random
         detector.nets_ = nets
         detector.restored()
         _prove(detector, path, header)
     except (ModelFileError, OSError):
         raise
-    except Exception as error:  # a file may hold anything; the method's own code meets it first
+    except Exception as error:  # a file may hold anything, and the method's own code may fail on it in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ModelFileError(
-            f"{path}: what it holds does not fit together ({shown(reason, 150)}); use another copy"
+            f"{path}: its parts do not fit together ({shown(reason, 150)}); use another copy"
         ) from error
     return detector
 
@@ -140,7 +143,7 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _place(detector: Saved, where: torch.device) -> None:
-    """Move a detector, and those that it is made of, to a device."""
+    """Move a detector and its members to a device."""
     for member in members(detector):
         _place(member, where)
     detector.device_ = where
@@ -165,7 +168,7 @@ def _input(kind: type[InputSpec], header: Header, tensors: dict[str, Tensor]) ->
 
 
 def _old_input(header: Header) -> InputEntry:
-    """What format 1 says of the input, one attribute each."""
+    """The input as format 1 describes it, in one attribute each."""
     old = header.state
     strings = old["feature_names_in_"].strings if "feature_names_in_" in old else None
     shapes = {k: old[f"{k}_"].tuple_ for k in ("sample_shape", "shape")}
@@ -177,7 +180,7 @@ def _old_input(header: Header) -> InputEntry:
 
 def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[str, Tensor]) -> Players:
     """The networks with the file's weights, compared by name, shape and type before they are used."""
-    # On the meta device nothing is allocated: a file cannot make us build networks larger than itself.
+    # The meta device allocates nothing, so a file cannot make us build networks larger than itself.
     with torch.device("meta"):
         nets = Players(detector.build(spec.shape))
     weights = _part(tensors, "nets/")
@@ -191,7 +194,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
             raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
     strange = next((name for name, tensor in weights.items() if not declared.finite(tensor)), None)
     if strange is not None:
-        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that no fit leaves; use another copy")
+        raise ModelFileError(f"{path}: {shown(strange)} holds numbers that a fit cannot give; use another copy")
     nets.load_state_dict(weights, assign=True)
     return nets.eval()
 
@@ -219,13 +222,13 @@ def _signature(tensor: Tensor | None) -> str:
 
 
 def _prove(detector: Saved, path: str | Path, header: Header) -> None:
-    """ModelFileError unless the detector gives the scores that the file says it gives."""
+    """Raise ModelFileError unless the detector gives the scores that the file names."""
     given = probe_scores(detector)
-    if header.scores is None:  # format 1 vouches for nothing, but a sample like those it was fitted on has a score
+    if header.scores is None:  # format 1 has no scores, but the mean training sample must have one
         if None in given[:3]:
-            raise ModelFileError(f"{path}: the model gives no score to what it was fitted on; use another copy")
+            raise ModelFileError(f"{path}: the model gives the mean training sample no finite score; use another copy")
         return
-    # bfloat16 rounds coarsely, a search ends a little elsewhere on another processor, a forward pass hardly differs
+    # bfloat16 rounds coarsely, and a search ends elsewhere on another processor; a forward pass hardly differs
     tolerance = 0.05 if detector.NO_FORWARD_PASS or detector._bf16() else 1e-3
     for found, said in zip(given, header.scores, strict=True):
         same = (

@@ -1,10 +1,10 @@
-"""Detectors whose networks are trained by the loop, and those that draw samples from codes."""
+"""Detectors with networks that the loop trains, and detectors that draw samples from codes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypedDict, Unpack
 
 import numpy as np
 import torch
@@ -23,24 +23,34 @@ Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
 
 
+class RunOptions(TypedDict, total=False):
+    """Options of one run of the training loop; ``NetworkDetector.make_run`` explains them."""
+
+    update: tuple[str, ...] | None
+    epochs: int | None
+    iterations: int | None
+    batch_size: int | None
+    early_stopping: bool
+
+
 class NetworkDetector(Detector):
     """Base of the detectors with trained networks. A method writes ``build``, ``training_step`` and ``score_batch``."""
 
-    epochs: int | None = None  #: passes over the training set; None: as many as make ``updates`` batches, or a few more
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None, so that small data are learnt too
+    epochs: int | None = None  #: passes over the training set; None: as many as ``updates`` batches need, or a few more
+    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None, so that it also learns small data
     batch_size: Annotated[int, Bound(0, 2**20, open_low=True)] = 64  #: samples a training step draws
     lr: Positive | None = 2e-4  #: step size of Adam, shared by all players; None: 1e-3 for tables, 2e-4 for images
     betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
-    ema: Share = 0.0  #: decay of the average of the weights that is used after training; 0: the last weights
+    ema: Share = 0.0  #: decay of the weight average that is used after training; 0: use the last weights
     clip_norm: Positive | None = None  #: largest norm of a player's gradient
-    patience: int | None = None  #: stop after this many epochs without a better held-out loss, keep the best
+    patience: int | None = None  #: stop after this many epochs without a better held-out loss and keep the best
     validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
-    precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless bf16 is forced
+    precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless you choose bf16
 
-    CHANGES = (Change("0.2", added=dict(updates=1000)),)  # files of 0.1 say their epochs, so it means nothing there
+    CHANGES = (Change("0.2", added=dict(updates=1000)),)  # files of 0.1 name their epochs, so they do not use it
     #: Step size of Adam where ``lr`` is None, for a table and for images.
     STEP_SIZES: ClassVar[tuple[float, float]] = (1e-3, 2e-4)
-    #: Fewest passes where ``epochs`` is None, over a table and over images: large data are seen whole, several times.
+    #: Fewest passes where ``epochs`` is None, over a table and over images: a fit sees large data several times.
     LEAST_EPOCHS: ClassVar[tuple[int, int]] = (5, 20)
 
     # -- what a method writes -----------------------------------------------------------------------------
@@ -48,58 +58,45 @@ class NetworkDetector(Detector):
     def training_step(self, batches: Batches) -> Updates:
         """Draw ``x = next(batches)`` and yield ``player, {term: loss}``.
 
-        Each yield steps that player on the sum of its terms; the lines after it see the new weights.
+        Each yield makes that player step on the sum of its terms. The lines after it see the new weights.
         """
         raise NotImplementedError(f"{type(self).__name__} must define training_step(batches)")
 
     def train(self, x: TrainingSet) -> None:
-        """The training procedure; override it to add stages, or a fit after the networks'."""
+        """The training procedure. Override it to add stages, or a fit after the networks are trained."""
         self.run(self.training_step, x)
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser of one player; override it where the paper uses another."""
+        """The optimiser of one player. Override it if the paper uses another."""
         return torch.optim.Adam(params, lr=self.step_size, betas=self.betas, fused=True)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
-        """Multiplier of the player's step size; a pure function, so that a resumed fit follows it exactly."""
+        """Factor of the player's step size. It is a pure function, so that a resumed fit follows it exactly."""
         return 1.0
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        """Loss ``(n,)`` of held-out normal samples, for early stopping; the score unless a method knows better."""
+        """Loss ``(n,)`` of held-out normal samples, for early stopping; by default the score."""
         return self.score_batch(x)
 
     # -- what a method calls ------------------------------------------------------------------------------
 
     @property
     def passes(self) -> int:
-        """Passes over the training set that this fit makes: ``epochs``, or what ``updates`` asks for."""
+        """Passes over the training set that this fit makes: ``epochs``, or as many as ``updates`` needs."""
         return self.epochs if self.epochs is not None else self.passes_for(self.updates)
 
     def passes_for(self, updates: int) -> int:
-        """Passes over the training set of this fit that make ``updates`` batches, and LEAST_EPOCHS or more."""
+        """Passes over this fit's training set that give ``updates`` batches, but at least LEAST_EPOCHS."""
         batches = math.ceil(self._fit.n_train / min(self.batch_size, self._fit.n_train))
         return max(self.LEAST_EPOCHS[self.input_.is_image], math.ceil(updates / batches))
 
     @property
     def step_size(self) -> float:
-        """Step size of Adam: ``lr``, or what STEP_SIZES says."""
+        """Step size of Adam: ``lr``, or the one of STEP_SIZES."""
         return self.lr if self.lr is not None else self.STEP_SIZES[self.input_.is_image]
 
-    def run(
-        self,
-        step: Step,
-        x: TrainingSet | Tensor,
-        *,
-        update: tuple[str, ...] | None = None,
-        epochs: int | None = None,
-        iterations: int | None = None,
-        batch_size: int | None = None,
-        early_stopping: bool = True,
-    ) -> None:
-        """Train the ``update`` players (default: all) with ``step``; the others stay in eval mode.
-
-        ``iterations``, if given, counts calls of ``step`` and takes the place of ``epochs``.
-        """
+    def run(self, step: Step, x: TrainingSet | Tensor, **options: Unpack[RunOptions]) -> None:
+        """Train with ``step`` on ``x``. The options are those of ``make_run``."""
         fit, earlier = self._fit, self.history_
         if fit.runs < len(fit.replay):
             end = fit.replay[fit.runs]
@@ -108,15 +105,7 @@ class NetworkDetector(Detector):
             self.history_ = earlier + end.history
             fit.runs += 1
             return
-        run = self.make_run(
-            step,
-            x,
-            update=update,
-            epochs=epochs,
-            iterations=iterations,
-            batch_size=batch_size,
-            early_stopping=early_stopping,
-        )
+        run = self.make_run(step, x, **options)
         if watch := fit.on_epoch:
 
             def show(run: Run) -> None:
@@ -141,7 +130,12 @@ class NetworkDetector(Detector):
         batch_size: int | None = None,
         early_stopping: bool = True,
     ) -> Run:
-        """The run that ``run`` trains, ready to start."""
+        """Build the run that ``run`` trains.
+
+        update: the players to train (default: all); the others stay in eval mode. epochs: passes over ``x`` (default:
+        ``passes``). iterations: calls of ``step``, in place of epochs. batch_size: default, the setting of this name.
+        early_stopping: stop as ``patience`` says, if it is set.
+        """
         fit = self._fit
         names = update or tuple(self.nets_.keys())
         for name, net in self.nets_.items():
@@ -169,7 +163,7 @@ class NetworkDetector(Detector):
 
     @property
     def dtype_(self) -> torch.dtype:
-        """Of matrix products in training."""
+        """The number format of matrix products in training."""
         return devices.choose_dtype(self.precision, self.device_, is_image=self.input_.is_image)
 
     def _bf16(self) -> bool:
@@ -185,7 +179,7 @@ class NetworkDetector(Detector):
         self.progress(done, total, note, run.name)
 
     def _training_set(self, x: np.ndarray) -> TrainingSet:
-        """The samples to train on; those that ``patience`` needs are held out of them."""
+        """The samples to train on, without those held out for ``patience``."""
         self._fit.n_train = len(x)
         if self.patience is None:
             return super()._training_set(x)
@@ -199,7 +193,7 @@ class NetworkDetector(Detector):
         return whole.part(order[n:])
 
     def _validation_loss(self) -> float:
-        """Mean loss of the held-out samples; training's random state is left as it was."""
+        """Mean loss of the held-out samples. The random state of training stays as it was."""
         held_out = self._fit.held_out
         assert held_out is not None
         with isolated_rng(0, self.device_):
@@ -214,7 +208,7 @@ def copies(nets: nn.Module) -> dict[str, Tensor]:
 class GenerativeDetector(NetworkDetector):
     """Base of the detectors with a generator: a network that turns codes into samples."""
 
-    latent_dim: Count | None = 100  #: size of z; None: half as many as a table's columns, 2 to 32, or 100 for images
+    latent_dim: Count | None = 100  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
 
     #: Size of z for images where ``latent_dim`` is None.
     IMAGE_CODE: ClassVar[int] = 100
@@ -227,7 +221,7 @@ class GenerativeDetector(NetworkDetector):
     def code_size_for(self, shape: tuple[int, ...]) -> int:
         """Size of z for samples ``(d,)`` or ``(C, H, W)``.
 
-        Rows of d columns cannot fill a normal cloud of more dimensions than d, so no encoder could match it.
+        Rows of d columns cannot fill a normal distribution of more than d dimensions, so an encoder could not match it.
         """
         if self.latent_dim is not None:
             return self.latent_dim
@@ -247,10 +241,10 @@ class GenerativeDetector(NetworkDetector):
 
 
 class BidirectionalDetector(GenerativeDetector):
-    """Base of the detectors whose encoder reverses the generator: codes, reconstructions and drawings by the two."""
+    """Base of the detectors whose encoder reverses the generator. They encode, reconstruct and sample."""
 
     def codec(self) -> tuple[nn.Module, nn.Module]:
-        """Encoder and generator; override it where they are not the players of these names."""
+        """Encoder and generator. Override it if the players have other names."""
         return self.nets_["encoder"], self.nets_["generator"]
 
     def generator(self) -> nn.Module:

@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Offered:
-    """A method that reads as absent, with NotSupported, where the detector does not support ``part``."""
+    """A method that is absent (reading it raises NotSupported) if the detector does not support ``part``."""
 
     def __init__(self, function: Callable[..., Any], part: str):
         self.function, self.part = function, part
@@ -41,7 +41,7 @@ def offered(part: str) -> Callable[[F], F]:
 
 
 def is_own(cls: type, name: str) -> bool:
-    """Whether a method, and not the base classes of this room, defines ``name``."""
+    """Whether ``name`` is defined by a method rather than by a base class of this package."""
     owner = next(base for base in cls.__mro__ if name in vars(base))
     return owner.__module__.rpartition(".")[0] != __package__
 

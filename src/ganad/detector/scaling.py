@@ -12,18 +12,18 @@ from ..arrays import chunks
 from ..display import shown
 from ..errors import InputError
 
-#: Scaled table cells are clipped here: far beyond any normal value, and no cell can overflow a network.
+#: Scaled table cells are clipped here, far beyond normal values, so that no cell can overflow a network.
 CLIP = 1000.0
-#: Of the contrast that is usual in training: an image with less keeps what it lacks, or noise would fill a blank one.
+#: Least contrast an image is divided by, relative to training's median; less would fill a blank image with noise.
 _FLOOR = 0.1
-#: Of training images, the share without a pixel outside [-1, 1] after "contrast": an odd one must not set the range.
+#: Share of training images that lie in [-1, 1] after "contrast"; not all, because one odd image must not set the range.
 _WITHIN = 0.99
-_TOGETHER = 64  # images
+_TOGETHER = 64  # images at a time
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Global contrast normalisation: each image less its mean pixel, over the standard deviation of its pixels.
+    """Global contrast normalisation: each image minus its mean pixel, divided by the standard deviation of its pixels.
 
     A. Coates, H. Lee, A. Y. Ng, "An analysis of single-layer networks in unsupervised feature learning", AISTATS 2011.
     """
@@ -34,7 +34,7 @@ class Contrast:
 
     @classmethod
     def fit(cls, x: np.ndarray) -> Contrast:
-        """Of training images ``(n, H, W[, C])``; the floor is a tenth of their median contrast."""
+        """Fit to training images ``(n, H, W[, C])``. The floor is a tenth of their median contrast."""
         parts = [_rows(part) for part in chunks(x)]
         centers = np.concatenate([part.mean(1) for part in parts])
         spreads = np.concatenate([part.std(1) for part in parts])
@@ -42,7 +42,7 @@ class Contrast:
         return cls(floor, float(centers.mean()), float(np.maximum(spreads, floor).mean()))
 
     def of(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and divisor of each image ``(n, ...)``, in its shape with ones."""
+        """Mean and divisor of each image ``(n, ...)``, of shape ``(n, 1, ...)``."""
         axes = tuple(range(1, x.ndim))
         center = x.mean(axes, keepdim=True)
         return center, (x - center).square().mean(axes, keepdim=True).sqrt().clamp_min(self.floor)
@@ -53,11 +53,11 @@ class Contrast:
         return (x - center) / spread
 
     def usual(self, x: Tensor) -> Tensor:
-        """Images without brightness and contrast, with those usual in training."""
+        """Give images without brightness and contrast those usual in training."""
         return x * self.spread + self.center
 
     def lent(self, x: Tensor, lender: Tensor) -> Tensor:
-        """What ``usual`` returned, with the brightness and contrast of the images ``lender`` ``(n, ...)`` instead."""
+        """The result of ``usual`` with the brightness and contrast of the images ``lender`` ``(n, ...)`` instead."""
         center, spread = self.of(lender)
         return (x - self.center) / self.spread * spread + center
 
@@ -67,21 +67,21 @@ class Scaling:
     """``(x - shift) / scale``: per column for tables ``(d,)``, one number for images ``()``.
 
     Tables are centred and scaled in float64 and only then rounded to float32, so that a column of large numbers with
-    small differences (a time stamp, a frequency) keeps what it says.
+    small differences (a time stamp, a frequency) keeps these differences.
     """
 
     shift: np.ndarray
     scale: np.ndarray
     clip: float | None = None
-    contrast: Contrast | None = None  #: what happens to each image before that
+    contrast: Contrast | None = None  #: applied to each image before
 
     @classmethod
     def fit(cls, x: np.ndarray, kind: str) -> Scaling:
         """Fit on training data ``(n, d)`` or images ``(n, H, W[, C])``.
 
         ``"auto"`` maps images to [-1, 1] and standardises tables; ``"minmax"`` maps the training range
-        to [-1, 1]; ``"standard"`` gives mean 0 and spread 1; ``"none"`` leaves the values alone.
-        ``"contrast"`` takes brightness and contrast out of each image; then 99 of 100 training images lie in [-1, 1],
+        to [-1, 1]; ``"standard"`` gives mean 0 and standard deviation 1; ``"none"`` changes nothing.
+        ``"contrast"`` removes brightness and contrast from each image. Then 99 of 100 training images lie in [-1, 1],
         which a generator's tanh can reach. Raises InputError for another word, and for a table with ``"contrast"``.
         Constant columns keep their unit, so a small change there stays small.
         """
@@ -110,15 +110,15 @@ class Scaling:
         return cls(shift.astype(np.float64), scale.astype(np.float64), clip=CLIP)
 
     def check_itself(self, shape: tuple[int, ...]) -> None:
-        """Raise InputError unless this is what ``fit`` makes of samples that need ``shape`` numbers."""
+        """Raise InputError unless ``fit`` could have made this for samples that need ``shape`` numbers."""
         for numbers in (self.shift, self.scale):
             if numbers.shape not in ((), shape) or numbers.dtype not in (np.float32, np.float64):
                 raise InputError(f"a scaling by numbers of shape {shown(numbers.shape)} and type {numbers.dtype}")
         same = self.shift.shape == self.scale.shape and self.shift.dtype == self.scale.dtype
         if not (same and np.isfinite(self.shift).all() and np.isfinite(self.scale).all() and (self.scale > 0).all()):
-            raise InputError("a scaling by numbers that no fit leaves")
+            raise InputError("a scaling by numbers that a fit cannot give")
         if self.clip != (CLIP if self.shift.shape else None):
-            raise InputError(f"values clipped at {shown(self.clip)}, which is not what a fit leaves")
+            raise InputError(f"values clipped at {shown(self.clip)}, which a fit cannot give")
 
     @classmethod
     def _of_contrast(cls, x: np.ndarray) -> Scaling:
@@ -135,7 +135,7 @@ class Scaling:
         return cls(np.array(shift, np.float32), np.array(scale, np.float32), contrast=contrast)
 
     def apply(self, x: Tensor) -> Tensor:
-        """Scale a batch of samples, channels last as the user gave them; float32."""
+        """Scale a batch of samples, channels last as the user gave them, to float32."""
         shift, scale = self._on(x)
         if self.contrast is not None:  # doubles stay doubles until they are centred
             x = self.contrast.apply(x if x.dtype == torch.float64 else x.float())
@@ -145,7 +145,7 @@ class Scaling:
     def invert(self, x: Tensor) -> Tensor:
         """From the networks' units back to the user's, float32.
 
-        Brightness and contrast, once taken out, are gone: the images get those that are usual in training.
+        If brightness and contrast were removed, the images get those that are usual in training.
         """
         shift, scale = self._on(x)
         x = x * scale + shift
@@ -169,7 +169,7 @@ def _rows(images: np.ndarray) -> np.ndarray:
 
 
 def _image_range(x: np.ndarray) -> tuple[float, float]:
-    """Integer images use the range of their type; float images that of the training set, read in chunks."""
+    """The range of integer images is that of their type; the range of float images is read in chunks."""
     if x.dtype.kind == "u" and x.dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(x.dtype).max)
     ranges = [(float(c.min()), float(c.max())) for c in chunks(x)]

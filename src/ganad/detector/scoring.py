@@ -1,4 +1,4 @@
-"""How samples pass through the networks when nothing is learnt: frozen, in chunks of one fixed size."""
+"""Passing samples through frozen networks, in chunks of one fixed size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .input import InputSpec, on_device
 
 @contextlib.contextmanager
 def frozen(nets: nn.Module) -> Iterator[None]:
-    """Within: eval mode and no gradients for weights; gradients with respect to inputs still flow."""
+    """A context with eval mode and without gradients of weights. Gradients with respect to inputs are possible."""
     flags = [(p, p.requires_grad) for p in nets.parameters()]
     modes = [(module, module.training) for module in nets.modules()]
     nets.eval().requires_grad_(False)
@@ -35,19 +35,19 @@ def frozen(nets: nn.Module) -> Iterator[None]:
 class Scoring:
     """Applies a function of network inputs to the user's samples.
 
-    The kernels, and with them the bits of a score, do not depend on how many samples were asked for: chunks have one
-    size, and the last one is padded.
+    All chunks have one size, and the last one is padded. So the kernels, and the bits of a score, do not depend on the
+    number of samples.
     """
 
     nets: nn.Module
     input: InputSpec
     device: torch.device
     chunk: int  #: samples at a time
-    threads: int | None  #: of the CPU; None: the default for the kind of input
-    bf16: bool = False  #: matrix products in bfloat16, where the user forces it
+    threads: int | None  #: CPU threads; None: the default for the kind of input
+    bf16: bool = False  #: matrix products in bfloat16, if the user chose it
 
     def map(self, fn: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
-        """``fn`` of all samples ``(n, *sample_shape)``: float64 where it gives doubles, else float32."""
+        """``fn`` of all samples ``(n, *sample_shape)``: float64 if it gives doubles, else float32."""
         parts = []
         with contextlib.ExitStack() as stack:
             stack.enter_context(use_threads(choose_threads(self.threads, is_image=self.input.is_image)))

@@ -1,4 +1,4 @@
-"""Whether a fitted detector is to be trusted: its scores of normal samples and of samples made from them."""
+"""The self-test of a fitted detector: it scores normal samples and samples made from them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..selftest import SelfTest
 from .input import InputSpec
 from .scoring import frozen
 
-_ROWS = 512  # samples, real and made, that a self-test scores; a method that searches for each scores about a chunk
-_LEAST = 16  # of each kind; with fewer only chance would speak
+_ROWS = 512  # samples, real and made, that a self-test scores; a method that searches scores about a chunk
+_LEAST = 16  # of each kind; fewer would show only chance
 _DRAWN = 64  # generated samples
 
 
 class Trust:
-    """The part of every detector that doubts itself."""
+    """The self-test of every detector."""
 
     NO_FORWARD_PASS: ClassVar[str]
     nets_: Players
@@ -33,19 +33,19 @@ class Trust:
     device_: torch.device
     mean_: np.ndarray
     history_: list[dict[str, Any]]
-    self_test_: SelfTest  #: what fit found; held-out samples where it had some, else training samples
+    self_test_: SelfTest  #: the result in fit, on held-out samples if there were any, else on training samples
 
     def self_test(self, X: Any) -> SelfTest:
-        """Figures that tell, without labels, whether this model is to be trusted; see ``ganad.selftest``.
+        """Figures that tell, without labels, whether to trust this model; see ``ganad.selftest``.
 
-        X: normal samples that were not trained on, of which some hundred are used; at least 50 make the figures steady.
+        X: normal samples that were not trained on. A few hundred of them are used, and at least 50 give steady figures.
         The model stays as it is, and equal samples give equal figures. Raises InputError for unusable samples.
         """
         check_is_fitted(self, "nets_")
-        return self._test(self.input_.check(X, type(self).__name__), held_out=True)
+        return self._test(self._checked(X), held_out=True)
 
     def _doubt(self, x: np.ndarray, *, held_out: bool) -> None:
-        """Test a new fit and warn of the first finding."""
+        """Test a new fit and warn with the first finding."""
         self.self_test_ = self._test(x, held_out=held_out)
         if found := self.self_test_.findings:
             # the caller of fit, past its decorator
@@ -92,6 +92,9 @@ class Trust:
         raise NotImplementedError
 
     def supports(self, part: str) -> bool:
+        raise NotImplementedError
+
+    def _checked(self, X: Any) -> np.ndarray:
         raise NotImplementedError
 
     def _map(self, fn: Callable[[Tensor], Tensor], x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From scores to decisions: verdicts, p-values, thresholds that keep a promise, selections."""
+"""From scores to decisions: verdicts, p-values, thresholds with a guarantee, selections."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal sampl
 
 
 class Thresholds:
-    """The part of every detector that decides; it needs ``anomaly_score`` and nothing else of it."""
+    """The decisions of every detector. They need only ``anomaly_score``."""
 
     offset_: float
     calibration_: np.ndarray
+    false_alarm_rate_: float
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores ``(n,)``, higher is more anomalous."""
@@ -45,33 +46,37 @@ class Thresholds:
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal samples ``X``, which were not trained on.
 
-        With ``false_alarm_rate``, ``predict`` from now on flags at most that share of normal samples.
-        See ``ganad.calibrate`` for what is promised and when.
+        With ``false_alarm_rate``, ``predict`` then flags at most that share of normal samples. ``ganad.calibrate`` says
+        what is guaranteed and when.
         """
         return self._calibrate(self.anomaly_score(X), false_alarm_rate)
+
+    def calibrate_on_scores(self, scores: np.ndarray, *, false_alarm_rate: float | None = None) -> Self:
+        """``calibrate`` where only this detector's scores ``(n,)`` of held-out normal samples were kept."""
+        return self._calibrate(np.asarray(scores, np.float64), false_alarm_rate)
 
     def _calibrate(self, scores: np.ndarray, false_alarm_rate: float | None) -> Self:
         if false_alarm_rate is not None:
             self.offset_ = -calibrate.threshold(scores, false_alarm_rate)
+            self.false_alarm_rate_ = float(false_alarm_rate)
         self.calibration_ = np.sort(scores)
         return self
 
     def p_values(self, X: Any) -> np.ndarray:
-        """Conformal p-values ``(n,)``: how often a normal sample scores as high; needs ``calibrate`` first."""
+        """Conformal p-values ``(n,)``: how often a normal sample scores as high. Call ``calibrate`` first."""
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.p_values(self.anomaly_score(X), self.calibration_)
 
     @renamed("0.3", alpha="false_alarm_rate")
     def threshold(self, false_alarm_rate: float = 0.01) -> float:
-        """The score that at most this share of normal samples exceeds; needs ``calibrate`` first."""
+        """The score that at most this share of normal samples exceeds. Call ``calibrate`` first."""
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.threshold(self.calibration_, false_alarm_rate)
 
     def select(self, X: Any, *, fdr: float = 0.1) -> np.ndarray:
-        """Mask ``(n,)`` of the anomalies in the batch ``X``, on average at most a share ``fdr`` of them false.
+        """Mask ``(n,)`` of anomalies in the batch ``X``; on average at most a share ``fdr`` of them is normal.
 
-        Unlike a score, this depends on the whole batch: that is what a false discovery rate means. Needs
-        ``calibrate`` first.
+        Unlike a score it depends on the whole batch, because a false discovery rate does. Call ``calibrate`` first.
         """
         check_is_fitted(self, "calibration_", msg=_UNCALIBRATED)
         return calibrate.select(self.p_values(X), fdr, len(self.calibration_))

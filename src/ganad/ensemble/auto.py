@@ -1,7 +1,7 @@
-"""Auto: an ensemble whose members follow from kind and number of the training samples; ``rules`` has the table.
+"""Auto: an ensemble whose members depend on kind and number of the training samples; ``rules`` has the table.
 
-What it takes and why is logged by "ganad" at INFO, and the command line shows it. It is never chosen by labels, nor by
-the values of the samples.
+"ganad" logs the choice and its reason at INFO, and the command line shows them. The choice uses neither labels nor the
+values of the samples.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ _LOG = logging.getLogger("ganad")
 
 
 class Auto(Combined):
-    """An ensemble that is chosen by kind and number of the training samples: ``Auto().fit(X)``."""
+    """An ensemble chosen by kind and number of the training samples: ``Auto().fit(X)``."""
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
         rule = rule_for("images" if spec.is_image else "table", n)
+        chosen = [choice.within(max(spec.sample_shape[:2])) if spec.is_image else choice for choice in rule.members]
         size = f"images of {spec.sample_shape[0]} x {spec.sample_shape[1]}" if spec.is_image else "rows"
         columns = "" if spec.is_image else f" of {spec.n_features} columns"
-        _LOG.info("auto: %s: %s %s%s; %s", " + ".join(map(str, rule.members)), f"{n:,}", size, columns, rule.reason)
-        return [registry.get(choice.method)(**choice.settings) for choice in rule.members]
+        _LOG.info("auto: %s: %s %s%s; %s", " + ".join(map(str, chosen)), f"{n:,}", size, columns, rule.reason)
+        return [registry.get(choice.method)(**choice.settings) for choice in chosen]

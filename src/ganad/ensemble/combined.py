@@ -1,4 +1,4 @@
-"""What every detector that is made of others has in common: members, a common scale, one score."""
+"""The base of detectors that combine others: members, a common scale, one score."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Part = Annotated[float, Bound(0, 1, open_low=True, open_high=True)]
 
 
 class AsGiven(InputSpec):
-    """Samples in the user's own numbers, tables in float64: each member scales them itself, and no digit is lost."""
+    """Samples in the user's own numbers, tables in float64. Each member scales them itself, so no digit is lost."""
 
     @classmethod
     def of(cls, x: np.ndarray, names: tuple[str, ...] | None, scaling: str, side: int | None, owner: str) -> InputSpec:
@@ -41,11 +41,11 @@ class AsGiven(InputSpec):
 
 
 class Combined(Detector):
-    """Base of the detectors that are made of others. A subclass says which: ``members_for`` or ``fit_members``."""
+    """Base of the detectors that combine others. A subclass writes ``members_for`` or ``fit_members``."""
 
-    combine: Literal["mean", "max"] = "mean"  #: of the members' standardised scores
+    combine: Literal["mean", "max"] = "mean"  #: how the members' standardised scores are combined
     validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
-    refit_samples: int = 2000  #: up to so many training samples, members then learn again, from all of them
+    refit_samples: int = 2000  #: with at most this many training samples, members then learn again from all of them
 
     INPUT = AsGiven
     LEARNS = {"centre_": "float64[k]", "scale_": "float64[k]", "mean_": "float64[*shape]"}
@@ -54,7 +54,7 @@ class Combined(Detector):
 
     @classmethod
     def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
-        """The setting that makes it of these; InputError where it cannot be."""
+        """The setting that gives it these members. Raises InputError if it cannot have them."""
         raise InputError(f"{cls.__name__} chooses its members itself")
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
@@ -64,7 +64,7 @@ class Combined(Detector):
     # -- fitting ------------------------------------------------------------------------------------------
 
     def fit_members(self, chosen: list[Detector], x: np.ndarray, fit: Fit, stage: str = "") -> list[Detector]:
-        """Fitted copies of the ``chosen``; the names of their epochs' stages begin with ``stage``."""
+        """Fitted copies of the ``chosen`` members; the names of their stages begin with ``stage``."""
         members = [(name, self.prepared(member)) for name, member in named(chosen)]
         for i, (name, member) in enumerate(members):
             seed = (
@@ -76,7 +76,7 @@ class Combined(Detector):
         return [member for _, member in members]
 
     def fit_member(self, member: Detector, x: np.ndarray, fit: Fit, seed: int, stage: str) -> None:
-        """Fit one member, as a part of ``fit``; its epochs then stand in ``history_``."""
+        """Fit one member as a part of ``fit``; ``history_`` then has its epochs."""
         earlier, watch = self.history_, fit.on_epoch
 
         def show(member: Detector) -> None:
@@ -96,7 +96,7 @@ class Combined(Detector):
                 raise InputError(f"{type(self).__name__}: {name}={getattr(self, name)!r} belongs to its members")
 
     def prepared(self, member: Detector) -> Detector:
-        """A copy of a member without what it has learnt, to run where and how this detector does."""
+        """A copy of a member that is not fitted, with this detector's device, threads and verbosity."""
         copied: Detector = clone(member)
         copied.set_params(device=self.device, verbose=self.verbose)
         if self.threads is not None:
@@ -112,12 +112,12 @@ class Combined(Detector):
         scores = [member.anomaly_score(x[held_out]) for member in members]
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
         self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
-        # few samples are worth more to a member than the scale's exactness: benchmarks/ensembles.py
+        # with few samples, members gain more from all of them than from an exact scale: benchmarks/ensembles.py
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
     def _parts(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows to standardise by; all are both where fewer than two would be left to train on."""
+        """Rows to train on and rows to standardise by. With very few rows, all are used for both."""
         count = max(1, round(self.validation_fraction * n))
         if n - count < 2:
             return np.arange(n), np.arange(n)
@@ -128,14 +128,14 @@ class Combined(Detector):
 
     @property
     def NO_FORWARD_PASS(self) -> str:  # type: ignore[override]
-        """The reason why the score is not a single forward pass: a member's is not."""
+        """The reason why the score is not a single forward pass: that of its first member with one."""
         if not hasattr(self, "members_"):
             return "its members are not fitted yet"
         reasons = [(type(m).__name__, m.NO_FORWARD_PASS) for m in self.members_ if m.NO_FORWARD_PASS]
         return "; ".join(f"of its member {name}, {reason}" for name, reason in reasons)
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        """The members' networks, by the member's number."""
+        """The members' networks, under the members' numbers."""
         return {str(i): member.nets_ for i, member in enumerate(getattr(self, "members_", ()))}
 
     def restored(self) -> None:
@@ -152,7 +152,7 @@ class Combined(Detector):
         given = self.input_.to_user(x)
         rows = []
         for member, centre, scale in zip(self.members_, self.centre_, self.scale_, strict=True):
-            # a search draws random codes; they do not depend on the members before it
+            # a search draws random codes, which must not depend on earlier members
             with isolated_rng(0, self.device_) if member.NO_FORWARD_PASS else contextlib.nullcontext():
                 score = member.score_batch(member.input_.to_network(given)).double()
             centre, scale = (torch.as_tensor(np.array(v), device=x.device) for v in (centre, scale))
@@ -165,7 +165,7 @@ class Combined(Detector):
         return found
 
     def spread(self, X: Any) -> np.ndarray:
-        """How much the members disagree about each sample ``(n,)``: the standard deviation of their scores."""
+        """The standard deviation ``(n,)`` of the members' scores: how much they disagree about each sample."""
         found: np.ndarray = self.member_scores(X).std(1)
         return found
 
@@ -175,7 +175,7 @@ class Combined(Detector):
 
 
 def named(members: Any) -> list[tuple[str, Detector]]:
-    """Members with the names that tell them apart: the method's own, numbered where a method occurs twice."""
+    """Members by distinct names: the method's name, with a number if the method occurs twice."""
     names = [name_of(type(member)).replace("-", "_") for member in members]
     counts = Counter(names)
     nth: Counter[str] = Counter()

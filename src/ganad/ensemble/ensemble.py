@@ -1,9 +1,9 @@
 """Ensemble: several detectors, one score.
 
-    fit      each member on the same training samples, but for a share that is held out from all of them
-    scale    (score - mean) / deviation of the held-out samples' scores, for each member
-    refit    where samples are few, each member once more on all of them
-    score    the mean of the members' scores on that scale, or their largest
+    fit      each member on the same training samples, without a share that is held out from all members
+    scale    (score - mean) / standard deviation of the held-out samples' scores, for each member
+    refit    if samples are few, each member again on all of them
+    score    the mean of the members' scores on that scale, or the largest
 
 The members' disagreement is ``spread``.
 """
@@ -25,20 +25,20 @@ class Ensemble(Combined):
     >>> Ensemble(members=[KDE(), NearestNeighbor(k=3)]).get_params()["nearest_neighbor__k"]
     3
 
-    Members stay as they were given; ``fit`` trains copies of them, ``members_``. The ensemble's ``device``, ``threads``
-    and ``verbose`` hold for all; a member without a ``random_state`` draws its seed from the ensemble's. Settings of
-    members are parameters as in scikit-learn, ``autoencoder__epochs``, or ``autoencoder_2__epochs`` for the second of a
-    kind. A member may be an ensemble.
+    The given members stay as they are; ``fit`` trains copies, ``members_``. The ensemble's ``device``, ``threads`` and
+    ``verbose`` apply to all of them. A member without a ``random_state`` draws its seed from the ensemble's. Settings
+    of members are parameters as in scikit-learn: ``autoencoder__epochs``, or ``autoencoder_2__epochs`` for the second
+    autoencoder. A member may be an ensemble.
     """
 
-    members: Sequence[Detector] = ()  #: detectors, fitted or not; equal ones differ by their seeds
+    members: Sequence[Detector] = ()  #: detectors, fitted or not; equal detectors get different seeds
 
     @classmethod
     def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
         return {"members": tuple(detectors)}
 
     def check_settings(self) -> None:
-        """Raise InputError for no members, for what is not a detector, and for a member's settings."""
+        """Raise InputError for no members, for a member that is not a detector, and for a member's wrong settings."""
         super().check_settings()
         if not isinstance(self.members, list | tuple) or not self.members:
             raise InputError("Ensemble: give members=[...], a list of one detector or more")
@@ -48,7 +48,7 @@ class Ensemble(Combined):
             member.check_settings()
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The settings; with ``deep`` those of the members as well, ``name__setting``."""
+        """The settings; with ``deep`` also those of the members, as ``name__setting``."""
         found = super().get_params(deep)
         if deep and isinstance(self.members, list | tuple):
             for name, member in named([m for m in self.members if isinstance(m, Detector)]):

@@ -1,6 +1,6 @@
-"""Which methods ``auto`` takes: by kind and number of the samples, never by a label.
+"""The methods that ``auto`` takes. They depend on kind and number of the samples, never on a label.
 
-Measured: benchmarks/ensembles.py.
+Measured: benchmarks/ensembles.py for tables, benchmarks/image_ensembles.py for images.
 """
 
 from __future__ import annotations
@@ -12,10 +12,15 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Choice:
-    """One method, by its name on the command line, with settings that are not its defaults."""
+    """One method, by its name on the command line, with the settings that differ from its defaults."""
 
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def within(self, side: int) -> Choice:
+        """The choice for images of this longer side, which none is made larger for."""
+        smaller = {k: v for k, v in self.settings.items() if k != "image_size" or v < side}
+        return Choice(self.method, smaller)
 
     def __str__(self) -> str:
         chosen = ", ".join(f"{name}={value}" for name, value in self.settings.items())
@@ -24,7 +29,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Rule:
-    """For samples of one kind, up to a number of training samples: the members, and why."""
+    """The members for samples of one kind, up to a number of training samples, and the reason."""
 
     kind: Literal["table", "images"]
     most: float
@@ -32,13 +37,19 @@ class Rule:
     reason: str
 
 
-#: The first that fits holds.
+#: Each image without its own brightness and contrast.
+_CONTRAST = {"scaling": "contrast"}
+#: At this size a shift of a pixel or two is a small change, also for the distances of neighbours.
+_SMALL = _CONTRAST | {"image_size": 16}
+_SHAPE = (Choice("kde", _CONTRAST), Choice("nearest-neighbor", _SMALL), Choice("lof", _SMALL))
+_LIGHT = Choice("trivial", {"variant": "light"})
+#: The first rule that fits applies.
 RULES = (
     Rule(
         "table",
         50_000,
-        (Choice("nearest-neighbor"), Choice("gmm"), Choice("one-class-svm"), Choice("autoencoder")),
-        "distance, density, margin and reconstruction err on different rows",
+        (Choice("nearest-neighbor", {"scaling": "minmax"}), Choice("gmm"), Choice("one-class-svm")),
+        "distance, density and margin err on different rows, and so do columns scaled by range and by spread",
     ),
     Rule(
         "table",
@@ -48,14 +59,14 @@ RULES = (
     ),
     Rule(
         "images",
-        20_000,
-        (Choice("igmm-gan"), Choice("lof")),
-        "a GAN's codes see shape, and the density among neighbours sees what is local",
+        60_000,
+        (*_SHAPE, _LIGHT),
+        "three views of an image without its brightness and contrast, and one of these",
     ),
     Rule(
         "images",
         float("inf"),
-        (Choice("igmm-gan"), Choice("autoencoder")),
+        (Choice("autoencoder", _CONTRAST), _LIGHT),
         "with so many images the distances to all of them cost too much",
     ),
 )

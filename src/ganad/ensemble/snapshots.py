@@ -2,13 +2,13 @@
 
 Adversarial scores swing from epoch to epoch, and no loss says which epoch is good. The mean over epochs swings less.
 
-    fit      the detector once, but for held-out samples; weights are taken through the last run of its networks
-    members  ``n_snapshots`` of them, at even distances in the second half of that run; what a method computes after its
-             networks are trained (a mixture of codes, a centre) is computed anew with each member's weights
-    score    as of an ensemble
+    fit      the detector once, without held-out samples; weights are kept during the last run of its networks
+    members  ``n_snapshots`` of these weights, evenly spaced in the second half of that run; computations after the
+             networks' training (a mixture of codes, a centre) are repeated with each member's weights
+    score    as in an ensemble
 
-G. Huang et al., "Snapshot ensembles", ICLR 2017, take weights where a cyclic step size ends; here it is as the method
-has it.
+G. Huang et al., "Snapshot ensembles", ICLR 2017, keep weights where a cyclic step size ends. Here the step size is the
+method's own.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ Weights = dict[str, Tensor]
 class Snapshots(Combined):
     """One detector at several epochs of its last run, as an ensemble: ``Snapshots(detector=FenceGAN())``."""
 
-    detector: Detector | None = None  #: one whose networks are trained
-    n_snapshots: Count = 5  #: members, fewer where half of the run has fewer epochs
-    refit_samples: int = 0  #: another fit swings otherwise, so its scale would be another
+    detector: Detector | None = None  #: a detector with trained networks
+    n_snapshots: Count = 5  #: number of members; fewer if half of the run has fewer epochs
+    refit_samples: int = 0  #: must be 0, because a second fit would need another scale
 
     @classmethod
     def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Snapshots(Combined):
         return {"detector": detectors[0]}
 
     def check_settings(self) -> None:
-        """Raise InputError where there is no detector, where it trains no networks, and for its settings."""
+        """Raise InputError for a missing detector, one that trains no networks, and for its wrong settings."""
         super().check_settings()
         if not isinstance(self.detector, NetworkDetector):
             given = "nothing" if self.detector is None else type(self.detector).__name__
@@ -80,7 +80,7 @@ class Snapshots(Combined):
     def _at(
         self, epoch: int, weights: Weights, chosen: Detector, x: np.ndarray, fit: Fit, seed: int, ends: list[RunEnd]
     ) -> Detector:
-        """The detector as if its last run had ended with ``epoch``; only what follows the run is computed."""
+        """The detector as if its last run had ended with ``epoch``. Only the steps after the run are computed."""
         member, last = self.prepared(chosen), ends[-1]
         history = [row for row in last.history if row["epoch"] <= epoch]
         replay = [*ends[:-1], RunEnd(weights, last.rng, history)]
@@ -89,9 +89,9 @@ class Snapshots(Combined):
 
 
 class Album:
-    """Weights at epochs of one run: of about evenly spread ones, whatever their number turns out to be.
+    """Weights at about evenly spaced epochs of one run, however many epochs it has.
 
-    Those of a fit with a checkpoint lie beside it as well, so that a resumed fit has them.
+    With a checkpoint they are also written next to it, so that a resumed fit has them.
     """
 
     def __init__(self, n: int, checkpoint: Checkpoint | None):
@@ -100,7 +100,7 @@ class Album:
         self.shots: dict[int, Weights] = {}
 
     def take(self, run: int, epoch: int, nets: nn.Module) -> None:
-        """Keep the weights after this epoch, if it is one of those to keep."""
+        """Keep the weights after this epoch, if it is due."""
         self._open(run)
         if epoch % self.every:
             return
@@ -111,7 +111,7 @@ class Album:
         self._thin()
 
     def chosen(self, run: int) -> dict[int, Weights]:
-        """The n of the second half of the run, as evenly spread as can be, by epoch."""
+        """The n most evenly spaced weights of the second half of the run, by epoch."""
         self._open(run)
         if not self.shots:
             return {}
@@ -121,7 +121,7 @@ class Album:
         return {epoch: self.shots[epoch] for epoch in sorted(picked)}
 
     def _open(self, run: int) -> None:
-        """Begin with another run, with what an interrupted fit left of it."""
+        """Begin another run, with the weights that an interrupted fit left of it."""
         if run == self.run:
             return
         self.run, self.every, self.shots = run, 1, {}
@@ -132,7 +132,7 @@ class Album:
         self._thin()
 
     def _thin(self) -> None:
-        """Keep every second epoch where there are more than enough."""
+        """Drop every second epoch if there are more than enough."""
         while len(self.shots) > 4 * self.n:
             self.every *= 2
             for epoch in [epoch for epoch in self.shots if epoch % self.every]:

@@ -1,1 +1,1 @@
-"""Every detector, one file a paper and one file a baseline; ``ganad.registry`` lists them."""
+"""The detectors, one file for each paper; ``ganad.registry`` lists them."""

@@ -2,9 +2,9 @@
 
 L. Deecke et al., "Image Anomaly Detection with Generative Adversarial Networks", ECML PKDD 2018. No official code.
 
-A Wasserstein GAN learns to draw normal samples. To score one, the search starts at many random codes; from each, a
-few steps of Adam move the code AND a private copy of the generator's weights, so that a generator of limited power is
-not punished for small misfits. The copies are thrown away.
+A Wasserstein GAN learns to draw normal samples. To score a sample, a search starts at many random codes. From each
+start, a few steps of Adam move the code AND a private copy of the generator's weights, so that small misfits of a weak
+generator do not count against the sample. The copies are thrown away.
 
     critic     mean D(G(z)) - mean D(x), weights clipped to [-clip, clip], or a gradient penalty
     generator  -mean D(G(z))
@@ -13,22 +13,22 @@ not punished for small misfits. The copies are thrown away.
 ``variant="critic"`` (-D(x)) and ``variant="prior"`` (-log p(z) of the codes found) are the paper's ablations.
 
 Differs from the paper:
-- How the critic is kept Lipschitz is not said there; the default is the gradient penalty with a critic free of batch
-  norm, the preset "paper" is the clipping of the WGAN that it cites.
-- The starts are drawn once and saved: a score does not change from call to call.
-- Batch norm is in eval mode in the search; its scale and shift are among the weights that move.
-- ``moving="sample"`` shares one moving generator among the starts of a sample, ``moving="none"`` moves codes only: a
-  fraction of the memory traffic, and other methods, so neither is the default.
-- Tables are searched from at most 8 starts where images have 64: a fit of few rows is asked about thousands.
+- The paper does not say how it keeps the critic Lipschitz. The default is a gradient penalty and a critic without batch
+  norm. The preset "paper" clips weights, as the WGAN that the paper cites does.
+- The starts are drawn once and saved, so a score does not change from call to call.
+- Batch norm is in eval mode during the search; its scale and shift are among the weights that move.
+- ``moving="sample"`` shares one moving generator among the starts of a sample, and ``moving="none"`` moves only codes.
+  Both need a fraction of the memory traffic. They are not the default because they are other methods.
+- Tables use at most 8 starts, images 64: a table of few rows may have to score thousands.
 - MNIST is resized to 32 x 32, not padded. The networks for tables are ours.
 
-The search finds only what the generator can nearly draw, and what it misses it misses for normal samples, too: on
-scikit-learn's digits without the 0, 780 generator steps with two critic steps each end below .6, with five critic steps
-each at .87 (one seed), so the length of training is what a short benchmark row of this method shows.
+The search finds only what the generator can nearly draw, and a weak generator misses normal samples as well. On
+scikit-learn's digits without the 0, 780 generator steps give an AUROC below .6 with two critic steps each, and .87 with
+five (one seed). A short benchmark row of this method therefore mostly shows how long it was trained.
 
-Tables show the same. After 250 generator steps a development table of 64 columns has .54 with the step size of images
-and .65 with ten times that (one seed), where the distance to the mean has .57 and the nearest neighbour .92. So tables
-step faster, and the distance from what the generator draws still says little more than that from the data's middle.
+Tables show the same. On a development table of 64 columns, 250 generator steps give .54 with the step size of images
+and .65 with ten times that step size (one seed). The distance to the mean has .57 there, the nearest neighbour .92. So
+tables use larger steps, and the search still says little more than the distance from the data's middle.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class ADGAN(GenerativeDetector):
     search_steps: Annotated[int, Bound(0, 10_000)] = 5  #: steps of Adam from each start
     search_lr: float = 0.25  #: step size on the code
     weight_lr: float = 5e-5  #: step size on the generator's weights
-    moving: Literal["seed", "sample", "none"] = "seed"  #: who has a private copy of the generator
-    memory_budget_mb: int = 128  #: memory of a part of the copies: near a cache on a CPU; raise it on a GPU
+    moving: Literal["seed", "sample", "none"] = "seed"  #: what gets a private copy of the generator
+    memory_budget_mb: int = 128  #: memory for the copies searched at once: about a CPU's cache; raise it on a GPU
     lipschitz: Literal["penalty", "clip"] = "penalty"  #: how the critic is kept smooth
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
@@ -95,7 +95,7 @@ class ADGAN(GenerativeDetector):
         return super().build(shape)
 
     def starts_for(self, shape: tuple[int, ...]) -> int:
-        """Starts of the search for samples of a shape: each costs a generator, and a table has thousands of rows."""
+        """Number of starts for samples of a shape. Each start costs a generator, and a table has thousands of rows."""
         if self.n_seeds is not None:
             return self.n_seeds
         return 64 if len(shape) == 3 else max(2, min(8, 256 // shape[0]))
@@ -148,7 +148,7 @@ class ADGAN(GenerativeDetector):
         """Squared errors ``(n, n_seeds)`` and codes ``(n, n_seeds, latent_dim)`` at the end of every search."""
         n_seeds = len(self.starts_)
         shared = 1 if self.moving == "seed" else n_seeds  # starts that one generator serves
-        starts = self.starts_.to(x).repeat(len(x), 1)  # the starts of a sample stand together
+        starts = self.starts_.to(x).repeat(len(x), 1)  # the starts of a sample are adjacent
         weights = sum(p.numel() for p in self.nets_.generator.parameters())
         each = 4 * 5 * (weights + 8 * x[0].numel() * shared)  # weights, gradient, two moments, a spare
         rows = shared * max(1, int(self.memory_budget_mb * 2**20 // each))
@@ -168,7 +168,7 @@ class ADGAN(GenerativeDetector):
             draw = vmap(lambda w, codes: functional_call(G, {**w, **fixed}, (codes,)))
         else:
             copies = {}
-        # the kernels of Adam work element by element, so the copies of one sample never meet those of another
+        # Adam's kernels work element by element, so one sample's copies do not affect another's
         groups: list[dict[str, Any]] = [{"params": [z], "lr": self.search_lr}]
         if copies:
             groups.append({"params": list(copies.values()), "lr": self.weight_lr})
@@ -190,11 +190,11 @@ class ADGAN(GenerativeDetector):
 
     @property
     def _chunk(self) -> int:
-        """A search fills the memory by itself, and the small networks of rows gain from company."""
+        """One image fills the memory by itself. Rows have small networks, which run faster together."""
         return self.score_batch_size or (1 if self.input_.is_image else 64)
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        """Distance to the nearest of the drawings of the starts: how well the generator covers held-out samples."""
+        """Squared distance ``(n,)`` to the nearest drawing of a start: how well the generator covers these samples."""
         drawn = self.nets_.generator(self.starts_.to(x)).float().flatten(1)
         return torch.cdist(x.flatten(1), drawn).square().amin(1)
 
@@ -206,7 +206,7 @@ class ADGAN(GenerativeDetector):
         described = vars(self)["generator_of_"]
         owner = find(described["class"])
         if owner is None:
-            raise InputError(f"the generator is of {shown(repr(described['class']))}, which is not known here")
+            raise InputError(f"the generator belongs to {shown(repr(described['class']))}, which is not known here")
         saved = {k: tuple(v) if isinstance(v, list) else v for k, v in described["settings"].items()}
         other = owner(**upgraded(owner, saved, described.get("ganad", "0.1")))
         other.check_settings()
@@ -218,9 +218,10 @@ class ADGAN(GenerativeDetector):
     def from_detector(cls, fitted: Detector, **settings: Any) -> Self:
         """An ADGAN that searches with the generator of any fitted detector that has ``sample`` (AnoGAN, VAE, ...).
 
-        Codes are standard normal there, too: OCGAN's are mapped to its cube, Fence GAN's are spread by ``latent_sd``.
-        It flags nothing until ``calibrate(X, alpha=...)`` gives it a threshold, and has no "critic" variant.
-        Raises InputError for a detector that draws no samples, or, as OCAN and MMOC-GAN, draws what is not normal.
+        Codes are standard normal: OCGAN's are mapped to its cube, and Fence GAN's are spread by ``latent_sd``.
+        The result flags nothing until ``calibrate(X, false_alarm_rate=...)`` sets a threshold. It lacks the variant
+        "critic". Raises InputError for a detector that cannot draw samples, and for OCAN and MMOC-GAN, which draw
+        abnormal ones.
         """
         check_is_fitted(fitted, "nets_")
         try:

@@ -3,22 +3,24 @@
 H. Zenati et al., "Adversarially Learned Anomaly Detection", ICDM 2018, arXiv 1812.02288;
 code houssamzenati/Adversarially-Learned-Anomaly-Detection (TensorFlow 1).
 
-EGBAD's BiGAN with two more discriminators that make the cycles close: one sees (x, x) or (x, G(E(x))), the other
+ALAD adds two discriminators to EGBAD's BiGAN, so that the cycles close: one sees (x, x) or (x, G(E(x))), the other
 (z, z) or (z, E(G(z))). The score is a reconstruction error in the feature space of the first.
 
     disc_xz  H(1, D(x, E(x))) + H(0, D(G(z), z))
     disc_xx  H(1, D(x, x)) + H(0, D(x, G(E(x))))
     disc_zz  H(1, D(z, z)) + H(0, D(z, E(G(z))))
-    codec    the same with all labels turned round: generator and encoder under one optimiser
+    codec    the same with all labels swapped; generator and encoder share one optimiser
     score    "features": ||f(x, x) - f(x, x')||_1, x' = G(E(x)), f: disc_xx's last hidden layer
              "logits": -log sigma(D_xx(x, x')); "l1": ||x - x'||_1; "l2": ||x - x'||_2
 
 Differs from the official code:
-- The epochs are fixed, or ``patience`` restores the best weights; the code stops early, saves the best weights and
-  then tests the last ones.
-- Tables are scaled; the code computes a scaling and never applies it (``scaling="none"``). MNIST's preset is ours.
-- The pairs of images stand above each other, as in the code; ``pairing="channels"`` stacks channels as ports do.
-- Spectral norm (images only, as in the code) does not move while scoring.
+- The number of epochs is fixed, or ``patience`` restores the best weights. The code stops early and saves the best
+  weights, but tests the last ones.
+- Tables are scaled. The code computes a scaling and never applies it (``scaling="none"``).
+- MNIST's preset is ours.
+- The two images of a pair are joined along the height, as in the code. ``pairing="channels"`` joins the channels, as
+  ports do.
+- Spectral norm (images only, as in the code) stays fixed while scoring.
 """
 
 from __future__ import annotations
@@ -49,17 +51,16 @@ from ..settings import Count
 
 
 class ALAD(BidirectionalDetector):
-    """BiGAN with adversarial cycles; the score lives in a discriminator's features."""
+    """BiGAN with adversarial cycles; the score compares features of a discriminator."""
 
     variant: Literal["features", "logits", "l1", "l2"] = "features"  #: the score
-    latent_cycle: bool = True  #: with disc_zz; False is the paper's ablation
+    latent_cycle: bool = True  #: use disc_zz; False is the paper's ablation
     spectral_norm: bool = True  #: on encoder and discriminators of images
-    pairing: Literal["height", "channels"] = "height"  #: how disc_xx sees two images
+    pairing: Literal["height", "channels"] = "height"  #: axis on which disc_xx sees two images joined
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     width: int = 128  #: channels at half the image's size
     batch_size: int = 50  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     ema: float = 0.999  #: decay of the weight average used for scoring
 
     LEAST_EPOCHS = (5, 50)
@@ -115,7 +116,7 @@ class ALAD(BidirectionalDetector):
 
 
 class PairCritic(nn.Module):
-    """A critic of two things of one kind, joined along ``axis``."""
+    """A critic of two inputs of one kind, joined along ``axis``."""
 
     body: Layer
     head: Layer
@@ -139,7 +140,7 @@ def _act(dropout: float = 0.0) -> list[nn.Module]:
 def image_networks(
     shape: tuple[int, ...], latent_dim: int, width: int, pairing: str, *, spectral: bool
 ) -> dict[str, nn.Module]:
-    """The CIFAR-10 and SVHN tables, halved to 4 x 4 or less from any size."""
+    """The layer tables for CIFAR-10 and SVHN, which halve images of any size to 4 x 4 or less."""
     channels, *size = shape
     sizes = pyramid((size[0], size[1]), until=4)
     h, w = sizes[-1]
@@ -191,7 +192,7 @@ def image_networks(
 
 
 def table_networks(d: int, latent_dim: int, *, large: bool) -> dict[str, nn.Module]:
-    """The KDD99 tables or, ``large``, those of arrhythmia."""
+    """The layer tables for KDD99; ``large`` gives those for arrhythmia."""
     k, joint, xx, zz = (latent_dim, 256, (256, 128), (64, 32)) if large else (latent_dim, 128, (128,), (32,))
     encoder, decoder = ((256, 128), (128, 256)) if large else ((64,), (64, 128))
 

@@ -4,30 +4,30 @@ T. Schlegl et al., "Unsupervised Anomaly Detection with Generative Adversarial N
 IPMI 2017, arXiv 1703.05921. No code by the authors; settings and layer tables from LeeDoYup/AnoGAN-tf and from the
 baselines in houssamzenati's EGBAD and ALAD repositories.
 
-A plain GAN learns to draw normal samples. To score a sample, gradient descent looks for the code whose drawing is
-closest to it; what the generator cannot draw is anomalous.
+A plain GAN learns to draw normal samples. To score a sample, gradient descent searches for the code whose drawing is
+closest to it. What the generator cannot draw is anomalous.
 
     discriminator  H(1, D(x)) + H(0, D(G(z)))
     generator      H(1, D(G(z)))
     search         z minimises A(z) = (1 - w_feature) ||x - G(z)||_1 + w_feature L_D(z), both networks frozen
     L_D            "features": ||f(x) - f(G(z))||_1, f: D's last hidden layer; "cross-entropy": -log sigma(D(G(z)))
-    score          A at the last step; "discriminator": -logit D(x) alone, the paper's P_D, which needs no search
+    score          A at the last step; "discriminator": only -logit D(x), the paper's P_D, without a search
 
 Differs from the code consulted:
-- The starts of the search are drawn once and saved, so a score does not change from call to call; with several
-  starts the smallest A counts. Adam works element by element, so samples searched together do not touch each other.
-- The step size falls as in the EGBAD repository (0.01, 0.001, 0.0005): at 0.001 throughout, as in others, a code can
-  move by 0.5 at most and the drawing hardly depends on the sample.
-- The weights 0.9 on pixels and 0.1 on features are the paper's; the ALAD repository's default is the reverse.
-- The preset "oct" is the paper's own experiment, on retina scans that are not public: network and uniform z are
-  AnoGAN-tf's, whose channels are the paper's. Its 20 epochs and 500 search steps are quoted from the paper, unverified;
-  the optimiser of the paper's search was not found, and AnoGAN-tf's moves a code by 0.1 at most.
-- The epochs of the other presets are unverified: the repositories take them from the command line.
+- The starts of the search are drawn once and saved, so a score does not change from call to call. With several starts
+  the smallest A counts. Adam works element by element, so samples searched together do not affect each other.
+- The step size falls as in the EGBAD repository (0.01, 0.001, 0.0005). At 0.001 throughout, as in other repositories, a
+  code can move by at most 0.5 and the drawing hardly depends on the sample.
+- The weights, 0.9 on pixels and 0.1 on features, are the paper's. The ALAD repository's default is the reverse.
+- The preset "oct" is the paper's own experiment, on retina scans that are not public. Network and uniform z are those
+  of AnoGAN-tf, whose channels are the paper's. The 20 epochs and 500 search steps are quoted from the paper and
+  unverified. We did not find the optimiser of the paper's search; AnoGAN-tf's moves a code by at most 0.1.
+- The epochs of the other presets are unverified, because the repositories take them from the command line.
 
-On KDD99 short training (50,000 rows, four epochs) ends below chance, AUROC .28 in two seeds of three, and it is the
-generator, not the search: 200 steps in place of 20 change nothing, and the distance to the nearest of 2,000 drawn rows
-alone has .30. Four training rows of five are copies of others, which the generator has not learnt to hit, while its
-spread covers the "normal" traffic that is the anomaly there. The discriminator alone has .77 and .76 there.
+On KDD99 short training (50,000 rows, four epochs) ends below chance: AUROC .28 in two seeds of three. The generator
+causes this, not the search: 200 steps instead of 20 change nothing, and the distance to the nearest of 2,000 drawn rows
+alone has .30. Four of five training rows are copies of others. The generator has not learnt to hit these copies, and
+its spread covers the "normal" traffic, which is the anomaly there. The discriminator alone has .77 and .76 there.
 """
 
 from __future__ import annotations
@@ -48,20 +48,19 @@ _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, e
 
 
 class AnoGAN(GenerativeDetector):
-    """A GAN, and at test time a search for the code of every sample."""
+    """A GAN, and a search for the code of every sample that is scored."""
 
-    variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or it alone
-    w_feature: float = 0.1  #: its weight, against 1 - w_feature on the pixels
-    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: of Adam; None: 200 for tables, 500 for images
+    variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or only D(x)
+    w_feature: float = 0.1  #: weight of the discriminator's term; the pixels have 1 - w_feature
+    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: steps of Adam; None: 200 for tables, 500 for images
     search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
     n_starts: int = 1  #: starts of the search; the best one counts
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
-    prior: Literal["normal", "uniform"] = "normal"  #: of z; uniform: on (-1, 1), as in the paper
+    prior: Literal["normal", "uniform"] = "normal"  #: distribution of z; uniform: on (-1, 1), as in the paper
     width: int = 64  #: channels of the DCGAN at half the image's size
-    kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper's)
+    kernel: int = 4  #: side of the DCGAN's kernels (5 in the paper)
     network: Literal["dcgan", "mnist", "arrhythmia"] = "dcgan"  #: layer table; "dcgan" means KDD99's for tables
     batch_size: int = 64  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
     threshold_samples: int = 1000  #: training samples, at most, whose scores set the threshold; each costs a search
     ema: float = 0.999  #: decay of the weight average used for the search
 
@@ -117,7 +116,7 @@ class AnoGAN(GenerativeDetector):
     def search(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The best code of each sample ``(n, latent_dim)`` and its score ``(n,)``."""
         n, starts = len(x), self.starts_.to(x)
-        z = starts.repeat(n, 1).requires_grad_()  # the starts of a sample stand together
+        z = starts.repeat(n, 1).requires_grad_()  # the starts of a sample are adjacent
         x = x.repeat_interleave(len(starts), 0)
         wanted = x if self.variant == "cross-entropy" else self.nets_.discriminator.features(x).detach()
         adam = torch.optim.Adam([z], self.search_lr, betas=(0.9, 0.999))

@@ -7,11 +7,11 @@ anomaly detector in L. Ruff et al., "Deep one-class classification", ICML 2018, 
     score  the same of one sample: "sum_sq", "mean_sq", or "l1"
 
 Differs from the papers:
-- The DCGAN-like network's sizes are not published; they are those of the VAE page, one head, no sampling.
-- Inputs are in [-1, 1] and the output is a tanh, for the Deep SVDD networks too, whose code has a sigmoid on
-  contrast-normalised pixels in [0, 1]; ``contrast="l1"`` adds that normalisation per image. Its min-max
-  constants are then not needed: the output layer is linear.
-- Tables use a 64-16-64 network, or ``hidden`` widths of your own.
+- The sizes of the DCGAN-like network are not published. It has the VAE's sizes, with one head and without sampling.
+- Inputs are in [-1, 1] and the output is a tanh, also for the Deep SVDD networks. Their code has a sigmoid on
+  contrast-normalised pixels in [0, 1]. ``contrast="l1"`` adds that normalisation per image; the output layer is then
+  linear, so the code's min-max constants are not needed.
+- Tables use a 64-16-64 network, or the widths that you give as ``hidden``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ class AutoEncoder(NetworkDetector):
     weight_decay: float = 0.0  #: L2 penalty of the weights
     lr_milestone: float = 1.0  #: share of the epochs after which the step size falls to a tenth
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 100)
     PRESETS = {
@@ -100,7 +99,7 @@ class AutoEncoder(NetworkDetector):
 
 
 def dcgan_network(shape: tuple[int, ...], latent_dim: int, last: nn.Module) -> nn.Module:
-    """Three halvings with batch norm and ReLU (fewer for images below 16), a dense code, and back."""
+    """Three halvings with batch norm and ReLU (fewer for images below 16), a dense code, and the mirror image."""
     channels, height, width = shape
     small = max(height, width) <= 32 and min(height, width) < 16
     sizes = pyramid((height, width), levels=1) if small else pyramid((height, width), until=4, levels=3)

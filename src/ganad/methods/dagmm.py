@@ -3,9 +3,9 @@
 B. Zong et al., "Deep autoencoding Gaussian mixture model for unsupervised anomaly detection", ICLR 2018. No official
 code; known ports are danieltan07/dagmm (PyTorch), tnakae/DAGMM and the one in the ALAD repository (TensorFlow).
 
-An autoencoder squeezes a sample to a few numbers; how well it does so adds two more. A small network guesses which
-component of a Gaussian mixture these features belong to, the mixture follows from the guesses in closed form, and all
-is trained at once. The energy under the mixture is the score.
+An autoencoder compresses a sample to a few numbers. Two measures of its error join them as features. A small network
+guesses which component of a Gaussian mixture the features belong to, and the mixture follows from the guesses in closed
+form. Everything is trained together. The score is the energy under the mixture.
 
     z = [E(x), ||x - x'|| / ||x||, cos(x, x')], x' = G(E(x)); gamma = softmax(M(z))
     phi_k    mean of gamma_k          mu_k, Sigma_k: mean and covariance of z weighted by gamma_k
@@ -14,23 +14,23 @@ is trained at once. The energy under the mixture is the score.
     score    energy(z) under the mixture of the whole training set, computed once after training
 
 Differs from the paper:
-- Covariances get ``jitter`` times (1 + their mean variance) on the diagonal; without it the mixture can be singular.
-- ||x|| has a floor of a hundredth per column, for rows that are the mean of the data after scaling.
-- Gradients are clipped at 5, as in danieltan07's port: a component that shrinks to a point has huge ones.
-- Images get the geometric transformations authors' convolutions (their port's settings are the preset "cifar10").
-- The paper does not say how inputs are scaled. Here it is to [-1, 1]; the presets standardise tables.
+- Covariances get ``jitter`` times (1 + their mean variance) on the diagonal. Without it the mixture can be singular.
+- ||x|| has a floor of a hundredth per column, for rows that equal the mean of the data and so become zero by scaling.
+- Gradients are clipped at 5, as in danieltan07's port, because a component that shrinks to a point has huge gradients.
+- Images use the convolutions of the geometric transformations authors. The preset "cifar10" has their port's settings.
+- The paper does not say how inputs are scaled. The default scales to [-1, 1]; the presets standardise tables.
 Differs from the ports:
-- Weights, densities and their sum stay in logarithms and in float64. Densities that underflow, with 1e-12 added, make
-  every far sample score 27.6; the determinant is that of Sigma (one port has its root).
-- The mixture is that of all training samples without dropout. Ports keep the last batch's, or average batches.
+- Weights, densities and their sum stay in logarithms and in float64. In the ports densities underflow and get 1e-12
+  added, so every far sample scores 27.6. The determinant is that of Sigma (one port has its root).
+- The mixture is that of all training samples, without dropout. Ports keep the last batch's, or average batches.
 
-On arrhythmia, 190 standardised rows of 274 columns, two numbers redraw little (a squared error of 250 after one epoch,
-181 after 4,000), and dividing it by ||x|| removes what tells the anomalies: ||x - x'|| has AUROC .79 to .80, the ratio
-.23 to .56. The energy's falls from .70 after one epoch to .63 after 1,000 and .60 after 4,000 (preset "arrhythmia",
-mean of three seeds, nothing chosen by it); with ``scaling="minmax"`` it is .75 to .77. So it is the scaling, which the
-paper leaves open, and not the length. The development tables say the same (.89 for .74 on one of 9 columns, .68 for .54
-on one of 57), hence the default. A likely reason, not tested by itself: standardised rows lie around zero, so ||x|| is
-small for the most normal of them and their relative error large.
+Scaling matters more than the length of training. Arrhythmia has 190 standardised rows of 274 columns, and a code of two
+numbers redraws little of them (a squared error of 250 after one epoch, 181 after 4,000). Dividing the error by ||x||
+hides the anomalies: ||x - x'|| has AUROC .79 to .80, the ratio .23 to .56. The AUROC of the energy falls from .70 after
+one epoch to .63 after 1,000 and .60 after 4,000 (preset "arrhythmia", mean of three seeds, nothing chosen by it). With
+``scaling="minmax"`` it is .75 to .77. The development tables agree (.89 instead of .74 on 9 columns, .68 instead of .54
+on 57), so this is the default. A likely reason, not tested by itself: standardised rows lie around zero, so ||x|| is
+small for the most normal rows and their relative error is large.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class DAGMM(NetworkDetector):
     hidden: tuple[int, ...] = (60, 30, 10)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     estimation_hidden: tuple[int, ...] = (10,)  #: widths of the layers that guess the component
-    dropout: float = 0.5  #: share of their units dropped in training
+    dropout: float = 0.5  #: share of these layers' units dropped in training
     clip_norm: float | None = 5.0  #: largest norm of the gradient
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
@@ -136,10 +136,10 @@ class DAGMM(NetworkDetector):
     def score_batch(self, x: Tensor) -> Tensor:
         z, _, _ = self.features(x)
         value = energy(z, self.log_phi_.to(x.device), self.location_.to(x.device), self.whitener_.to(x.device))
-        return value.float()  # its last digits in float64 are rounding
+        return value.float()  # the last digits in float64 are rounding errors
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        """Held-out samples have no mixture before training ends, so they are judged by their own."""
+        """Loss ``(n,)`` under the mixture of these samples, because the final mixture exists only after training."""
         return sum(self.losses(x)[0].values(), torch.zeros(len(x), device=x.device))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:
@@ -170,7 +170,7 @@ def whitener(sigma: Tensor) -> Tensor:
 
 def energy(z: Tensor, log_phi: Tensor, mu: Tensor, root: Tensor) -> Tensor:
     """-log density ``(n,)`` of features ``(n, d)`` in float64; root: ``whitener`` of the covariances."""
-    # no matrix product, whose bits depend on the row's place in the batch
+    # without a matrix product, because its bits depend on the row's place in the batch
     white = (root * (z.double()[:, None] - mu)[:, :, None]).sum(3)  # (n, K, d)
     log_det = root.diagonal(dim1=1, dim2=2).log().sum(1)  # of the precision's root
     log_density = log_det - white.square().sum(2) / 2 - z.shape[1] * math.log(2 * math.pi) / 2
@@ -178,7 +178,7 @@ def energy(z: Tensor, log_phi: Tensor, mu: Tensor, root: Tensor) -> Tensor:
 
 
 def convolutional(shape: tuple[int, ...], width: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
-    """3 x 3 convolutions of stride 2 with batch norm, 1, 2 and 4 times ``width`` channels; a dense code; and back."""
+    """Encoder and decoder: 3 x 3 convolutions of stride 2 with batch norm and 1, 2 and 4 times ``width`` channels."""
     channels, *size = shape
     sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]

@@ -2,22 +2,23 @@
 
 L. Ruff et al., "Deep one-class classification", ICML 2018; code lukasruff/Deep-SVDD-PyTorch.
 
-A network is trained to map normal samples close to one point c; the distance from it is the score. First the network
-is the encoder of an autoencoder, and c is the mean of its codes then.
+A network learns to map normal samples close to one point c. The distance from c is the score. The network is first
+trained as the encoder of an autoencoder, and c is the mean of its codes after that.
 
     hard   mean ||phi(x) - c||^2
     soft   R^2 + 1/nu mean max(0, ||phi(x) - c||^2 - R^2), R^2: the (1 - nu)-quantile of a batch's distances
     score  ||phi(x) - c||^2 (- R^2 for soft)
 
-No layer has a bias and batch norm has no shift, or the network could map everything to c. Coordinates of c near zero
-are moved to +-0.1, which a bias-free network could reach by killing a unit.
+Layers have no bias and batch norm has no shift, because either would let the network map everything to c. Coordinates
+of c near zero are moved to +-0.1, because a network without biases could reach zero by switching a unit off.
 
 Differs from the official code:
-- Any image size; the decoder begins with a dense layer. Pixels in [-1, 1] and a tanh instead of [0, 1] and a sigmoid.
-- ``contrast="l1"``, in the presets, normalises each image's contrast; constants per class, which scale the result to
-  [0, 1] in the code, are not needed because the decoder's last layer is then linear.
-- R^2 is fitted to the whole training set in the end; the code keeps the last batch's.
-- The defaults take larger steps than the code, for fewer of them: small data sets. The presets do not.
+- Images may have any size, and the decoder begins with a dense layer.
+- Pixels are in [-1, 1] and the output is a tanh. The code has [0, 1] and a sigmoid.
+- ``contrast="l1"``, in the presets, normalises each image's contrast. The decoder's last layer is then linear, so it
+  does not need the constants per class by which the code scales the result to [0, 1].
+- R^2 is fitted to the whole training set at the end. The code keeps the last batch's.
+- The defaults take fewer and larger steps than the code, for small data sets. The presets do not.
 - The network for tables is ours.
 """
 
@@ -35,7 +36,7 @@ from ..nets.deep_svdd import convolutional, normalised
 from ..settings import Count
 from ..training import TrainingSet
 
-_LEAST = 0.1  # of a coordinate of the centre
+_LEAST = 0.1  # least absolute value of a coordinate of the centre
 
 _CODE = dict(contrast="l1", lr=1e-4, batch_size=200, epochs=150, lr_milestone=1 / 3)
 
@@ -43,13 +44,13 @@ _CODE = dict(contrast="l1", lr=1e-4, batch_size=200, epochs=150, lr_milestone=1 
 class DeepSVDD(NetworkDetector):
     """Map normal samples to one point; the distance from it is the score."""
 
-    objective: Literal["hard", "soft"] = "hard"  #: all samples pulled to the centre, or a ball with outliers
+    objective: Literal["hard", "soft"] = "hard"  #: pull all samples to the centre, or fit a ball that allows outliers
     nu: float = 0.1  #: share of the training data that may lie outside the ball (soft)
     warm_up: float = 0.1  #: share of the epochs before the ball's radius is fitted (soft)
     contrast: Literal["none", "l1"] = "none"  #: normalise each image's contrast
     pretrain_epochs: int | None = None  #: passes of the autoencoder; None: 2/5 of those of the ball
     pretrain_weight_decay: float = 5e-7  #: L2 penalty of the autoencoder's weights
-    pretrain_lr_milestone: float = 1.0  #: share of its epochs after which the step size falls to a tenth
+    pretrain_lr_milestone: float = 1.0  #: share of the autoencoder's epochs after which its step size falls to a tenth
     latent_dim: Count = 32  #: size of the code
     hidden: tuple[int, ...] = (64, 32)  #: widths of the layers (tables)
     lr: float = 1e-3  #: step size of Adam
@@ -134,9 +135,9 @@ class DeepSVDD(NetworkDetector):
 
 
 class Ball(nn.Module):
-    """The network, the decoder it is pretrained with, and the squared radius.
+    """The network, the decoder that pretrains it, and the squared radius.
 
-    One player, so that pretraining is one step; the radius is a buffer, so that it is resumed with the weights.
+    It is one player, so that pretraining is one step. The radius is a buffer, so that a checkpoint holds it.
     """
 
     encoder: Layer

@@ -7,26 +7,27 @@ A network gives every sample an energy, low where samples are likely. Score matc
 training a denoising autoencoder whose reconstruction is the sample minus the energy's gradient.
 
     h_l = softplus(W_l h_(l-1) + b_l), h_0 = x
-    energy          E(x) = ||x - b||^2 / 2 - sum of h_L        b: as long as x, learnt
-    reconstruction  f(x) = x - grad E(x) = b + W_1' (s(a_1) * W_2' (s(a_2) * ...)), s: sigmoid, a_l: what h_l is of
+    energy          E(x) = ||x - b||^2 / 2 - sum of h_L        b: learnt, of the shape of x
+    reconstruction  f(x) = x - grad E(x) = b + W_1' (s(a_1) * W_2' (s(a_2) * ...)), s: sigmoid, h_l = softplus(a_l)
     loss            mean ||x - f(x + n)||^2, n ~ N(0, noise_sd^2)
     score           "recon": ||x - f(x)|| = ||grad E(x)||; "energy": E(x)
 
-f is written out with the transposed layers, so that no step differentiates twice and the score is one forward pass.
+f is computed with the transposed layers. So training differentiates once, and the score is one forward pass.
 
 Differs from the paper and the ports:
-- b is one vector. ALAD's port has one for every position in a batch, so a score depends on where its sample lies.
+- b is one vector. ALAD's port has one for every position in a batch, so a score depends on its sample's position.
 - The energy subtracts h_L, as in the paper, not the output of a mirrored decoder (ALAD's port).
-- The geometric transformations port has batch norm and ReLU in the energy: the one ties a sample's gradient to the
-  other samples, the other has no curvature. Here images get its layer sizes, softplus and no norm.
-- Tables are standardised and the noise has one of their units; images lie in [-1, 1] and it has half of that. The
-  noise of the paper was not found. b starts at the mean of the training data.
-- Of the preset "kddcup99" widths and noise are those of ALAD's port; batch, step size and epochs are ours. The port
-  has 1e-4 and batches of 100 on unscaled input ("kddcup99-alad") and takes the epochs from the command line, for
-  arrhythmia too.
+- The geometric transformations port has batch norm and ReLU in the energy. Batch norm ties a sample's gradient to the
+  other samples, and ReLU lacks curvature. Here images use its layer sizes with softplus and without a norm.
+- Tables are standardised, and the noise has a standard deviation of 1. Images are in [-1, 1], and it has .5. We did not
+  find the noise of the paper.
+- b starts at the mean of the training data.
+- The preset "kddcup99" has the widths and the noise of ALAD's port; batch, step size and epochs are ours. The port has
+  1e-4 and batches of 100 on unscaled input ("kddcup99-alad"). It takes the epochs from the command line, also those for
+  arrhythmia.
 - "cifar10-alad" is that port's image energy (``network="alad"``: one convolution, pooling, a dense layer). Its patience
-  of 25 epochs keeps the best weights; the port scores with the last ones.
-- The default score is the reconstruction; see the measured part of this page for both.
+  of 25 epochs keeps the best weights. The port scores with the last ones.
+- The default score is the reconstruction. The measurements on this page compare both scores.
 """
 
 from __future__ import annotations
@@ -45,18 +46,17 @@ from ..training import TrainingSet
 
 
 class DSEBM(NetworkDetector):
-    """An energy whose gradient points away from the data; its size, or the energy, is the score."""
+    """An energy whose gradient points away from the data; the gradient's length, or the energy, is the score."""
 
     variant: Literal["recon", "energy"] = "recon"  #: DSEBM-r or DSEBM-e
     noise_sd: float | None = None  #: standard deviation of the noise in training; None: 1 for tables, 0.5 for images
     hidden: tuple[int, ...] = (128, 512)  #: widths of the layers (tables)
-    network: Literal["conv", "alad"] = "conv"  #: layers for images: the geometric transformations port's, or ALAD's
+    network: Literal["conv", "alad"] = "conv"  #: layers for images, from the geometric transformations or ALAD's port
     width: int = 64  #: channels at half the image's size
     latent_dim: Count = 256  #: units of the last layer (images)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {
@@ -110,7 +110,7 @@ class DSEBM(NetworkDetector):
 
 
 class Energy(nn.Module):
-    """Energies ``(n,)`` and reconstructions of samples: up through the layers, down through their transposes."""
+    """Energies ``(n,)`` and reconstructions of samples: forward through the layers, back through their transposes."""
 
     def __init__(self, shape: tuple[int, ...], layers: list[nn.Module]):
         super().__init__()
@@ -139,18 +139,18 @@ class Energy(nn.Module):
 
 
 def unpooled(y: Tensor, index: Tensor, shape: torch.Size) -> Tensor:
-    """Values ``(n, c, h, w)`` back where pooling found them in maps of ``shape``, zeros elsewhere."""
+    """Put values ``(n, c, h, w)`` back where pooling found them in maps of ``shape``; the rest is zero."""
     flat = y.new_zeros(len(y), shape[0], shape[1] * shape[2])
     return torch.unflatten(flat.scatter(2, index.flatten(2), y.flatten(2)), 2, shape[1:])
 
 
 def transposed(layer: nn.Module, y: Tensor, shape: torch.Size) -> Tensor:
-    """The layer without its bias, transposed: ``y`` like its output to samples of ``shape``, that of its input."""
+    """Apply the transposed layer without its bias to ``y``, of the layer's output shape; ``shape``: of its input."""
     assert isinstance(layer, nn.Linear | nn.Conv2d)
     if isinstance(layer, nn.Linear):
         return torch.unflatten(row_linear(y, layer.weight.T), 1, shape)
     _, height, width = shape
-    # "same" padding of a 3 x 3 kernel of stride 2: a pixel on both sides of an odd length, one after an even one
+    # "same" padding of a 3 x 3 kernel of stride 2: one pixel before and after an odd length, one after an even length
     x = conv_transpose2d(y, layer.weight, stride=2, padding=(height % 2, width % 2))
     return x[:, :, :height, :width]
 
@@ -163,7 +163,7 @@ def pooling(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
 
 
 def convolutional(shape: tuple[int, ...], width: int, units: int) -> list[nn.Module]:
-    """3 x 3 convolutions of stride 2 with 1, 2 and 4 times ``width`` channels, more until 4 x 4, and a dense layer."""
+    """3 x 3 convolutions of stride 2 with 1, 2, 4, 4, ... times ``width`` channels to 4 x 4, and a dense layer."""
     channels, *size = shape
     sizes = pyramid((size[0], size[1]), until=4, levels=3)
     widths = [channels, *(width * min(2**i, 4) for i in range(len(sizes) - 1))]

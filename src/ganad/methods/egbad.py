@@ -3,8 +3,8 @@
 H. Zenati et al., "Efficient GAN-Based Anomaly Detection", arXiv 1802.06222 (2018);
 code houssamzenati/Efficient-GAN-Anomaly-Detection, folder bigan (TensorFlow 1).
 
-A GAN with an encoder E learned beside the generator G: the discriminator sees pairs, (x, E(x)) or
-(G(z), z), and at its optimum E inverts G. A sample is encoded and decoded once.
+A GAN learns an encoder E together with the generator G. The discriminator sees pairs, (x, E(x)) or (G(z), z), and at
+its optimum E inverts G. To be scored, a sample is encoded and decoded once.
 
     discriminator  H(1, D(x, E(x))) + H(0, D(G(z), z))
     generator      H(1, D(G(z), z))
@@ -15,22 +15,25 @@ A GAN with an encoder E learned beside the generator G: the discriminator sees p
                    "sigma_rec": -log sigma(D(G(E(x)), E(x))), as the code computes it
 
 Differs from the official code:
-- Its MNIST loader draws two permutations, so four fifths of its "held-out" normal test images were trained
-  on; its KDD99 scaler's output is thrown away. Splits and scaling here are done outside and once.
-- The paper gives no network for colour images; theirs is the MNIST table with three channels.
+- The code's MNIST loader draws two permutations, so four fifths of its "held-out" normal test images were trained on.
+  The code discards the output of its KDD99 scaler. Here the data are split and scaled once, outside the method.
+- The paper describes no network for colour images. Here they use the MNIST table with three channels.
 
-Below chance after a short training, and why: nothing but the adversary makes G(E(x)) resemble x. On 8 x 8 digits with 0
-held out, 600 steps leave a mean error of 56 grey levels where the mean image has 50, and AUROC .60; after 3,000 steps
-it is 35 and AUROC .85 (``epochs=30`` and ``150``, seed 0). Hold the error of ``reconstruct`` against the mean image's.
+A short training can end below chance, because only the adversary makes G(E(x)) resemble x. On 8 x 8 digits with the 0
+held out, 600 steps leave a mean error of 56 grey levels (the mean image: 50) and an AUROC of .60. After 3,000 steps the
+error is 35 and the AUROC .85 (``epochs=30`` and ``150``, seed 0). To see whether a fit has come far enough, compare the
+error of ``reconstruct`` with the error of the mean image.
 
-A code of more numbers than the table has columns cannot be inverted: the encoder's codes fill a sheet of its space, the
-prior all of it, and the discriminator tells the pairs by that alone. So the code of a table is half as wide as a row;
-that and steps ten times as long lift two development tables of 64 and 9 columns from .41 and .90 to .80 and .89.
+A code with more numbers than the table has columns cannot be inverted: the encoder's codes fill a thin sheet and the
+prior the whole space, which is enough to tell the pairs apart. So the code of a table is half as wide as a row. This
+and steps ten times as large change the AUROC of two development tables (64 and 9 columns) from .41 and .90 to .80 and
+.89.
 
-On KDD99 short training (50,000 rows, four epochs at 1e-4) ends anywhere from .01 to .99 by the seed: the score is nine
-tenths a reconstruction, and the encoder is not yet the generator's inverse. In the seeds below chance it redraws the
-attacks, the normal class there, worse than the anomalies, which the generator's spread covers (see AnoGAN's page); the
-discriminator's term alone is near chance in them and finds nearly all in the good ones.
+On KDD99 short training (50,000 rows, four epochs at 1e-4) ends anywhere from .01 to .99, depending on the seed. Nine
+tenths of the score is a reconstruction error, and the encoder does not yet invert the generator. In the seeds below
+chance it redraws the attacks, the normal class there, worse than the anomalies, which the generator's spread covers
+(see AnoGAN's page). The discriminator's term alone is near chance in these seeds. In the good seeds it finds nearly all
+anomalies.
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ from ..settings import Count, Positive
 
 
 class EGBAD(BidirectionalDetector):
-    """BiGAN: reconstruction error plus what the joint discriminator makes of it."""
+    """BiGAN: the reconstruction error plus a term of the joint discriminator."""
 
     variant: Literal["fm", "sigma", "sigma_rec"] = "fm"  #: discriminator's term of the score
     alpha: float = 0.9  #: weight of the reconstruction error in the score

@@ -3,8 +3,8 @@
 T. Schlegl et al., "f-AnoGAN: Fast Unsupervised Anomaly Detection with Generative Adversarial Networks", Medical
 Image Analysis 54 (2019); code tSchlegl/f-AnoGAN (TensorFlow 1).
 
-A WGAN-GP first; then, with generator and critic frozen, an encoder that finds the code of a sample in one pass
-instead of AnoGAN's search. Score and encoder loss are the same quantity.
+First a WGAN-GP is trained. Then generator and critic are frozen, and an encoder learns to find the code of a sample in
+one pass, in place of AnoGAN's search. The score and the encoder's loss are the same quantity.
 
     critic     mean D(G(z)) - mean D(x) + 10 (||gradient|| - 1)^2
     generator  -mean D(G(z))
@@ -13,15 +13,17 @@ instead of AnoGAN's search. Score and encoder loss are the same quantity.
     score      "izi_f", "izi", or "latent": mean (E(x) - E(G(E(x))))^2
 
 Differs from the official code:
-- Any image size: the residual pyramid ends at 4 x 4 or less (64 x 64 in the code), at most 8 x ``width`` channels.
-- No random flips: a flipped digit is not a normal digit.
-- PyTorch's default initialisation; the code draws convolutions of a block from a uniform distribution of variance
-  4 / (fan in + fan out), the other layers after Glorot, and sets biases to 0.
-- The networks for tables are ours, in the widths of the EGBAD baselines.
+- Images may have any size: the residual pyramid ends at 4 x 4 or less and has at most 8 x ``width`` channels. The code
+  is for 64 x 64.
+- Images are not flipped at random, because a flipped digit is not a normal digit.
+- Layers have PyTorch's default initialisation. The code draws convolutions of a block from a uniform distribution of
+  variance 4 / (fan in + fan out), draws the other layers by Glorot's rule and sets biases to 0.
+- The networks for tables are ours, with the widths of the EGBAD baselines.
 
-On KDD99 the generator learns one attack after the other. After four epochs of 50,000 rows all it makes is smurf, so the
-second attack, a quarter of the data, has higher scores (median 1.1) than the anomalies (.46): AUROC .72, and an F1 of
-zero, for those flagged are neptune alone. After the preset's twenty it makes both, and neptune has .03 against .31.
+On KDD99 the generator learns one attack after the other. After four epochs of 50,000 rows it makes only smurf. So the
+second attack, neptune, a quarter of the data, has higher scores (median 1.1) than the anomalies (.46). The AUROC is .72
+and the F1 zero, because only neptune is flagged. After the preset's twenty epochs it makes both, and neptune has .03
+against the anomalies' .31.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ class FAnoGAN(BidirectionalDetector):
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 128 for images
     width: int = 64  #: channels at the image's own size
     updates: Count = 2000  #: batches of the critic where ``epochs`` is None
-    encoder_epochs: int | None = None  #: passes of the encoder; None: as many as of the critic
+    encoder_epochs: int | None = None  #: passes of the encoder; None: as many as the critic makes
     encoder_lr: float = 5e-5  #: step size of the encoder's RMSprop
     lr: float = 1e-4  #: step size of Adam for critic and generator
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
@@ -148,7 +150,7 @@ class FAnoGAN(BidirectionalDetector):
 
 
 def _layer_norm(channels: int) -> nn.Module:
-    """Statistics over channels and pixels of one sample, scale and shift per channel."""
+    """A norm with statistics over channels and pixels of one sample, and scale and shift per channel."""
     return nn.GroupNorm(1, channels)
 
 
@@ -158,7 +160,7 @@ def _widths(width: int, sizes: list[Size]) -> list[int]:
 
 
 class Block(nn.Module):
-    """Pre-activation residual block that halves or doubles the maps; the shortcut is a 1 x 1 convolution."""
+    """Pre-activation residual block that halves or doubles the maps, with a 1 x 1 convolution as shortcut."""
 
     conv2: Layer
     shortcut: Layer

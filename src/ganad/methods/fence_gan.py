@@ -3,44 +3,43 @@
 P. Ngo et al., "Fence GAN: Towards Better Anomaly Detection", arXiv 1904.01209 (2019);
 code phuccuongngo99/Fence_GAN (Keras).
 
-The generator is not asked to imitate the data but to surround them: its samples should lie where the
-discriminator says alpha, and far from each other. The discriminator, trained to tell the data from that
-fence, is the detector.
+The generator does not imitate the data, it surrounds them: its samples should lie where the discriminator says alpha,
+and far from each other. The discriminator learns to tell the data from this fence. It is the detector.
 
     encirclement  E = mean of H(alpha, D(G(z)))     H: binary cross-entropy with the soft target alpha
     dispersion    S = 1 / mean ||G(z) - mu||_2      mu: mean of the generated batch
     generator     E + beta S
     discriminator mean of -log D(x) - gamma log(1 - D(G(z)))
-    score         -logit D(x), which orders samples as 1 - D(x) does and does not saturate
+    score         -logit D(x), which has the order of 1 - D(x) and does not saturate
 
 Differs from the paper:
-- E is the official code's cross-entropy; the printed log|alpha - D| is singular where it should be
-  smallest and throws the generator away (``encirclement="log"`` keeps it as an ablation).
-- The discriminator is trained alone for ``pretrain_epochs`` first, as the published commands do.
-- Step sizes do not fall; the presets "...-as-printed" have the printed decay. The weight decay of .5 printed for
-  CIFAR-10 is left out: the published command does not set it.
+- E is the official code's cross-entropy. The printed log|alpha - D| is singular where it should be smallest and throws
+  the generator far away (``encirclement="log"`` keeps it as an ablation).
+- The discriminator is first trained alone for ``pretrain_epochs``, as in the published commands.
+- Step sizes stay constant; the presets "...-as-printed" have the printed decay. The paper prints a weight decay of .5
+  for CIFAR-10, but the published command does not set it, so it is left out.
 Differs from the official code:
-- One discriminator step on both terms; ``separate_steps=True`` gives the code's two steps, whose gamma
-  acts only through the shared second moment of Adam. The presets "...-code" have them, and for CIFAR-10 the decay
-  of the discriminator's steps alone.
+- The discriminator takes one step on both terms. ``separate_steps=True`` gives the code's two steps, in which gamma
+  acts only through the shared second moment of Adam. The presets "...-code" have them; the one for CIFAR-10 also lets
+  the discriminator's step size decay, and no other.
 - The last epoch is used. The code keeps the epoch with the best score on labelled anomalies.
-- The defaults average the weights and step faster, for data sets smaller than MNIST; the presets do not.
-- Batch norm's running statistics are used for scoring as everywhere in this library.
+- The defaults average the weights and use larger steps, for data sets smaller than MNIST. The presets do not.
+- Batch norm's running statistics are used for scoring, as everywhere in this library.
 
-It passes through good discriminators and leaves them: on KDD99 (50,000 rows, eight epochs, ten seeds) the last epoch
-has a mean AUROC of .78 where the best one on the test labels has .99. Averaged weights help: with a 0 held out of
-scikit-learn's digits the last weights of three seeds have .86, .87 and .54, the averaged ones .87 ± .05, and stopped by
-the loss on held-out normal samples (``patience=5``) .90 ± .02 (`ganad bench readings`).
+Training passes through good discriminators and leaves them again. On KDD99 (50,000 rows, eight epochs, ten seeds) the
+last epoch has a mean AUROC of .78, the best one on the test labels .99. Averaged weights help. With the 0 held out of
+scikit-learn's digits, the last weights of three seeds have .86, .87 and .54, and the averaged ones .87 ± .05. Stopping
+by the loss on held-out normal samples (``patience=5``) gives .90 ± .02 (`ganad bench readings`).
 
-As it is initialised the generator draws inside a table's rows. The discriminator then learns to tell the middle from
-the data, what is far out looks most normal, and scores are upside down until the fence has crept out: on 700 rows of
-card fraud 50 passes (350 steps) end with an AUROC of .09, 1,000 passes with .94, .91 and .81 (`ganad bench
-ocan-fraud`). So the defaults let the generator of a table begin outside: its last layer is scaled until its columns
-spread ``start`` times as wide as the data's. The fence then moves in, and the discriminator, which steps faster for
-tables, has seen the outside from the first step. The training does the rest, not the start: on five development tables
-(one seed) the mean AUROC is .89 and, with the generator kept at its start, .63. With 32 codes it is .86; a likely
-reason is that they draw in a subspace and fence nothing across it. What remains: it is below the distance to the mean
-where columns have a few values far out (word counts, mammography).
+A freshly initialised generator draws inside a table's rows. The discriminator then learns to tell the middle from the
+data, so far samples look most normal, and the scores are upside down until the fence has moved out. On 700 rows of card
+fraud, 50 passes (350 steps) end with an AUROC of .09, 1,000 passes with .94, .91 and .81 (`ganad bench ocan-fraud`). So
+by default the generator of a table begins outside: its last layer is scaled until its columns spread ``start`` times as
+wide as the data's. The fence then moves in. The discriminator has larger steps for tables and sees the outside from the
+first step. The start alone is not enough: on five development tables (one seed) the mean AUROC is .89, and .63 if the
+generator stays at its start. With 32 codes it is .86; a likely reason is that 32 codes draw in a subspace and leave the
+directions across it without a fence. Fence GAN is still below the distance to the mean where columns have a few
+extreme values (word counts, mammography).
 """
 
 from __future__ import annotations
@@ -70,26 +69,26 @@ _TOY |= dict(discriminator_lr=1e-3, batch_size=100, pretrain_epochs=1, ema=0.0, 
 
 
 class FenceGAN(GenerativeDetector):
-    """A generator that fences the normal data and a discriminator that then knows the inside."""
+    """A generator fences the normal data, and a discriminator learns the inside."""
 
-    alpha: float = 0.1  #: level of the discriminator on which generated samples should lie
+    alpha: float = 0.1  #: level of the discriminator at which generated samples should lie
     beta: float = 30.0  #: weight of the dispersion
     gamma: float = 0.1  #: weight of generated samples in the discriminator's loss
     encirclement: Literal["cross-entropy", "log"] = "cross-entropy"  #: the code's loss or the printed one
     separate_steps: bool = False  #: real and generated samples in two discriminator steps, as in the code
     start: float = 3.0  #: first spread of a table's fence, in standard deviations of the data; 0: as initialised
-    pretrain_epochs: int | None = None  #: passes of the discriminator alone before that; None: a quarter of the passes
+    pretrain_epochs: int | None = None  #: first passes, of the discriminator alone; None: a quarter of the passes
     latent_dim: Count = 200  #: size of z
     latent_sd: float = 1.0  #: standard deviation of z
     lr: float = 1e-4  #: step size of the generator
     discriminator_lr: float | None = None  #: step size of the discriminator; None: 1e-3 for tables, 5e-5 for images
     lr_decay: float = 0.0  #: step sizes are divided by 1 + lr_decay x iteration
-    discriminator_lr_decay: float | None = None  #: the same for the discriminator; None: lr_decay
+    discriminator_lr_decay: float | None = None  #: lr_decay of the discriminator; None: lr_decay
     discriminator_optimizer: Literal["adam", "sgd"] = "adam"  #: the paper prints SGD for KDD99
     network: Literal["dcgan", "cifar10", "toy"] = "dcgan"  #: published layer table; tables use the KDD99 one
-    ema: float = 0.999  #: decay of the weight average used for scoring: single epochs swing widely
+    ema: float = 0.999  #: decay of the weight average used for scoring, because single epochs differ widely
     batch_size: int = 100  #: samples a training step draws
-    updates: Count = 500  #: batches that a fit trains on where ``epochs`` is None, so that small data are learnt too
+    updates: Count = 500  #: batches that a fit trains on where ``epochs`` is None, so that it also learns small data
 
     LEAST_EPOCHS = (5, 60)
     CHANGES = (Change("0.2", added=dict(start=0.0)),)
@@ -165,7 +164,7 @@ class FenceGAN(GenerativeDetector):
             yield "discriminator", dict(real=real, fence=self.gamma * bce(D(fence), 0.0))
 
     def _level(self, logit: Tensor) -> Tensor:
-        """How far generated samples are from the level alpha of the discriminator."""
+        """Loss of generated samples that are off the level alpha of the discriminator."""
         if self.encirclement == "cross-entropy":
             return bce(logit, self.alpha)
         return (self.alpha - torch.sigmoid(logit.float())).abs().clamp_min(1e-8).log().mean()
@@ -175,7 +174,7 @@ class FenceGAN(GenerativeDetector):
 
     @torch.no_grad()
     def sample_batch(self, n: int) -> Tensor:
-        """Generated samples as the discriminator meets them: from the generator in inference mode."""
+        """``n`` generated samples as the discriminator sees them: from the generator in inference mode."""
         training = self.nets_.generator.training
         x = self.nets_.generator.eval()(self.latent_sd * self.noise(n))
         self.nets_.generator.train(training)
@@ -185,7 +184,7 @@ class FenceGAN(GenerativeDetector):
         return -self.nets_.discriminator(x)
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        """Held-out cross-entropy of the discriminator: normal samples against the current fence."""
+        """Cross-entropy of the discriminator on held-out normal samples and the current fence."""
         D = self.nets_.discriminator
         softplus = nn.functional.softplus
         return softplus(-D(x)) + self.gamma * softplus(D(self.sample_batch(len(x))))
@@ -198,7 +197,7 @@ def _crowding(fence: Tensor) -> Tensor:
 
 
 class Spread(nn.Module):
-    """Standard normal codes to codes of standard deviation ``sd``."""
+    """Maps standard normal codes to codes of standard deviation ``sd``."""
 
     def __init__(self, sd: float):
         super().__init__()

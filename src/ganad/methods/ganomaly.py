@@ -3,7 +3,7 @@
 S. Akcay, A. Atapour-Abarghouei, T. P. Breckon, "GANomaly: Semi-Supervised Anomaly Detection via
 Adversarial Training", ACCV 2018, arXiv 1805.06725; code samet-akcay/ganomaly (PyTorch).
 
-An autoencoder redraws the sample and a second encoder reads the redrawing. The decoder can only draw what
+An autoencoder reconstructs the sample, and a second encoder encodes the reconstruction. The decoder can only draw what
 is normal, so the two codes of an anomaly differ.
 
     z = E(x), x' = G(z), z' = E'(x')          f: the discriminator's last hidden layer
@@ -12,18 +12,19 @@ is normal, so the two codes of an anomaly differ.
     score          mean (z - z')^2
 
 Differs from the paper and the official code:
-- Scores are taken in eval mode and returned raw. The official code normalises test batches by their own
-  statistics and scales scores by the extremes of the test set, so its scores depend on the other samples.
-- Inputs are in [-1, 1], which the decoder's tanh can reach; the code's MNIST range ends at 2.82.
+- Scores are taken in eval mode and returned raw. The official code normalises test batches by their own statistics and
+  scales scores by the extremes of the test set, so its scores depend on the other samples.
+- Inputs are in [-1, 1], which the decoder's tanh can reach. The code's MNIST range ends at 2.82.
 - The last epoch is used, not the one with the best test AUROC.
-- Three rules for the discriminator were published under this name. The default is the code's since
-  August 2019; ``adversarial="bce"`` is the one in use when the paper's figures were made. In "distance", the code's
-  from October 2018 on, the discriminator minimises mean (f(x) - f(x'))^2, its last layer is never trained and the
-  generator has to fool that layer: nothing is adversarial.
-- Under the two older rules the code's discriminator moved first, its two terms were not halved, and it was started
-  anew when either was below 1e-5; here the generator moves first and their mean counts, as in the newest code.
-- The X-ray sets ("uba", "ffob") are not public; their 25 epochs are quoted from the paper, unverified.
-- Any image size: the pyramid ends at 4 x 4 or less. The dense network for tables is ours.
+- Three rules for the discriminator were published under this name. The default is the code's since August 2019.
+  ``adversarial="bce"`` was in use when the paper's figures were made. "distance" is the code's from October 2018 on:
+  the discriminator minimises mean (f(x) - f(x'))^2, its last layer is never trained, and the generator has to fool that
+  layer. So "distance" is not adversarial.
+- Under the two older rules the code's discriminator stepped first, its two terms were not halved, and it was started
+  anew when either was below 1e-5. Here the generator steps first and the mean of the terms counts, as in the newest
+  code.
+- The X-ray sets ("uba", "ffob") are not public. Their 25 epochs are quoted from the paper and unverified.
+- Images may have any size: the pyramid ends at 4 x 4 or less. The dense network for tables is ours.
 """
 
 from __future__ import annotations
@@ -43,16 +44,15 @@ _XRAY = dict(image_size=64, latent_dim=100, lr=2e-4, batch_size=64, epochs=25)
 
 
 class GANomaly(NetworkDetector):
-    """Encode, decode, encode again: the distance of the two codes is the score."""
+    """Encode, decode and encode again; the distance of the two codes is the score."""
 
-    adversarial: Literal["features", "bce", "distance"] = "features"  #: which of the three published rules
+    adversarial: Literal["features", "bce", "distance"] = "features"  #: one of the three published rules
     variant: Literal["l2", "l1"] = "l2"  #: distance of the codes: the code's mean square or the paper's L1
     w_adv: float = 1.0  #: weight of the adversarial term
     w_con: float = 50.0  #: weight of the pixel term
     w_enc: float = 1.0  #: weight of the code term
     latent_dim: Count = 100  #: size of the code
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {
@@ -105,11 +105,11 @@ class GANomaly(NetworkDetector):
         else:
             terms = dict(real=bce(D(x), 1.0) / 2, fake=bce(D(x_hat.detach()), 0.0) / 2)
         yield "discriminator", terms
-        if sum(terms.values()) < 1e-5:  # it has won for good: the official code starts it anew
+        if sum(terms.values()) < 1e-5:  # it has won, so it is started anew, as in the official code
             D.apply(start_anew)
 
     def cycle(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Code, reconstruction, code of the reconstruction."""
+        """The code, the reconstruction, and the reconstruction's code."""
         G = self.nets_.generator
         z = G["encoder"](x)
         x_hat = G["decoder"](z)
@@ -127,7 +127,7 @@ class GANomaly(NetworkDetector):
 
 
 def encoder(channels: int, width: int, sizes: list[Size], latent_dim: int) -> nn.Sequential:
-    """Halve to 4 x 4 with doubling widths, then one convolution over the whole map; no biases."""
+    """Convolutions without biases that halve to 4 x 4 with doubling widths, then one over the whole map."""
     layers: list[nn.Module] = [SameConv2d(channels, width, 4, 2, bias=False), leaky_fifth()]
     for _ in sizes[2:]:
         layers += [SameConv2d(width, 2 * width, 4, 2, bias=False), nn.BatchNorm2d(2 * width), leaky_fifth()]

@@ -1,27 +1,28 @@
 """IGMM-GAN: a BiGAN that also reconstructs, and an infinite Gaussian mixture of its codes.
 
 K. Gray, D. Smolyak, S. Badirli, G. Mohler, "Coupled IGMM-GANs for improved generative adversarial anomaly detection",
-2018; code dsmolyak/igmm-gan (Keras), which holds the networks but not the mixture.
+2018; code dsmolyak/igmm-gan (Keras), with the networks but without the mixture.
 
-Normal data of several kinds make several clouds of codes; one Gaussian over all of them says little. After training
-the number of clouds and their shapes are sampled from a Dirichlet-process mixture, and nothing flows back.
+Several kinds of normal data make several clouds of codes, which one Gaussian describes badly. After training, the
+number of clouds and their shapes are sampled from a Dirichlet-process mixture. The networks learn nothing from it.
 
     discriminator  H(1, D(x, E(x))), then H(0, D(G(z), z)): two steps, with E and G in inference mode
     coder (E, G)   H(1, D(G(z), z)) + H(0, D(x, E(x))) + w_rec mean (x - G(E(x)))^2
     score          "mixture":  min_k sqrt((E(x) - mu_k)' Sigma_k^-1 (E(x) - mu_k)) over clusters of more than 50 codes
-                   "gaussian": the same with one Gaussian for all codes, what the mixture has to beat
-                   "sigma":    alpha ||x - G(E(x))||_2 - (1 - alpha) log sigma(D(x, E(x))), the network alone
+                   "gaussian": the same with one Gaussian for all codes, which the mixture has to beat
+                   "sigma":    alpha ||x - G(E(x))||_2 - (1 - alpha) log sigma(D(x, E(x))), without a mixture
 
 Differs from the official code:
-- The code's cross-entropy score feeds D the reconstruction and takes its probability for a logit, which squeezes the
-  term into [.31, .69]; "sigma" is what the paper prints.
-- ``stride=1``, in the preset "mnist", is the code's discriminator, 43 million weights in one layer. The default halves
-  the image in each convolution, as EGBAD does. The paper's Table I shows another network, that of its trajectories.
-- One Adam for D and one for E with G; the code shares an object, which changes only the bias correction's count.
-- Other image sizes are halved until 8 x 8; tables get EGBAD's KDD99 networks. Neither was published.
+- The code's cross-entropy score feeds D the reconstruction and mistakes D's probability for a logit, which squeezes the
+  term into [.31, .69]. "sigma" is the score that the paper prints.
+- ``stride=1``, in the preset "mnist", is the code's discriminator, with 43 million weights in one layer. The default
+  halves the image in each convolution, as EGBAD does. The paper's Table I shows another network, for its trajectories.
+- D has one Adam, and E and G share one. In the code all share one, which changes only the count of the bias correction.
+- Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published.
 Differs from the paper:
-- Covariances are posterior means: 51 codes in 100 dimensions have a singular sample covariance. The concentration was
-  not published; it is 1. See ``ganad.mixture`` for the prior's scale, whose three readings disagree.
+- Covariances are posterior means, because 51 codes in 100 dimensions have a singular sample covariance.
+- The concentration was not published; here it is 1. ``ganad.mixture`` explains the prior's scale, which can be read in
+  three ways that disagree.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from ..nets.egbad import dense_generator, halved, kdd_networks
 from ..settings import Count
 from ..training import TrainingSet
 
-_MOMENTUM = 0.2  # of batch norm; the code's decay is .8
+_MOMENTUM = 0.2  # of batch norm, one minus the code's decay of .8
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
@@ -53,18 +54,17 @@ class IGMMGAN(BidirectionalDetector):
     w_rec: float = 1.0  #: weight of the reconstruction error in training
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
-    stride: Literal[1, 2] = 2  #: of the discriminator's convolutions (images)
-    concentration: float = 1.0  #: of the Dirichlet process
+    stride: Literal[1, 2] = 2  #: stride of the discriminator's convolutions (images)
+    concentration: float = 1.0  #: concentration of the Dirichlet process
     kappa0: float = 0.1  #: prior strength of a cluster's mean
     dof: float = 20.0  #: degrees of freedom of a cluster's covariance beyond the number of dimensions
-    prior_scale: float = 7.0  #: of the prior's scale matrix
-    psi_scale: PsiScale = "identity"  #: how that matrix follows from it
-    sweeps: int = 500  #: of the sampler, three fifths of them burn-in
+    prior_scale: float = 7.0  #: scale of the prior's scale matrix
+    psi_scale: PsiScale = "identity"  #: how the scale matrix follows from prior_scale
+    sweeps: int = 500  #: sweeps of the sampler; three fifths of them are burn-in
     min_cluster_size: int = 50  #: clusters of this many codes or fewer are left out of the score
     lr: float = 1e-4  #: step size of Adam, shared by both players
     lr_halving: int | None = None  #: iterations after which the step size is halved, at most four times
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {
@@ -156,7 +156,7 @@ class IGMMGAN(BidirectionalDetector):
         arrays = {k[len(prefix) : -1]: v for k, v in vars(self).items() if k.startswith(prefix) and k != prefix}
         self.mixture_ = InfiniteGaussianMixture.from_arrays(arrays)
         values, axes = np.linalg.eigh(self.codes_covariance_)
-        floor = max(values[-1], np.finfo(np.float64).tiny) * 1e-9  # codes may fill a subspace
+        floor = max(values[-1], np.finfo(np.float64).tiny) * 1e-9  # codes may fill only a subspace
         clusters = dict(
             mixture=(self.mixture_.means_, self.mixture_.precisions_cholesky_),
             gaussian=(self.codes_mean_[None], (axes / np.sqrt(np.maximum(values, floor)))[None]),
@@ -173,7 +173,7 @@ class IGMMGAN(BidirectionalDetector):
         return distance(z.double(), location.to(x.device), whitener.to(x.device)).float()
 
     def validation_batch(self, x: Tensor) -> Tensor:
-        """Before training ends there is no mixture to score with."""
+        """Squared reconstruction error ``(n,)``, because the mixture exists only after training."""
         return per_sample((x - self.reconstruct_batch(x)).square())
 
     def codec(self) -> tuple[nn.Module, nn.Module]:
@@ -189,7 +189,7 @@ def distance(z: Tensor, location: Tensor, whitener: Tensor) -> Tensor:
 
 
 def image_networks(shape: tuple[int, ...], latent_dim: int, stride: int) -> dict[str, nn.Module]:
-    """The code's MNIST tables for any size; the encoder pools and the generator doubles once for each halving."""
+    """The code's MNIST networks for any size; the encoder pools and the generator doubles once for each halving."""
     players = dict(
         encoder=image_encoder(shape, latent_dim),
         generator=dense_generator(shape, latent_dim, leaky_fifth, _MOMENTUM),

@@ -3,7 +3,7 @@
 Anonymous, "A multimodal one-class generative adversarial network model for anomaly detection", ICLR 2019 submission.
 No code; its data are private.
 
-OCAN for data with several modes: the generator gets a discrete code c beside its noise, and a head Q on the
+OCAN for data with several modes. The generator gets a discrete code c in addition to its noise, and a head Q on the
 discriminator's trunk reads the code back. The code for a generated sample is drawn from Q(c | x) of a real one, so
 that the complementary samples lie around every mode.
 
@@ -13,23 +13,24 @@ that the complementary samples lie around every mode.
     score          -logit D(x)
 
 Differs from the paper:
-- As printed, the density term draws the generator to dense regions and the entropy makes the discriminator unsure,
-  against the text beside them; ``reading="printed"`` has both signs as printed.
-- The printed mutual information samples the code from Q itself, which ties it to nothing; this is InfoGAN's bound,
-  and ``information="printed"`` the other. ``matching="printed"`` has the distance of mean features without its square.
-- Q is kept from using one code for everything by the entropy of its mean over the real batch.
-- epsilon is the 0.5th percentile of the target on real data; the printed 99.5th (``density_quantile=0.995``) would
+- The printed signs contradict the text beside them: the density term draws the generator to dense regions, and the
+  entropy makes the discriminator unsure. ``reading="printed"`` has both signs as printed.
+- The printed mutual information samples the code from Q itself, so Q is not tied to the code that was put in. The
+  default is InfoGAN's bound; ``information="printed"`` has the printed form.
+- ``matching="printed"`` has the distance of mean features without its square.
+- The entropy of Q's mean over the real batch keeps Q from using one code for everything.
+- epsilon is the 0.5th percentile of the target on real data. The printed 99.5th (``density_quantile=0.995``) would
   switch the term off.
 
-The generator ends in a tanh. With data scaled to fill its cube it cannot draw a row outside the data's own box, and
-what lies out there comes out as normal: .01 on a development table whose anomalies have large values, .99 with
-``reach=2``. So the data take the middle of the cube, half its side; the presets have ``reach=1``. A table of 1,555
-columns stays below one half (.45), and what follows is a likely reason.
+The generator ends in a tanh. If the data fill its cube, it cannot draw a row outside the data's box, so samples out
+there look normal: the AUROC is .01 on a development table whose anomalies have large values, and .99 with ``reach=2``.
+So by default the data take the middle of the cube, half its side. The presets have ``reach=1``. A table of 1,555
+columns stays below one half (.45). The next paragraph gives a likely reason.
 
-On many columns it needs a representation in front (``representation="dense"``, OCAN's): complementary samples fill
-little of a space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits
-without the 0, 60 passes (three seeds), the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels; with the
-printed signs it is .92, .79, .95, and with one code for all .93, .93, .95, so neither shows there (`ganad bench
+Many columns need a representation in front (``representation="dense"``, OCAN's). Complementary samples fill little of a
+space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits without the 0
+(60 passes, three seeds) the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels. On codes it is .92, .79, .95
+with the printed signs and .93, .93, .95 with one code for all, so neither makes a difference there (`ganad bench
 readings`).
 """
 
@@ -54,13 +55,13 @@ _PRODUCTION |= dict(discriminator_optimizer="sgd", discriminator_lr=1e-3)
 class MMOCGAN(OCAN):
     """OCAN with a discrete code for every mode of the data."""
 
-    reading: Literal["consistent", "printed"] = "consistent"  # type: ignore[assignment]  #: signs of two terms
-    information: Literal["infogan", "printed"] = "infogan"  #: Q must read the code that was put in, or one of its own
+    reading: Literal["consistent", "printed"] = "consistent"  # type: ignore[assignment]  #: signs of density and entropy
+    information: Literal["infogan", "printed"] = "infogan"  #: Q must read the code put in; printed: a code drawn from Q
     matching: Literal["squared", "printed"] = "squared"  #: distance of mean features; printed: not squared
     injection: Literal["cat", "mix"] = "cat"  #: how the code enters the generator
-    reach: float = 2.0  #: half side of the generator's cube, where the data's box has 1
+    reach: float = 2.0  #: half the side of the generator's cube, in units of half the side of the data's box
     n_codes: int = 10  #: number of codes
-    w_sigma: float = 0.03  #: weight that keeps the spreads of "mix" near one
+    w_sigma: float = 0.03  #: weight of the term that keeps the spreads of "mix" near one
     representation: Literal["none", "dense", "lstm"] = "none"  #: autoencoder in front of the GAN
     density_quantile: float = 0.005  #: share of the training vectors that counts as not dense
     hidden: tuple[int, ...] = (128, 128)  #: widths of the discriminator's hidden layers
@@ -99,20 +100,20 @@ class MMOCGAN(OCAN):
         terms = self.complementary(fake, v)
         terms["density"] = sign * terms["density"]
         if self.matching == "printed":
-            terms["fm"] = (terms["fm"] + 1e-12).sqrt()  # the root has no slope at zero
+            terms["fm"] = (terms["fm"] + 1e-12).sqrt()  # the root's slope is infinite at zero
         terms["code"] = self.mutual(D.codes(fake), codes)
         if self.injection == "mix":
             terms["sigma"] = self.w_sigma * (1 - G.sigma).square().mean()
         yield "generator", terms
 
     def mutual(self, logits: Tensor, codes: Tensor) -> Tensor:
-        """Cross-entropy of Q(. | x') with the code that made x'; as printed, with one drawn from Q(. | x') itself."""
+        """Cross-entropy of Q(. | x') with the code that made x'; "printed": with a code drawn from Q(. | x')."""
         if self.information == "printed":
             codes = torch.multinomial(logits.detach().float().softmax(1), 1).flatten()
         return cross_entropy(logits.float(), codes)
 
     def draw(self, n: int) -> Tensor:
-        """Uniform noise for "cat", normal for "mix", whose modes are then Gaussians."""
+        """Noise ``(n, latent_dim)``: uniform for "cat", normal for "mix", whose modes are then Gaussians."""
         return self.uniform(n) if self.injection == "cat" else self.noise(n)
 
     def entropy(self, logit: Tensor) -> Tensor:

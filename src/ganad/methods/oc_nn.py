@@ -3,8 +3,9 @@
 R. Chalapathy, A. K. Menon, S. Chawla, "Anomaly detection using one-class neural networks", arXiv 1802.06360 (2018);
 code raghavchalapathy/oc-nn.
 
-A one-class support vector machine with a small layer in place of its kernel map, on the features of an autoencoder
-that was trained before: find the direction along which most samples pass a margin r that is as large as possible.
+A one-class support vector machine with a small layer in place of its kernel map. It works on the features of an
+autoencoder, which is trained first. It finds the direction along which most samples pass a margin r, and makes r as
+large as possible.
 
     y(x) = w . g(V phi(x))       g: sigmoid; phi: the autoencoder's encoder, fixed; no biases in w and V
     loss   ||w||^2 / 2 + ||V||^2 / 2 + mean max(0, r - y) / nu - r
@@ -12,30 +13,32 @@ that was trained before: find the direction along which most samples pass a marg
     score  r - y(x): above zero is outside
 
 Differs from the paper and the code:
-- This is the loss of the paper. The published tables come from another one in the authors' notebooks, a soft-boundary
-  Deep SVDD with a hinge for each coordinate, scored on the array it was trained on; nothing here compares with them.
-- g is a sigmoid. With a linear g the loss has no scale: it goes to zero or without end, and only a direction is left.
-- phi is [h, 1] divided by its length, h: the encoder's output over its root mean square on the training data. On
-  centred features the loss has a minimum at V = 0, where all samples score the same; and a direction alone does not
-  see how far a sample is. On this half-sphere the mean of phi is never zero, and far samples move to its rim.
-- r is the quantile of the batch after each step, and of the whole training set in the end.
-- nu is .002, .04 or .2 in different places of the code, and which one the paper's tables have is unverified. The
-  presets have .04 with the notebooks' autoencoder; the notebooks have .2, and normalise each image's contrast, which is
-  left out here, as is the first kernel's dictionary learning. "kddcup99" is ours: none is published.
-- The network for tables is ours, as is the step size: the code has 1e-4 with plain gradient descent.
+- This is the loss of the paper. The published tables come from another loss in the authors' notebooks: a soft-boundary
+  Deep SVDD with a hinge for each coordinate, scored on the array it was trained on. So nothing here compares with them.
+- g is a sigmoid. With a linear g the loss lacks a scale: it goes to zero or falls without bound, and only the direction
+  means anything.
+- phi is [h, 1] divided by its length; h is the encoder's output over its root mean square on the training data. On
+  centred features the loss has a minimum at V = 0, where all samples score the same, and a direction alone does not see
+  how far a sample is. On this half-sphere the mean of phi is never zero, and far samples move to the rim.
+- r is the quantile of the batch after each step, and of the whole training set at the end.
+- nu is .002, .04 or .2 in different places of the code. Which one the paper's tables have is unverified. The presets
+  have .04 with the notebooks' autoencoder. The notebooks have .2.
+- The notebooks normalise each image's contrast and learn a dictionary for the first kernel. Both are left out here.
+- "kddcup99" is ours, because the authors published no such setting.
+- The network for tables is ours, and so is the step size. The code has 1e-4 with plain gradient descent.
 
-One direction is enough where the normal samples are one kind and useless where they are several. On scikit-learn's
-digits (all ten classes, seed 0, 30 + 30 epochs) the mean AUROC is .84 with one digit normal and .46 with nine, and that
-is neither a fault nor too little training: an exact linear one-class SVM on the same features has .83 and .45 and ranks
+One direction is enough if the normal samples are of one kind, and useless if they are of several. On scikit-learn's
+digits (all ten classes, seed 0, 30 + 30 epochs) the mean AUROC is .84 with one digit normal and .46 with nine. This is
+neither an error nor a lack of training: an exact linear one-class SVM on the same features has .83 and .45 and ranks
 alike (Spearman .96), while the nearest neighbour on these features has .98 and .97.
 
-On tables the code alone is the wrong place to look: an autoencoder maps an odd row to a usual code and shows its
-oddness in what it redraws wrongly. So a table's features are the code and those errors, each centred and in its own
-standard deviation. Centred features pull the direction to the pole, from which rows fall away on all sides, whereas
-outputs of a rectifier, all positive, made far rows more normal than near ones (.40 and .29 on two development tables).
-With nu = .1 the widest tenth of the rows alone sets the direction, and it tilts to their side; half of them hold it. An
-exact linear one-class SVM on the same features gains alike from each of the three. What remains is the method: one
-direction.
+On tables the code alone is not enough: an autoencoder maps an odd row to a usual code, and the oddness shows in the
+reconstruction errors. So a table's features are the code and the errors, each centred and in units of its standard
+deviation. Centred features pull the direction to the pole of the sphere, and rows fall away from it on all sides.
+Outputs of a rectifier are all positive and made far rows more normal than near ones (.40 and .29 on two development
+tables). With nu = .1 only the widest tenth of the rows sets the direction, which tilts to their side; with half of the
+rows it does not. An exact linear one-class SVM on the same features gains alike from each of the three changes. The
+remaining limit is the method's: it has only one direction.
 """
 
 from __future__ import annotations
@@ -52,24 +55,24 @@ from ..nets import Reshape, mlp, pyramid, row_linear
 from ..settings import Count
 from ..training import TrainingSet
 
-_FLOOR = 0.01  # of a feature's spread, against the widest: a unit that hardly ever answers must not count most
+_FLOOR = 0.01  # least spread of a feature, relative to the widest: a unit that is almost always off must not count most
 
 
 class OCNN(NetworkDetector):
     """A direction in an autoencoder's features along which normal samples pass a margin."""
 
     nu: float | None = None  #: share of the training data that may lie below the margin; None: .5 tables, .1 images
-    errors: bool | None = None  #: redrawing errors are features beside the code, all centred; None: for tables
+    errors: bool | None = None  #: add the reconstruction errors to the code and centre all features; None: for tables
     n_hidden: int = 32  #: units of the one-class layer
     head_lr: float = 1e-2  #: step size of the one-class layer
-    pretrain_epochs: int | None = None  #: passes of the autoencoder; None: as many as of the one-class layer
-    channels: tuple[int, ...] = (16, 8)  #: of the encoder's convolutions; the last one is repeated to 2 x 2 (images)
+    pretrain_epochs: int | None = None  #: passes of the autoencoder; None: as many as the one-class layer makes
+    channels: tuple[int, ...] = (16, 8)  #: of the encoder's convolutions; the last is repeated down to 2 x 2 (images)
     latent_dim: Count = 32  #: features (tables)
     hidden: tuple[int, ...] = (64,)  #: widths of the encoder's layers (tables)
     lr: float = 1e-3  #: step size of the autoencoder
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 500  #: batches that a stage trains on where ``epochs`` is None, so that small data are learnt too
+    updates: Count = 500  #: batches that a stage trains on where ``epochs`` is None, so that it also learns small data
 
     LEAST_EPOCHS = (5, 50)
     CHANGES = (Change("0.2", added=dict(errors=False)),)
@@ -136,14 +139,14 @@ class OCNN(NetworkDetector):
         return (r - y).clamp_min(0) / self.share_outside - r
 
     def features(self, x: Tensor) -> Tensor:
-        """The encoder's output ``(n, d)`` and, with ``errors``, what the decoder makes wrong of it."""
+        """The encoder's output ``(n, d)`` and, with ``errors``, the reconstruction errors beside it."""
         h = self.nets_.autoencoder["encoder"](x)
         if not self.with_errors:
             return h
         return torch.cat([h, (x - self.nets_.autoencoder["decoder"](h)).flatten(1)], 1)
 
     def on_sphere(self, h: Tensor) -> Tensor:
-        """Features ``(n, d)`` as points of the unit sphere in one dimension more."""
+        """Features ``(n, d)`` as points ``(n, d + 1)`` of the unit sphere."""
         if self.with_errors:
             h = h - self.center_.to(h.device)
         lifted = torch.cat([h.float() / self.scale_.to(h.device) / h.shape[1] ** 0.5, torch.ones_like(h[:, :1])], 1)
@@ -163,9 +166,9 @@ class OCNN(NetworkDetector):
 
 
 class Margin(nn.Module):
-    """w . sigmoid(V phi), without biases, and the margin r, a buffer: it is saved and resumed with the weights.
+    """w . sigmoid(V phi), without biases, and the margin r, a buffer, so that files and checkpoints hold it.
 
-    In float64: all y are nearly the same large number, and the score is what they differ by.
+    It computes in float64, because all y are nearly the same large number and the score is their difference.
     """
 
     margin: Tensor

@@ -3,30 +3,31 @@
 P. Zheng et al., "One-Class Adversarial Nets for Fraud Detection", AAAI 2019, arXiv 1803.01798;
 code PanpanZheng/OCAN (TensorFlow 1).
 
-First an autoencoder turns a sample into a vector v. Then a complementary GAN: its generator is pushed out of the
-dense regions of the data while it stays in the same feature space, so that its samples stand in for anomalies; the
-discriminator that tells v from them is the detector. The density is that of a regular GAN's discriminator T, trained
-first and then frozen.
+First an autoencoder turns a sample into a vector v. Then a complementary GAN is trained. Its generator is pushed out of
+the dense regions of the data but stays in the same feature space, so its samples take the place of anomalies. The
+discriminator learns to tell v from them and is the detector. The density comes from the discriminator T of a regular
+GAN, which is trained before and then frozen.
 
     generator      L_PT + mean of log T(v') 1[T(v') >= epsilon] + ||mean f(v') - mean f(v)||^2, v' = G(z)
     discriminator  H(1, D(v)) + H(0, D(v')) + w_entropy entropy of D(v)
     score          -logit D(v)
 
-L_PT: pull-away term, the mean squared cosine between features f (D's last hidden layer) of different v'; epsilon: the
-``density_quantile`` of T on the training vectors.
+L_PT is the pull-away term: the mean squared cosine between features f (D's last hidden layer) of different v'. epsilon
+is the ``density_quantile`` of T on the training vectors.
 
-Differs from the official code (``reading="code"`` has its losses back):
-- T is trained. In the code it takes one gradient step with one class, and the term reads its other output.
-- Features are matched as squared distance of batch means; the code matches the logits of samples paired at random.
-- The entropy has weight 1 and is -D log D as printed; the code has 1.85 and the full binary entropy.
-- Vectors are scaled to [-1, 1] by the training data alone. The code scales each row by itself, then columns with
-  test rows among them.
-- Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``, all of one length: there is no mask for padding,
-  as the code has, and the decoder is an LSTM as wide as the code with a linear layer, not one of 8 units.
-- The autoencoder trains by Adam on the GAN's batches, without the code's L1 penalty on activities, and its output is
-  linear; the code has Adadelta on batches of 256.
-- The preset "wiki" has the code's batch and features with the paper's losses; "wiki-code" and "wiki-as-described" have
-  one each.
+Differs from the official code (``reading="code"`` has its losses):
+- T is trained. In the code it takes one gradient step with one class, and the density term reads its other output.
+- Features are matched by the squared distance of batch means. The code matches the logits of samples paired at random.
+- The entropy has weight 1 and is -D log D, as printed. The code has 1.85 and the full binary entropy.
+- Vectors are scaled to [-1, 1] by the training data alone. The code scales each row by itself, then scales columns
+  together with test rows.
+- Sequences are table rows of T x d cells, ``sequence_shape=(T, d)``, and all have the same length. The code masks
+  padding; here there is no padding. The decoder is an LSTM as wide as the code with a linear layer, not an LSTM of 8
+  units.
+- The autoencoder trains by Adam on the GAN's batches, and its output is linear. The official code has Adadelta on
+  batches of 256 and an L1 penalty on activities.
+- The preset "wiki" has the code's batch and features with the paper's losses. "wiki-code" takes both
+  from the code, "wiki-as-described" both from the paper.
 """
 
 from __future__ import annotations
@@ -45,13 +46,17 @@ from ..settings import Count
 from ..training import TrainingSet
 
 _STAGES = dict(encoder_epochs=20, target_epochs=20)  # of all presets
+_CARD = dict(**_STAGES, representation="none", batch_size=70, epochs=200)
+_CARD_CODES = dict(**_STAGES, code_dim=50, batch_size=70, epochs=200)
+_WIKI = dict(**_STAGES, representation="lstm", sequence_shape=(50, 8), code_dim=200, batch_size=100, epochs=50)
+_DESCRIBED = dict(batch_size=32, epochs=50)  # what the paper says of its card data
 _CODE = dict(reading="code", w_entropy=1.85, discriminator_optimizer="sgd", discriminator_lr=1e-3)
 
 
 class OCAN(GenerativeDetector):
-    """A representation, then a GAN whose generator draws what the data are not."""
+    """A representation, and a GAN whose generator draws samples unlike the data."""
 
-    reading: Literal["paper", "code"] = "paper"  #: of the losses
+    reading: Literal["paper", "code"] = "paper"  #: whose losses to use
     representation: Literal["none", "dense", "lstm"] = "dense"  #: autoencoder in front of the GAN
     sequence_shape: tuple[int, ...] = ()  #: (length, features) of a table row that is a sequence (lstm)
     code_dim: int = 50  #: size of the representation
@@ -60,7 +65,7 @@ class OCAN(GenerativeDetector):
     latent_dim: Count = 50  #: size of z, uniform on (-1, 1)
     hidden: tuple[int, ...] = (100, 50)  #: widths of the discriminator's hidden layers
     generator_hidden: int = 100  #: width of the generator's hidden layer
-    reach: float = 1.0  #: half side of the generator's cube, where the data's box has 1
+    reach: float = 1.0  #: half the side of the generator's cube, in units of half the side of the data's box
     encoder_epochs: int | None = None  #: passes over the training set of the autoencoder; None: 2/5 of the GAN's
     target_epochs: int | None = None  #: passes of the regular GAN whose discriminator is the density; None: 2/5
     updates: Count = 500  #: batches of the complementary GAN where ``epochs`` is None
@@ -73,44 +78,13 @@ class OCAN(GenerativeDetector):
     LEAST_EPOCHS = (5, 50)
     CHANGES = (Change("0.2", added=dict(reach=1.0)),)
     PRESETS = {
-        "credit-card": dict(
-            **_STAGES,
-            representation="none",
-            reading="code",
-            w_entropy=1.85,
-            discriminator_optimizer="sgd",
-            discriminator_lr=1e-3,
-            batch_size=70,
-            epochs=200,
-        ),
-        "credit-card-as-described": dict(**_STAGES, representation="none", batch_size=32, epochs=50),
-        "credit-card-codes": dict(**_STAGES, code_dim=50, batch_size=70, epochs=200) | _CODE,
-        "credit-card-codes-as-described": dict(**_STAGES, code_dim=50, batch_size=32, epochs=50),
-        "wiki-code": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 8),
-            code_dim=200,
-            batch_size=100,
-            epochs=50,
-        )
-        | _CODE,
-        "wiki-as-described": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 4),
-            code_dim=200,
-            batch_size=32,
-            epochs=50,
-        ),
-        "wiki": dict(
-            **_STAGES,
-            representation="lstm",
-            sequence_shape=(50, 8),
-            code_dim=200,
-            batch_size=100,
-            epochs=50,
-        ),
+        "credit-card": _CARD | _CODE,
+        "credit-card-as-described": _CARD | _DESCRIBED,
+        "credit-card-codes": _CARD_CODES | _CODE,
+        "credit-card-codes-as-described": _CARD_CODES | _DESCRIBED,
+        "wiki-code": _WIKI | _CODE,
+        "wiki-as-described": _WIKI | dict(sequence_shape=(50, 4), batch_size=32),
+        "wiki": _WIKI,
     }
     LEARNS = {"code_shift_": "torch.float32[d]", "code_scale_": "torch.float32[d]", "epsilon_": "float"}
 
@@ -178,9 +152,8 @@ class OCAN(GenerativeDetector):
         yield "autoencoder", dict(rec=(x - self.nets_.autoencoder(x)).float().square().mean())
 
     def target_step(self, batches: Batches) -> Updates:
-        G, T = self.nets_.target_generator, self.nets_.target
-        v = next(batches)
-        fake = G(self.uniform(len(v)))
+        T, v = self.nets_.target, next(batches)
+        fake = self.nets_.target_generator(self.uniform(len(v)))
         yield "target", dict(real=bce(T(v), 1.0), fake=bce(T(fake.detach()), 0.0))
         yield "target_generator", dict(adv=bce(T(fake), 1.0))
 
@@ -195,7 +168,7 @@ class OCAN(GenerativeDetector):
         yield "generator", self.complementary(G(self.uniform(len(v))), v)
 
     def entropy(self, logit: Tensor) -> Tensor:
-        """-D log D on real vectors as printed, or the full binary entropy."""
+        """-D log D on real vectors, as printed, or the full binary entropy ("code")."""
         p = torch.sigmoid(logit.float())
         half = -(p * logsigmoid(logit.float())).mean()
         return half if self.reading == "paper" else half - ((1 - p) * logsigmoid(-logit.float())).mean()
@@ -236,7 +209,7 @@ class DenseAutoEncoder(nn.Module):
 
 
 class SequenceAutoEncoder(nn.Module):
-    """An LSTM whose last state is the code, and one that writes the sequence backwards from it."""
+    """An LSTM whose last state is the code, and an LSTM that writes the sequence backwards from it."""
 
     def __init__(self, shape: tuple[int, ...], code_dim: int):
         super().__init__()

@@ -3,33 +3,36 @@
 P. Perera, R. Nallapati, B. Xiang, "OCGAN: One-class Novelty Detection Using GANs with Constrained Latent
 Representations", CVPR 2019, arXiv 1903.08550; code PramuPerera/OCGAN (MXNet).
 
-A denoising autoencoder whose codes are bound to the cube (-1, 1)^d. A latent discriminator makes the codes of the
-class fill the cube, a visual one makes every point of the cube decode to the class, and a classifier finds the points
-that still do not: the decoder is trained on those.
+A denoising autoencoder has its codes in the cube (-1, 1)^d. A latent discriminator makes the codes of the class fill
+the cube, and a visual discriminator makes every point of the cube decode to the class. A classifier finds points that
+still do not, and the decoder is trained on those.
 
     l1 = E(x + n), l2 uniform on the cube, x' = G(l1)
     classifier     H(1, C(x')) + H(0, C(G(l2)))
     disc_latent    H(0, D_l(l1)) + H(1, D_l(l2))
     disc_visual    H(1, D_v(x)) + H(0, D_v(G(l2)))
-    mining         l2 moves, in mine_steps steps, to where C is surest that G(l2) is not of the class
+    mining         l2 moves in mine_steps steps to where C is surest that G(l2) is not of the class
     autoencoder    w_rec mean (x - x')^2 + w_latent H(1, D_l(l1)) + w_visual H(1, D_v(G(l2 mined)))
-    score          "reconstruction": mean (x - x')^2, x' = G(E(x)); the one that the paper's figures are of
+    score          "reconstruction": mean (x - x')^2, x' = G(E(x)), the score of the paper's figures
                    "visual": -logit D_v(x'), "input": -logit D_v(x), "classifier": -logit C(x')
 
 Differs from the released code, which does not run to the end of an epoch and whose encoder is not bounded:
-- The paper's weights 10, 1, 1; the preset "mxnet" has those of the code: 10 times half the error, 10, 1.
-- Five mining steps, clamped to the cube, after three quarters of the epochs; the code takes one, then a tanh: preset
-  "mxnet-tanh" (the gradient is taken before the tanh, as in the authors' working copy). They descend on H(0, C), as
-  text and code say; the target 1 that Algorithm 1 prints (``mine_for="inside"``) finds codes that need no work.
-- Noise is drawn anew for every batch, 0.2 is its standard deviation as in the code (the paper calls it a variance),
-  and none is added when scoring; ``score_noise_sd=0.2`` adds it there too, one pattern for all samples.
-- D_l ends in one logit; the code squeezes it through two sigmoids, which keeps its probability below .73.
-- Samples for the discriminators and for the visual term are decoded in inference mode, so batch norm's running
-  statistics, which scoring uses, are those of reconstructions alone.
-- Native size, padded convolutions; ``padding="none"`` at 61 x 61 is the published table. Tables' networks are ours.
-- No code size is published for MNIST, Fashion-MNIST and COIL-100 but the 16 of the code's MNIST example, preset
-  "mnist-readme"; the 64 and 512 here are ours, the rest of these presets is the run that all sets share.
-- The presets keep the epoch with the least error on held-out normal samples, as paper and code do; the defaults take
+- The weights are the paper's: 10, 1, 1. The preset "mxnet" has those of the code: 10 times half the error, 10, 1.
+- Mining takes five steps, clamped to the cube, after three quarters of the epochs. The code takes one step, then a
+  tanh: preset "mxnet-tanh" (the gradient is taken before the tanh, as in the authors' working copy).
+- Mining descends on H(0, C), as text and code say. The target 1 printed in Algorithm 1 (``mine_for="inside"``) finds
+  codes that are already good.
+- Noise is drawn anew for every batch. Its standard deviation is 0.2, as in the code; the paper calls this a variance.
+- Scoring adds no noise. ``score_noise_sd=0.2`` adds it, with one pattern for all samples.
+- D_l ends in one logit. The code passes it through two sigmoids, which keeps its probability below .73.
+- Samples for the discriminators and for the visual term are decoded in inference mode. So batch norm's running
+  statistics, which scoring uses, come from reconstructions alone.
+- Images keep their size and convolutions are padded. ``padding="none"`` at 61 x 61 is the published layer table. The
+  networks for tables are ours.
+- The only code size published for MNIST, Fashion-MNIST and COIL-100 is the 16 of the code's MNIST example (preset
+  "mnist-readme"). The 64 and 512 in the other presets are ours; their other settings are those of the run that all data
+  sets share.
+- The presets keep the epoch with the least error on held-out normal samples, as paper and code do. The defaults take
   the last epoch.
 """
 
@@ -53,7 +56,7 @@ _MXNET |= dict(mine_steps=1, mine_lr=2.0, score_noise_sd=0.2)
 
 
 class OCGAN(GenerativeDetector):
-    """An autoencoder whose whole code cube decodes to the class; hard negatives are mined."""
+    """An autoencoder whose whole cube of codes decodes to the class; hard negatives are mined."""
 
     variant: Literal["reconstruction", "visual", "input", "classifier"] = "reconstruction"  #: the score
     w_rec: float = 10.0  #: weight of the reconstruction error
@@ -64,14 +67,13 @@ class OCGAN(GenerativeDetector):
     mine_from: float = 0.75  #: share of the epochs after which negatives are mined
     mine_steps: int = 5  #: steps of the mining
     mine_lr: float = 0.5  #: step size of the mining, on each code
-    mine_for: Literal["outside", "inside"] = "outside"  #: of the class; Algorithm 1's target 1 is "inside"
-    mine_bound: Literal["clamp", "tanh"] = "clamp"  #: what keeps mined codes in the cube; tanh: the code's
+    mine_for: Literal["outside", "inside"] = "outside"  #: side of the class to mine on; Algorithm 1 prints "inside"
+    mine_bound: Literal["clamp", "tanh"] = "clamp"  #: how mined codes are kept in the cube; tanh: as in the code
     latent_dim: Count = 64  #: size of the code
     width: int = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
     visual_width: int = 12  #: channels of the first layer of the visual discriminator
-    padding: Literal["same", "none"] = "same"  #: of the convolutions; none: the code's, made for 61 x 61
+    padding: Literal["same", "none"] = "same"  #: of the convolutions; none: as in the code, for 61 x 61
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {
@@ -135,14 +137,14 @@ class OCGAN(GenerativeDetector):
         )
 
     def mine(self, l2: Tensor) -> Tensor:
-        """Codes near ``l2`` that the classifier is surer do not decode to the class; no network moves."""
+        """Move codes ``l2`` to where the classifier is surer that they do not decode to the class. No network moves."""
         decoder, C = self.nets_.autoencoder["decoder"], self.nets_.classifier
         sign = 1.0 if self.mine_for == "outside" else -1.0
         decoder.eval()
         C.eval()
         for _ in range(self.mine_steps):
             l2 = l2.detach().requires_grad_()
-            loss = softplus(sign * C(decoder(l2)).float()).sum()  # summed: each code has a step of its own
+            loss = softplus(sign * C(decoder(l2)).float()).sum()  # the sum gives each code its own step
             l2 = l2 - self.mine_lr * torch.autograd.grad(loss, l2)[0]
             l2 = l2.clamp(-1, 1) if self.mine_bound == "clamp" else l2
         decoder.train()
@@ -158,7 +160,7 @@ class OCGAN(GenerativeDetector):
         return -(self.nets_.disc_visual if self.variant == "visual" else self.nets_.classifier)(x_hat)
 
     def _noisy(self, x: Tensor) -> Tensor:
-        """With the scoring noise, the same for every sample, so that a score depends on its sample alone."""
+        """Add the scoring noise, the same for every sample, so that a score depends on its sample alone."""
         if not self.score_noise_sd:
             return x
         noise = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0)).to(x)
@@ -200,7 +202,7 @@ def halvings(size: Size, padding: str) -> list[Size]:
 
 
 def _tower(channels: int, width: int, sizes: list[Size], padding: str) -> list[nn.Module]:
-    """Strided convolutions with doubling widths to the last of ``sizes``; the first has no batch norm."""
+    """Strided convolutions with doubling widths down to the last of ``sizes``, all but the first with batch norm."""
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 5, 2, _pads(sizes[0], padding)), leaky_fifth()]
     for i, size in enumerate(sizes[1:-1]):
         c = width * 2**i
@@ -209,14 +211,14 @@ def _tower(channels: int, width: int, sizes: list[Size], padding: str) -> list[n
 
 
 def encoder(channels: int, width: int, sizes: list[Size], padding: str, latent_dim: int) -> nn.Module:
-    """A convolution over the whole last map, batch norm and tanh end it."""
+    """The tower, then a convolution over the whole last map, batch norm and tanh."""
     c = width * 2 ** (len(sizes) - 2)
     code = [nn.Conv2d(c, latent_dim, sizes[-1], bias=False), nn.BatchNorm2d(latent_dim), nn.Tanh(), nn.Flatten()]
     return nn.Sequential(*_tower(channels, width, sizes, padding), *code).apply(dcgan_init)
 
 
 def decoder(channels: int, width: int, sizes: list[Size], padding: str, latent_dim: int) -> nn.Module:
-    """The way back, with dropout before the last hidden activation."""
+    """The encoder's mirror image, with dropout before the last hidden activation."""
 
     def up(a: int, b: int, small: Size, large: Size, bias: bool = False) -> nn.Module:
         pads = _pads(large, padding)

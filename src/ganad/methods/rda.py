@@ -1,31 +1,31 @@
-"""RDA, robust deep autoencoder: the training data split into what an autoencoder redraws and a sparse rest.
+"""RDA, robust deep autoencoder: training data are split into a part that an autoencoder redraws and a sparse rest.
 
 C. Zhou, R. C. Paffenroth, "Anomaly detection with robust deep autoencoders", KDD 2017; code
 zc8340311/RobustAutoencoder (TensorFlow 1).
 
-For training data that hold anomalies: robust principal component analysis with an autoencoder in place of the low-rank
-part. What the autoencoder cannot redraw moves to S, and it is not trained on that any more.
+RDA is for training data with anomalies among them. It is robust principal component analysis with an autoencoder in
+place of the low-rank part. What the autoencoder cannot redraw moves to S, and the autoencoder no longer trains on it.
 
     objective   ||L - D(E(L))||^2 / 2 + w_sparse R(S), X = L + S, minimised in turns from S = 0:
       train     the autoencoder on L = X - S for ``epochs`` passes; its output is then held, R = D(E(L))
       shrink    S = prox(X - R): a group g of entries becomes g max(0, 1 - w_sparse / ||g||)
-    R(S)        "rows":    sum over samples of ||S_i||, whole samples are odd: the anomaly detector
-                "columns": sum over features of ||S_j||, whole features are
-                "entries": sum of |s_ij|, single values are: a denoiser
-    score       ||x - D(E(x))||^2, without S, which only samples of the training set have
+    R(S)        "rows":    sum over samples of ||S_i||, if whole samples are odd: the anomaly detector
+                "columns": sum over features of ||S_j||, if whole features are odd
+                "entries": sum of |s_ij|, if single values are odd: a denoiser
+    score       ||x - D(E(x))||^2, without S, because only training samples have a part in S
 
-With a given ``w_sparse`` every half-turn lowers the objective: the second does so exactly, the first as far as it
-trains; without one the weight, and so the objective, is another in every turn. ``objective_`` has the objective per
-sample after each half-turn, ``sparse_`` the norm of every training sample's part in S: above zero is the paper's
-verdict that this sample is an anomaly.
+With a given ``w_sparse`` every half-turn lowers the objective: shrinking minimises it exactly, training as far as it
+comes. Without ``w_sparse`` the weight changes from turn to turn, and so does the objective. ``objective_`` has the
+objective per sample after each half-turn. ``sparse_`` has the norm of every training sample's part in S. The paper
+calls a sample an anomaly if this norm is above zero.
 
 Differs from the paper and the code:
-- ``w_sparse=None`` shrinks all but the share ``contamination`` of the groups to nothing in every turn. The code sweeps
-  the weight on labels, and its weights belong to one number of samples; "mnist" has its best one in our units.
-- The error is halved and squared, of which shrinking is the exact minimiser; the theory prints its root.
-- By default ReLU, a linear code and a linear output, so that inputs need no bounds; "sigmoid" is the code's network,
-  whose output is in the range of the training data if scaling is "minmax" (for images it is).
-- Weights are kept from turn to turn; ``restart=True`` draws them anew, as the code's detector does.
+- ``w_sparse=None`` shrinks all but the share ``contamination`` of the groups to zero in every turn. The code chooses
+  the weight by labels, and its weights depend on the number of samples. "mnist" has its best weight in our units.
+- The error is squared and halved, so that shrinking minimises the objective exactly. The theory prints its root.
+- The default network has ReLU, a linear code and a linear output, so inputs need no bounds. "sigmoid" is the code's
+  network. Its output is in the range of the training data if scaling is "minmax" (for images it is).
+- Weights are kept from turn to turn. ``restart=True`` draws them anew, as the code's detector does.
 - Samples are shuffled. Images are flattened, as in the paper. The whole training set and S are kept in memory.
 """
 
@@ -47,14 +47,14 @@ Penalty = Literal["rows", "columns", "entries"]
 
 
 class RobustAutoEncoder(NetworkDetector):
-    """An autoencoder that sets aside what it cannot redraw while it trains."""
+    """An autoencoder that sets aside what it cannot redraw, while it trains."""
 
-    penalty: Literal["rows", "columns", "entries"] = "rows"  #: what is sparse in the rest
-    w_sparse: float | None = None  #: weight of the rest's norm; None: from contamination, in every turn
+    penalty: Literal["rows", "columns", "entries"] = "rows"  #: groups of which few are in the rest
+    w_sparse: float | None = None  #: weight of the rest's norm; None: set by contamination in every turn
     n_turns: int = 5  #: turns of training and shrinking
     restart: bool = False  #: begin every turn with new weights
-    activation: Literal["relu", "sigmoid"] = "relu"  #: between layers; "sigmoid" is on the output, too
-    hidden: tuple[int, ...] = ()  #: widths of the encoder; empty: half and a quarter of the input, 400 and 200 at most
+    activation: Literal["relu", "sigmoid"] = "relu"  #: between layers; "sigmoid" is also on code and output
+    hidden: tuple[int, ...] = ()  #: widths of the encoder; empty: half and a quarter of the input, at most 400 and 200
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
@@ -93,7 +93,7 @@ class RobustAutoEncoder(NetworkDetector):
     def _quantile(self, norms: Tensor) -> float:
         """The norm that a share ``contamination`` of the groups exceeds."""
         rank = math.ceil((1 - self.contamination) * norms.numel())
-        return norms.flatten().kthvalue(max(1, rank)).values.item()  # torch.quantile takes no more than 2^24 numbers
+        return norms.flatten().kthvalue(max(1, rank)).values.item()  # torch.quantile takes at most 2^24 numbers
 
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)
@@ -112,7 +112,7 @@ def group_norms(v: Tensor, penalty: Penalty) -> Tensor:
 
 
 def shrink(v: Tensor, weight: float, penalty: Penalty) -> Tensor:
-    """The S that minimises ||v - S||^2 / 2 + weight x the sum of its groups' norms."""
+    """The S that minimises ||v - S||^2 / 2 + weight x the sum of the norms of its groups."""
     norms = group_norms(v, penalty)
     return v * (1 - weight / norms.clamp_min(torch.finfo(v.dtype).tiny)).clamp_min(0)
 
@@ -124,7 +124,7 @@ def objective(rest: Tensor, sparse: Tensor, weight: float, penalty: Penalty) -> 
 
 
 class Tied(nn.Module):
-    """A dense autoencoder whose decoder has the encoder's weights transposed, and biases of its own."""
+    """A dense autoencoder; the decoder has the encoder's weights, transposed, and its own biases."""
 
     def __init__(self, sizes: tuple[int, ...], activation: str):
         super().__init__()
@@ -135,7 +135,7 @@ class Tied(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Draw the weights: Glorot's uniform ones, and biases between -0.1 and 0.1."""
+        """Draw the weights by Glorot's uniform rule, and biases between -0.1 and 0.1."""
         for weight in self.weights:
             nn.init.xavier_uniform_(weight)
         for bias in (*self.up, *self.down):

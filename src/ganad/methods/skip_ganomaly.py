@@ -3,23 +3,23 @@
 S. Akcay, A. Atapour-Abarghouei, T. P. Breckon, "Skip-GANomaly: Skip Connected and Adversarially Trained
 Encoder-Decoder Anomaly Detection", IJCNN 2019, arXiv 1901.08954; code samet-akcay/skip-ganomaly (PyTorch).
 
-GANomaly's autoencoder becomes a U-Net, whose skips carry detail, and its second encoder goes: the discriminator's
-features of the image and of the redrawn image are compared instead.
+Skip-GANomaly replaces GANomaly's autoencoder by a U-Net, whose skips carry detail. It has no second encoder: it
+compares the discriminator's features of the image and of the reconstruction.
 
     generator      w_adv H(1, D(x')) + w_con mean |x - x'| + w_lat mean (f(x) - f(x'))^2, x' = G(x)
     discriminator  H(1, D(x)) + H(0, D(x')), f: D's last convolution before the classifier
     score          w_score mean (x - x')^2 + (1 - w_score) mean (f(x) - f(x'))^2
 
 Differs from the official code:
-- Scores are taken in eval mode and returned raw. The code normalises test batches that hold one class each by their
-  own statistics, keeps the best epoch by test AUROC and scales by the extremes of the test set.
-- The discriminator does not also minimise the feature distance; ``discriminator_matches=True`` adds that term, on the
-  detached x', the nearest form that current PyTorch runs.
+- Scores are taken in eval mode and returned raw. In the code each test batch has one class and is normalised by its own
+  statistics. The code keeps the best epoch by test AUROC and scales scores by the extremes of the test set.
+- The discriminator does not minimise the feature distance. ``discriminator_matches=True`` adds that term on the
+  detached x', which is the nearest form that current PyTorch runs.
 - ``w_con`` is the code's 50; the paper is quoted with 40. ``w_score`` 1 and 0 give the two errors alone.
-- The noise that the code adds is a buffer that is never filled; here it is ``noise_sd`` and zero.
-- Inputs are in [-1, 1], which the tanh can reach; the code's MNIST range ends at 2.82.
-- The side of 64 for the X-ray sets ("uba", "ffob", not public) is unverified; their other settings are the code's.
-- Any image size: the U-Net ends at 1 x 1. The dense U-Net for tables is ours.
+- The noise that the code adds is a buffer that is never filled. Here it is ``noise_sd``, which is zero by default.
+- Inputs are in [-1, 1], which the tanh can reach. The code's MNIST range ends at 2.82.
+- The side of 64 for the X-ray sets ("uba", "ffob", not public) is unverified. Their other settings are the code's.
+- Images may have any size: the U-Net ends at 1 x 1. The dense U-Net for tables is ours.
 """
 
 from __future__ import annotations
@@ -33,21 +33,19 @@ from torch.nn.functional import l1_loss
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce, mean_square
 from ..nets import Critic, Layer, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
-from ..settings import Count
 
 
 class SkipGANomaly(NetworkDetector):
-    """A U-Net redraws the sample; pixels and a discriminator's features say how well."""
+    """A U-Net redraws the sample; pixels and a discriminator's features measure the error."""
 
     w_adv: float = 1.0  #: weight of the adversarial term
     w_con: float = 50.0  #: weight of the pixel term
     w_lat: float = 1.0  #: weight of the feature term
-    w_score: float = 0.9  #: weight of the pixel error in the score, against 1 - w_score on the features
-    discriminator_matches: bool = False  #: the discriminator minimises the feature distance too, as in the code
+    w_score: float = 0.9  #: weight of the pixel error in the score; the features have 1 - w_score
+    discriminator_matches: bool = False  #: the discriminator also minimises the feature distance, as in the code
     noise_sd: float = 0.0  #: noise on the generator's input while training
     n_features: int = 100  #: size of the discriminator's features
     width: int = 64  #: channels of the first layer (tables: hidden units)
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {
@@ -84,7 +82,7 @@ class SkipGANomaly(NetworkDetector):
         if self.discriminator_matches:
             terms["lat"] = mean_square(f - f_hat).mean()
         yield "discriminator", terms
-        if total < 1e-5:  # it has won for good: the official code starts it anew
+        if total < 1e-5:  # it has won, so it is started anew, as in the official code
             D.apply(start_anew)
 
     def score_batch(self, x: Tensor) -> Tensor:
@@ -96,7 +94,7 @@ class SkipGANomaly(NetworkDetector):
 
 
 class UNet(nn.Module):
-    """Down to 1 x 1 and up again; what a skip carries is the activated map, as the code's in-place ReLU has it."""
+    """Down to 1 x 1 and up again. A skip carries the activated map, because the code's ReLU works in place."""
 
     last: Layer
 
@@ -150,7 +148,7 @@ class DenseUNet(nn.Module):
 
 
 def image_critic(shape: tuple[int, ...], width: int, n_features: int) -> Critic:
-    """Halve to 4 x 4, a convolution over the whole map for the features, a 3 x 3 convolution as classifier."""
+    """Halvings to 4 x 4, a convolution over the whole map for the features, and a 3 x 3 convolution as classifier."""
     sizes = pyramid((shape[1], shape[2]), until=4)
     layers: list[nn.Module] = [SameConv2d(shape[0], width, 4, 2, bias=False), leaky_fifth()]
     for _ in sizes[2:]:

@@ -11,11 +11,11 @@ the ADGAN paper, which scores with the bound.
              "prior": -log p(mu) without its constant, ||mu||^2 / 2; "variance": sum of exp(logvar)
 
 Differs from the papers:
-- The draws of z for a score are fixed and saved (``n_draws`` of them), so a score repeats.
-- The layer sizes are not published; they are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables.
-- "prior" and "variance" are scores that the ADGAN paper names, and found much worse, without formulas: that the code
-  is the encoder's mean, and that a larger variance is more anomalous, is our reading.
-- Log densities are averaged in log space; a released implementation averages densities, which underflow.
+- The ``n_draws`` draws of z for a score are fixed and saved, so a score repeats.
+- The layer sizes are not published. They are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables.
+- The ADGAN paper names the scores "prior" and "variance" without formulas, and found them much worse. It is our reading
+  that the code is the encoder's mean and that a larger variance is more anomalous.
+- Log densities are averaged in log space. A released implementation averages densities, which underflow.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from ..settings import Count
 
 
 class VAE(GenerativeDetector):
-    """A generative model fitted by a bound on the likelihood; what it cannot explain is anomalous."""
+    """A generative model fitted by a bound on the likelihood; samples that it explains badly are anomalous."""
 
     variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
-    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: of the pixels or columns given z
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: distribution of the pixels or columns given z
     n_draws: int = 10  #: fixed draws of z for a score
     latent_dim: Count = 64  #: size of z (256 in the ADGAN paper)
     hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
@@ -45,7 +45,6 @@ class VAE(GenerativeDetector):
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
-    updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None
 
     LEAST_EPOCHS = (5, 50)
     PRESETS = {
@@ -124,7 +123,7 @@ def divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 class Networks(nn.Module):
-    """Encoder with two heads, decoder, and the logarithm of the Gaussian's one standard deviation."""
+    """An encoder with two heads, a decoder, and the logarithm of the Gaussian's standard deviation."""
 
     encoder: Layer
     decoder: Layer
@@ -135,7 +134,7 @@ class Networks(nn.Module):
         self.encoder, self.decoder = encoder, decoder
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x), ``(n, latent_dim)`` each; the variance is kept from overflowing."""
+        """Mean and log variance of q(z | x), ``(n, latent_dim)`` each; clamping keeps the variance from overflowing."""
         mu, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mu, logvar.clamp(-20, 20)
 

@@ -1,4 +1,4 @@
-"""The infinite Gaussian mixture: a scikit-learn estimator of its own, useful without the rest of the library."""
+"""The infinite Gaussian mixture: an independent scikit-learn estimator, useful without the rest of the library."""
 
 from .estimator import InfiniteGaussianMixture
 from .tune import TuneResult, table_ii, tune

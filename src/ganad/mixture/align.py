@@ -1,8 +1,8 @@
-"""Label samples brought to common names by the Hungarian method, and one label for each point.
+"""Label samples are given common names by the Hungarian method, and each point gets one label.
 
-As in the MATLAB code of the lab behind IGMM-GAN: the reference is the sample with the highest mean pairwise macro-F1,
-the worst tenth of the samples is left out, the others are matched to the reference on their confusion matrix, and a
-point gets its most frequent label.
+This follows the MATLAB code of the lab behind IGMM-GAN. The reference is the sample with the highest mean pairwise
+macro-F1. The worst tenth of the samples is left out. The others are matched to the reference by their confusion matrix,
+and a point gets its most frequent label.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def confusion(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def match(labels: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """For each cluster of ``labels`` the reference cluster that it shares most points with, one to one, or -1."""
+    """For each cluster of ``labels`` the matching reference cluster, one to one, or -1."""
     table = confusion(labels, reference)
     rows, columns = linear_sum_assignment(table, maximize=True)
     partner = np.full(len(table), -1)
@@ -36,7 +36,7 @@ def macro_f1(labels: np.ndarray, reference: np.ndarray) -> float:
 
 
 def compact(labels: np.ndarray) -> np.ndarray:
-    """The same partition with labels 0..K-1, largest cluster first, the earlier point deciding ties."""
+    """The same partition with labels 0..K-1, largest cluster first. The earlier point decides ties."""
     _, first, inverse, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
     order = np.lexsort((first, -counts))
     rank = np.empty_like(order)
@@ -47,9 +47,9 @@ def compact(labels: np.ndarray) -> np.ndarray:
 def align(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Aligned label samples (S', N), the reference first, and the consensus label of each point (N,).
 
-    A cluster without a partner in the reference gets a name of its own, so that unrelated extra clusters of two
-    samples are not counted as one. A tie between labels goes to the reference's label if it is among them, else to
-    the label of the earlier sample.
+    A cluster without a partner in the reference gets a new name, so that unrelated extra clusters of two samples are
+    not counted as one. A tie between labels goes to the reference's label if it is among them, else to the label of the
+    earlier sample.
     """
     samples = np.stack([compact(sample) for sample in samples])
     agreement = np.array([[macro_f1(a, b) for b in samples] for a in samples])

@@ -1,4 +1,4 @@
-"""Running a sampler: starts, burn-in, label samples, the best state, and what is left when the user stops it."""
+"""Running a sampler: starts, burn-in, label samples, the best state, and stopping by the user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sampler(Protocol):
 
 @dataclass
 class Schedule:
-    """How long to run and what to keep."""
+    """How long to run and which samples to keep."""
 
     n_sweeps: int
     burn_in: int
@@ -37,7 +37,7 @@ class Schedule:
 
     @property
     def pilot(self) -> int:
-        """Sweeps given to each start before one of them is chosen; the winner's count."""
+        """Sweeps of each start before one of them is chosen. Those of the winner count."""
         return max(1, min(self.burn_in, self.n_sweeps) // 6)
 
 
@@ -103,9 +103,9 @@ def run(
     schedule: Schedule,
     rng: np.random.Generator,
 ) -> History:
-    """Try each start for a few sweeps, go on with the one of the highest log joint.
+    """Try each start for a few sweeps and go on with the one of the highest log joint.
 
-    KeyboardInterrupt ends the run: the history of the best start so far comes back with ``interrupted`` set; it is
+    KeyboardInterrupt ends the run and returns the history of the best start so far, with ``interrupted`` set. It is
     raised again only if there is no labelling yet.
     """
     histories: list[History] = []
@@ -116,7 +116,7 @@ def run(
             labels = labelling()
             sampler = make(labels)
             history = History(name)
-            # the start itself may be the best state there is when the user stops early
+            # if the user stops early, the start itself may be the best state
             history.best_labels, history.best_alpha = labels.copy(), sampler.alpha
             histories.append(history)
             samplers.append(sampler)

@@ -6,19 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-#: where removing a point takes Ψ_n below this share of its determinant, half of the digits are lost: rebuild instead
+#: if removing a point takes Ψ_n below this share of its determinant, half of the digits are lost; it is rebuilt then
 SAFE = 1e-8
 
 
 class Clusters(NamedTuple):
     """Points, labels and cluster slots; x is centred so that μ0 = 0.
 
-    A slot is in use if it stands among the first ``size[0]`` entries of ``active``; the others are free. Deleting a
-    cluster swaps two entries of ``active`` instead of relabelling points.
+    A slot is in use if it is among the first ``size[0]`` entries of ``active``; the others are free. Deleting a cluster
+    swaps two entries of ``active`` instead of relabelling points.
     """
 
     x: np.ndarray  # (N, d)
-    z: np.ndarray  # (N,) slot of each point, -1 while it has none
+    z: np.ndarray  # (N,) slot of each point, or -1
     active: np.ndarray  # (capacity,) a permutation of the slots
     size: np.ndarray  # (1,) number of clusters K
     counts: np.ndarray  # (capacity,)

@@ -2,8 +2,8 @@
 
 Labels are drawn by the Gumbel-max rule: argmax_k (log π_k + log N(x_i | μ_k, Σ_k) + g_ik) with g_ik standard Gumbel.
 With B_k lower triangular and B'B = Σ⁻¹, the first r entries of B_k (x - μ_k) need only the first r coordinates, and
-their sum of squares bounds the whole from below. A cluster whose bound already loses against the point's present
-cluster is out, exactly; on data rotated to principal axes that is nearly all of them at a small part of the price.
+their sum of squares is a lower bound of the whole sum. A cluster whose bound already loses against the point's present
+cluster can be excluded exactly. On data rotated to principal axes this excludes nearly all clusters at a small cost.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from . import niw
 
-_ROWS = 1024  # of a chunk: its rows and scores stay in the second-level cache
+_ROWS = 1024  # rows of a chunk; they and their scores stay in the second-level cache
 
 
 class Engine(Protocol):
-    """What the sampler asks of a device; every array that goes in or comes out is NumPy."""
+    """The operations that the sampler needs from a device. All arguments and results are NumPy arrays."""
 
     def draw(
         self,
@@ -41,7 +41,7 @@ class Engine(Protocol):
 
 
 class NumpyEngine:
-    """``n_jobs`` threads share out chunks of rows; BLAS itself is kept to one thread."""
+    """The engine on the CPU: ``n_jobs`` threads share chunks of rows, and BLAS uses one thread."""
 
     def __init__(self, x: np.ndarray, n_jobs: int = 1):
         self.x = np.ascontiguousarray(x)
@@ -80,7 +80,7 @@ class NumpyEngine:
         def work(start: int) -> None:
             rows = order[start : start + _ROWS]
             x, own = self.x[rows], labels[rows]
-            # seeded by chunk: the draw must not depend on how many threads there are
+            # seeded by chunk, because the draw must not depend on the number of threads
             noise = np.random.Generator(np.random.SFC64([seed, start])).standard_exponential((len(rows), k))
             bound = log_w - np.log(noise)
             y = x[:, :r] @ head

@@ -24,7 +24,7 @@ from .sweeps import CollapsedSampler
 if TYPE_CHECKING:
 
     class _Estimator:
-        """What scikit-learn gives; it has no types, and a base of type Any would let every misspelt name pass."""
+        """The methods that scikit-learn adds, with types. Without them the base would be Any, which hides typos."""
 
         n_features_in_: int
 
@@ -38,7 +38,7 @@ else:
         """scikit-learn's density estimator."""
 
 
-_MOVES = {"collapsed": 5, "subcluster": 5}  # split-merge proposals a sweep
+_MOVES = {"collapsed": 5, "subcluster": 5}  # split-merge proposals per sweep
 #: what to_arrays writes: attribute and type
 _ARRAYS = {
     "counts_": np.int64,
@@ -62,12 +62,12 @@ class InfiniteGaussianMixture(_Estimator):
     point is ``labels_`` (0 is the largest); clusters of more than ``min_cluster_size`` points are kept for scoring,
     and if there is none, the largest.
 
-    Scores use posterior quantities, never sample covariances: a cluster of 51 points in 100 dimensions has a singular
-    one. Every method that takes X wants (n, d) finite numbers and raises InputError otherwise.
+    Scores use posterior quantities, never sample covariances, because a cluster of 51 points in 100 dimensions has a
+    singular one. Every method that takes X needs (n, d) finite numbers and raises InputError otherwise.
 
     Parameters
     ----------
-    alpha : concentration of the Chinese restaurant process; the start of its chain if ``alpha_prior`` is given.
+    alpha : concentration of the Chinese restaurant process; its first value if ``alpha_prior`` is given.
     alpha_prior : None, or (shape, rate) of a Gamma prior on alpha, then sampled as in Escobar and West (1995).
     kappa0, m, s : prior strength of the mean, degrees of freedom (None: d + 20), scale.
     psi_scale : the prior scale matrix Ψ0. ``"identity"``: s I, as the paper prints it;
@@ -78,10 +78,10 @@ class InfiniteGaussianMixture(_Estimator):
     min_cluster_size : clusters of this many points or fewer are left out of scoring.
     sampler : ``"collapsed"`` (exact Gibbs, one point at a time), ``"subcluster"`` (parallel, for many points) or
         ``"auto"``. Both have the same stationary distribution.
-    init : ``"kmeans"`` (30 centres), ``"sequential"``, ``"one"`` cluster, or ``"auto"``: k-means and sequential, the
-        higher log joint after a pilot going on.
-    split_merge : split-merge proposals a sweep; True chooses, False makes none. ``"subcluster"`` needs them: without
-        them its number of clusters stays that of the start.
+    init : ``"kmeans"`` (30 centres), ``"sequential"``, ``"one"`` cluster, or ``"auto"``: k-means and sequential each
+        make a pilot run, and the one with the higher log joint goes on.
+    split_merge : split-merge proposals per sweep; True uses the default number, False makes none. ``"subcluster"``
+        needs them: without them its number of clusters stays that of the start.
     consensus : ``"mode"``, each point's most frequent aligned label, or ``"best"``, the labelling of the highest
         log joint.
     random_state : seed.
@@ -92,7 +92,7 @@ class InfiniteGaussianMixture(_Estimator):
 
     Attributes
     ----------
-    weights_ (K,) n_k / (N + alpha) of the kept clusters: what is missing from 1 is the weight of the prior predictive;
+    weights_ (K,) n_k / (N + alpha) of the kept clusters; the rest to 1 is the weight of the prior predictive;
     means_ (K, d) and covariances_ (K, d, d), posterior means; precisions_cholesky_ (K, d, d) upper triangular P with
     PP' = Σ⁻¹; counts_ (K,); scale_cholesky_ (K, d, d) lower factors of Ψ_n; labels_ (N,), values K and above being
     dropped clusters; label_samples_ (S, N), aligned; log_joint_, n_clusters_trace_, alpha_trace_ (n_sweeps,);
@@ -151,7 +151,7 @@ class InfiniteGaussianMixture(_Estimator):
         x = self._table(X, reset=True)
         prior = settings.prior_for(x, values)
         centred = x - prior.mu
-        with threadpool_limits(1):  # threads of BLAS and k-means would wait for each other; n_jobs are ours
+        with threadpool_limits(1):  # threads of BLAS and k-means would wait for each other and for n_jobs
             history = self._sample(centred, replace(prior, mu=np.zeros_like(prior.mu)), values)
         best = history.best_labels
         assert best is not None
@@ -212,7 +212,7 @@ class InfiniteGaussianMixture(_Estimator):
         self.counts_ = counts[:kept]
         self.kappa0_, self.m_, self.mu0_, self.psi0_ = prior.kappa, prior.m, prior.mu, prior.psi
         self.n_samples_ = len(x)
-        # around μ0, as the sampler has it: a common shift of the data costs no digits
+        # around μ0, as in the sampler, so that a common shift of the data costs no digits
         centred = replace(prior, mu=np.zeros_like(prior.mu))
         posteriors = [centred.posterior(niw.moments(x[self.labels_ == k] - prior.mu)) for k in range(kept)]
         self.means_ = np.stack([mean for mean, _ in posteriors]) + prior.mu
@@ -221,7 +221,7 @@ class InfiniteGaussianMixture(_Estimator):
         self._derive()
 
     def _derive(self) -> None:
-        """Covariances Ψ_n/(m_n - d - 1), or the mode Ψ_n/(m_n + d + 1) where that mean does not exist."""
+        """Covariances Ψ_n/(m_n - d - 1), or the mode Ψ_n/(m_n + d + 1) if that mean does not exist."""
         d = self.means_.shape[1]
         left = self.m_ + self.counts_ - d - 1
         dof = np.where(left > 0, left, self.m_ + self.counts_ + d + 1)
@@ -257,7 +257,7 @@ class InfiniteGaussianMixture(_Estimator):
         """Log predictive density (n,): Σ_k n_k/(N + α) t_k(x) + the rest of the weight times t_0(x).
 
         The rest, (α + points of dropped clusters)/(N + α), goes to the prior predictive, so that the density
-        integrates to one. With nothing dropped it is the Dirichlet process's own predictive.
+        integrates to one. If no cluster is dropped, it is the Dirichlet process's own predictive.
         """
         terms, base = self._log_terms(X)
         density: np.ndarray = logsumexp(np.column_stack([terms, base]), axis=1)
@@ -284,7 +284,7 @@ class InfiniteGaussianMixture(_Estimator):
     def mahalanobis(self, X: np.ndarray, *, squared: bool = False, per_cluster: bool = False) -> np.ndarray:
         """Distance sqrt((x - μ_k)'Σ_k⁻¹(x - μ_k)) to the nearest kept cluster (n,), or to each one (n, K).
 
-        ``squared`` leaves the root out. IGMM-GAN's anomaly score is the plain call.
+        ``squared`` omits the square root. IGMM-GAN's anomaly score is the call with defaults.
         """
         check_is_fitted(self)
         x = self._table(X, reset=False)
@@ -318,7 +318,7 @@ class InfiniteGaussianMixture(_Estimator):
         return out, labels
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The fitted model as plain arrays, without pickles; ``from_arrays`` takes them back."""
+        """The fitted model as plain arrays, without pickles; ``from_arrays`` reads them."""
         check_is_fitted(self)
         arrays = {name.rstrip("_"): np.asarray(getattr(self, name), dtype=kind) for name, kind in _ARRAYS.items()}
         arrays["scalars"] = np.array([self.kappa0_, self.m_, self.alpha_, self.n_samples_, self.best_log_joint_])
@@ -326,7 +326,7 @@ class InfiniteGaussianMixture(_Estimator):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], **params: Any) -> InfiniteGaussianMixture:
-        """A fitted model from ``to_arrays``; ``params`` are the constructor's. InputError if one is missing."""
+        """A fitted model from ``to_arrays``; ``params``: of the constructor. InputError if an array is missing."""
         model = cls(**params)
         missing = [key for key in [*(n.rstrip("_") for n in _ARRAYS), "scalars"] if key not in arrays]
         if missing:

@@ -1,7 +1,7 @@
-"""The functions of ``kernels.py`` in NumPy, for machines without Numba; same random numbers, same assignments.
+"""The functions of ``kernels.py`` in NumPy, for machines without Numba, with the same random numbers and assignments.
 
-A column-by-column rank-one update would be d calls here, so Ψ_n itself is updated and refactorised by LAPACK, only
-when a point moves, and quadratic forms are products with L⁻¹ for all clusters at once.
+A column-by-column rank-one update would need d calls here. So Ψ_n itself is updated, and LAPACK factorises it anew when
+a point moves. Quadratic forms are products with L⁻¹ for all clusters together.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def remove(g: Clusters, i: int, slot: int) -> None:
 
 
 def _log_predictives(g: Clusters, i: int, slots: np.ndarray) -> np.ndarray:
-    """log t of point i under each slot, without itself in its own."""
+    """log t of point i under each slot; its own slot is taken without it."""
     n = g.counts[slots].astype(float)
     v = g.x[i] - g.mean[slots]
     y = np.matmul(g.aux[slots], v[:, :, None])[:, :, 0]

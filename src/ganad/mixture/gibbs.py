@@ -1,8 +1,8 @@
 """Exact collapsed Gibbs sampling of the labels: R. Neal's Algorithm 3 (2000) with rank-one changes of the factors.
 
-P(z_i = k | rest) ∝ n_{k,-i} t_k(x_i), P(new) ∝ α t_0(x_i), a point being out of its cluster when the cluster's
-predictive is taken. One point at a time hardly ever changes the number of clusters in high dimension, so the sampler
-in ``sweeps.py`` adds the split-merge moves of ``split_merge.py``.
+P(z_i = k | rest) ∝ n_{k,-i} t_k(x_i) and P(new) ∝ α t_0(x_i), where the predictive of a point's cluster excludes the
+point. In high dimension, moving one point at a time hardly ever changes the number of clusters, so the sampler in
+``sweeps.py`` adds the split-merge moves of ``split_merge.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class GibbsScan:
     """A partition of the rows of ``x`` (N, d) and Gibbs scans that redraw it; ``prior`` must have μ0 = 0.
 
     ``labels`` (N,) are the cluster of each row, 0..K-1; None leaves every row without a cluster. ``use_numba``
-    chooses between the compiled kernels and their NumPy twins; None takes the compiled ones where they are installed.
+    chooses between the compiled kernels and the NumPy ones; None takes the compiled ones if they are installed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GibbsScan:
         self.refresh()
 
     def refresh(self) -> None:
-        """Rebuild every factor from the labels: rounding does not pile up from sweep to sweep."""
+        """Rebuild every factor from the labels, so that rounding errors do not accumulate over sweeps."""
         g = self.state
         order = np.argsort(g.z, kind="stable")
         slots = g.active[: g.size[0]]
@@ -80,7 +80,7 @@ class GibbsScan:
             self.load(int(slot), order[start:stop])
 
     def load(self, slot: int, members: np.ndarray) -> None:
-        """Set a slot's moments and factor to those of the rows ``members``; labels are left alone."""
+        """Set a slot's moments and factor to those of the rows ``members``. Labels stay as they are."""
         g = self.state
         data = niw.moments(self.x[members])
         g.counts[slot] = data.n

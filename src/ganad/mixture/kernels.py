@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _jit(function: F) -> F:
-    """The function compiled, which is called as before."""
+    """The compiled function, with an unchanged signature."""
     compiled = njit(cache=True, fastmath={"contract"}, error_model="numpy", nogil=True)(function)
     return cast(F, compiled)
 
@@ -51,7 +51,7 @@ def _quadratic(u: np.ndarray, diag: np.ndarray, v: np.ndarray) -> float:
 
 @_jit
 def _rank_one(u: np.ndarray, diag: np.ndarray, v: np.ndarray, sign: float) -> float:
-    """Factor of Ψ + sign v v'; returns the change of log|Ψ|, or NaN where a pivot is lost. v is overwritten."""
+    """Factor of Ψ + sign v v'; returns the change of log|Ψ|, or NaN if a pivot is lost. v is overwritten."""
     d = v.shape[0]
     ratio = 1.0
     log_ratio = 0.0
@@ -79,7 +79,7 @@ def _rank_one(u: np.ndarray, diag: np.ndarray, v: np.ndarray, sign: float) -> fl
 
 @_jit
 def rebuild(g: Clusters, slot: int, skip: int) -> None:
-    """Moments and factor of a slot from its labels, leaving out point ``skip`` (-1: nobody)."""
+    """Moments and factor of a slot from its labels, without point ``skip`` (-1: none)."""
     n_points, d = g.x.shape
     mean = np.zeros(d)
     n = 0
@@ -105,7 +105,7 @@ def rebuild(g: Clusters, slot: int, skip: int) -> None:
                     u[a, b] += v[a] * v[b]
     log_det = 0.0
     for j in range(d):
-        pivot = max(u[j, j], 1e-16 * g.psi[j, j])  # rounding alone can bring it there
+        pivot = max(u[j, j], 1e-16 * g.psi[j, j])  # rounding alone can make it zero
         root = math.sqrt(pivot)
         log_det += math.log(pivot)
         for i in range(j, d):
@@ -176,7 +176,7 @@ def log_predictive_without(g: Clusters, i: int, slot: int, work: np.ndarray) -> 
     """log t of point i under its own slot once it has left, by the matrix determinant lemma.
 
     With v = x - μ_n, b = κ_n/(κ_n - 1) and h = b v'Ψ_n⁻¹v: |Ψ'| = |Ψ_n| (1 - h) and
-    (x - μ')'Ψ'⁻¹(x - μ') = b h/(1 - h). A point that stays costs no update of the factor.
+    (x - μ')'Ψ'⁻¹(x - μ') = b h/(1 - h). So a point that stays needs no update of the factor.
     """
     d = g.x.shape[1]
     n = g.counts[slot]
@@ -210,7 +210,7 @@ def open_slot(g: Clusters) -> int:
 
 @_jit
 def close_slot(g: Clusters, slot: int) -> None:
-    """Forget an empty cluster."""
+    """Free the slot of an empty cluster."""
     last = g.size[0] - 1
     for k in range(last + 1):
         if g.active[k] == slot:
@@ -222,7 +222,7 @@ def close_slot(g: Clusters, slot: int) -> None:
 
 @_jit
 def sweep(g: Clusters, order: np.ndarray, uniforms: np.ndarray, alpha: float) -> int:
-    """One label draw for each point of ``order``; returns how many were done before the slots ran out."""
+    """Draw a label for each point of ``order``; returns how many were drawn before the slots ran out."""
     work = np.empty(g.x.shape[1])
     log_w = np.empty(g.active.shape[0] + 1)
     for p in range(order.shape[0]):

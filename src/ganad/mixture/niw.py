@@ -2,8 +2,8 @@
 
 Σ ~ IW(Ψ0, m), μ | Σ ~ N(μ0, Σ/κ0), labels from a Chinese restaurant process with concentration α.
 K. Murphy, "Conjugate Bayesian analysis of the Gaussian distribution", 2007; C. E. Rasmussen, "The Infinite
-Gaussian Mixture Model", NeurIPS 1999. A cluster is kept as its moments (n, mean, scatter about the mean): sums of
-squares about the origin would lose all digits for a tight cluster far away.
+Gaussian Mixture Model", NeurIPS 1999. A cluster is kept as its moments (n, mean, scatter about the mean), because sums
+of squares about the origin would lose all digits of a tight cluster far away.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def without(whole: Moments, part: Moments) -> Moments:
 def cholesky(a: np.ndarray) -> np.ndarray:
     """Lower factor of a matrix that is positive definite up to rounding.
 
-    Ψ0 keeps every posterior scale positive definite on paper; where the data are 1e8 times wider than it,
-    rounding can say otherwise, and the diagonal is raised by the least power of ten that helps.
+    In exact arithmetic Ψ0 keeps every posterior scale positive definite. If the data are 1e8 times wider than Ψ0,
+    rounding can break this, and the diagonal is raised by the least power of ten that helps.
     """
     lift = 0.0
     scale = float(np.max(np.diagonal(a), initial=np.finfo(float).tiny))

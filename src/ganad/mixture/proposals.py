@@ -1,9 +1,9 @@
-"""What the proposals of both samplers share: the anchors, their probability, and where a launch starts.
+"""The parts that the proposals of both samplers share: the anchors, their probability, and the starts of a launch.
 
-Jain and Neal draw the anchors uniformly from all points, which hardly ever picks a small cluster among large ones, and
-launch at random. Here a coin decides between that and anchors drawn by cluster, and three launches take turns; one of
-them starts from a single point or a few, without scans, as in Dahl's sequentially allocated sampler (2003): it is what
-makes and dissolves small clusters.
+Jain and Neal draw the anchors uniformly from all points and launch at random. Uniform anchors hardly ever pick a small
+cluster among large ones. Here a coin decides between uniform anchors and anchors drawn by cluster, and three launches
+take turns. One launch starts from one or a few points, without scans, as in Dahl's sequentially allocated sampler
+(2003). This launch makes and dissolves small clusters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 SCANS = 2  #: restricted Gibbs scans before the last one
-SPLIT_SHARE = 0.2  #: of the proposals with anchors drawn by cluster; merges are cheap to refuse
+SPLIT_SHARE = 0.2  #: share of splits among proposals with anchors drawn by cluster; refusing a merge is cheap
 
 
 def choose_anchors(
@@ -23,7 +23,7 @@ def choose_anchors(
     rng: np.random.Generator,
     log_partner: Callable[[int, int], np.ndarray] | None = None,
 ) -> tuple[int, int, float | None] | None:
-    """Two distinct points i, j, or None where the draw cannot be made.
+    """Two distinct points i, j, or None if they cannot be drawn.
 
     The third entry is None if they were drawn uniformly, else the log probability of j's cluster given i, which is 0
     for a split. ``log_partner(i, a)`` has the log probabilities of the clusters as partners of a, -inf for a itself;
@@ -60,7 +60,7 @@ def log_anchor_ratio(k: int, n_a: int, n_b: int, log_partner: float) -> float:
 
 
 class Launch(NamedTuple):
-    """A way to start; ``near`` and ``share`` are for the third kind."""
+    """A way to start a launch; ``near`` and ``share`` belong to the third kind."""
 
     kind: int
     near_j: bool
@@ -77,7 +77,7 @@ class Launch(NamedTuple):
     def sides(self, x: np.ndarray, i: int, j: int, rng: np.random.Generator) -> np.ndarray:
         """Starting side (False: with row i, True: with row j) of each row of ``x``.
 
-        By kind: the nearer anchor; at random; or the n^share rows nearest to one anchor against all others.
+        The kinds are: the nearer anchor; at random; and the n^share rows nearest to one anchor against all others.
         """
         if self.kind == 0:
             side: np.ndarray = (x - 0.5 * (x[i] + x[j])) @ (x[j] - x[i]) > 0

@@ -1,4 +1,4 @@
-"""Checks of the mixture's settings, and the prior they describe."""
+"""Checks of the mixture's settings, and the prior that they describe."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 
 def check(settings: dict[str, Any]) -> None:
-    """InputError for a setting that cannot be used, whatever the data."""
+    """Raise InputError for a setting that is wrong for all data."""
     for name in ("alpha", "kappa0", "s"):
         _positive(name, settings[name])
     n_sweeps = _count("n_sweeps", settings["n_sweeps"], 1)
@@ -76,7 +76,7 @@ def check(settings: dict[str, Any]) -> None:
 
 
 def prior_for(x: np.ndarray, settings: dict[str, Any]) -> niw.NIW:
-    """The prior for ``x`` (N, d); InputError for a scale or degrees of freedom that make no distribution there."""
+    """The prior for ``x`` (N, d). Raises InputError if scale and degrees of freedom do not give a distribution."""
     d = x.shape[1]
     kappa, s = float(settings["kappa0"]), float(settings["s"])
     m = float(d + 20) if settings["m"] is None else _number("m", settings["m"])
@@ -124,7 +124,7 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 
 
 def choose_sampler(settings: dict[str, Any], n: int, d: int, *, has_numba: bool) -> str:
-    """``"collapsed"`` while exact Gibbs is a matter of minutes, else ``"subcluster"``."""
+    """``"collapsed"`` if exact Gibbs takes only minutes, else ``"subcluster"``."""
     if settings["sampler"] != "auto":
         return str(settings["sampler"])
     if settings["device"] is not None:

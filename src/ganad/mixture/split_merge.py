@@ -1,12 +1,12 @@
 """Split-merge moves: S. Jain and R. Neal, JCGS 2004 (conjugate case), for the collapsed sampler.
 
-Two anchor points i, j are drawn. If they share a cluster, a split of it is proposed, else the merge of their two
+Two anchor points i, j are drawn. If they share a cluster, the move proposes to split it, else to merge their two
 clusters. A launch state is made from the members S, i and j alone, then ``SCANS`` restricted Gibbs scans follow. One
-last scan makes the split, and its probability q is known factor by factor; for a merge the last scan is forced to the
-present split. Since the launch never looks at the present split of S, the Metropolis-Hastings ratio
+last scan makes the split, and its probability q is a product of known factors; for a merge the last scan is forced to
+the present split. The launch does not depend on the present split of S, so the Metropolis-Hastings ratio
 p(split)/p(merged) · P(anchors | split)/P(anchors | merged) / q is exact.
 
-Anchors and launches differ from the paper's; ``proposals.py`` says how.
+``proposals.py`` says how anchors and launches differ from the paper's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def restricted_gibbs_move(sampler: GibbsScan, rng: np.random.Generator) -> bool:
         log_ratio = log_split_ratio(sampler, home_i, home_j, third)
         if log_partner is not None:
             log_ratio += log_anchor_ratio(k - 1, int(g.counts[home_i]), int(g.counts[home_j]), log_partner)
-        if log_u >= -log_ratio:  # q is at most 1, so the launch cannot save this merge
+        if log_u >= -log_ratio:  # q is at most 1, so this merge cannot be accepted
             return False
 
     at_i, at_j = np.searchsorted(members, [i, j])

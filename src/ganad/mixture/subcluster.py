@@ -4,11 +4,11 @@ A sweep draws weights π and parameters (μ_k, Σ_k) of the K present clusters, 
 products; splits and merges change K. The invariant distribution is the collapsed sampler's p(z | X), exactly:
 
 - Given K labelled clusters, p(z, π, θ) ∝ α^K Π_k h(θ_k)/π_k · π_*^{α-1} Π_i π_{z_i} f(x_i | θ_{z_i}) on labellings
-  that leave no cluster empty. So each point is drawn freely, except that a cluster's last point stays.
-- Chang and Fisher keep sub-clusters from sweep to sweep and leave out the normalising constant of their auxiliary
-  posterior, so their Hastings ratio is approximate. Here two sub-clusters are grown for each proposal from the members
-  and two anchor points alone, never from the present split, as Jain and Neal do, but all points at once; the last
-  draw's probability is a product over points, and the ratio is exact.
+  without empty clusters. So each point is drawn freely, except that a cluster's last point stays.
+- Chang and Fisher keep sub-clusters from sweep to sweep and omit the normalising constant of their auxiliary posterior,
+  so their Hastings ratio is approximate. Here each proposal grows two sub-clusters from the members and two anchor
+  points alone, never from the present split. Jain and Neal do the same point by point; here all points are drawn
+  together. The last draw's probability is a product over points, and the ratio is exact.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from . import niw
 from .engine import Engine, NumpyEngine
 from .proposals import Launch, choose_anchors, log_anchor_ratio
 
-_SCAN_ROWS = 1024  # or 8 d: they look at a sample of large clusters; any launch procedure is valid
+_SCAN_ROWS = 1024  # or 8 d; scans use a sample of large clusters, because any launch procedure is valid
 _FRESH = 50  # sweeps between rebuilding all moments from the labels
 
 
@@ -62,7 +62,7 @@ class SubclusterSampler:
         n_jobs: int = 1,
         device: str | None = None,
     ):
-        # principal axes first: the engine's bound then decides early; the posterior does not change
+        # rotated to principal axes, so that the engine's bound decides early; the posterior does not change
         axes = np.linalg.eigh(x.T @ x)[1][:, ::-1]
         self.prior = replace(prior, psi=axes.T @ prior.psi @ axes)
         self.x = np.ascontiguousarray(x @ axes)
@@ -94,7 +94,7 @@ class SubclusterSampler:
         drawn = [niw.draw_gaussian(rng, self.prior, c.data.n, c.mean, c.factor) for c in self.clusters]
         b = np.stack([b for _, b in drawn])
         offset = np.stack([b @ mean for mean, b in drawn])
-        # gamma variates are Dirichlet weights up to a common factor, which the draw of a label does not see
+        # gamma variates are Dirichlet weights up to a common factor, which does not affect the labels
         log_w = np.log(rng.gamma([c.data.n for c in self.clusters]))
         log_w += np.log(np.diagonal(b, axis1=1, axis2=2)).sum(axis=1)
         wanted = self.engine.draw(self.labels, log_w, b, offset, rng)
@@ -133,7 +133,7 @@ class SubclusterSampler:
         log_ratio = float(np.log(self.alpha)) + one.log_evidence + two.log_evidence - union.log_evidence
         if log_partner is not None:
             log_ratio += log_anchor_ratio(self.n_clusters - 1, one.data.n, two.data.n, log_partner)
-        if log_u >= -log_ratio:  # q is at most 1, so the launch cannot save this merge
+        if log_u >= -log_ratio:  # q is at most 1, so this merge cannot be accepted
             return False
         members = np.flatnonzero((self.labels == a) | (self.labels == b))
         odds, free = self._launch(rng, members, i, j)
@@ -190,7 +190,7 @@ class SubclusterSampler:
         return True
 
     def _launch(self, rng: np.random.Generator, members: np.ndarray, i: int, j: int) -> tuple[np.ndarray, np.ndarray]:
-        """Log odds of j's side for each member, and who is free (not an anchor)."""
+        """Log odds of j's side for each member, and which members are free (not anchors)."""
         launch, n_sample = Launch.draw(rng), max(_SCAN_ROWS, 8 * self.x.shape[1])
         if launch.scans and len(members) > n_sample:
             sample = rng.choice(members, n_sample, replace=False)
@@ -215,7 +215,7 @@ class SubclusterSampler:
         return [Cluster(self.prior, self.engine.moments(rows[s])) for s in (~side, side)]
 
     def _log_odds(self, rows: np.ndarray, pair: list[Cluster], side: np.ndarray | None) -> np.ndarray:
-        """log n_2 t_2(x) - log n_1 t_1(x), each point being taken out of the side it is on."""
+        """log n_2 t_2(x) - log n_1 t_1(x), where each point is first taken out of its side."""
         b = np.stack([c.whitener() for c in pair])
         q = self.engine.quadratic(rows, b, np.stack([w @ c.mean for w, c in zip(b, pair)]))
         logs: list[np.ndarray] = []
@@ -243,9 +243,9 @@ class SubclusterSampler:
 
 
 def keep_occupied(labels: np.ndarray, wanted: np.ndarray, k: int) -> np.ndarray:
-    """Move points to the labels they want, in index order, except one that is its cluster's last.
+    """Move points to their drawn labels, in index order, but keep the last point of each cluster.
 
-    This is a Gibbs scan over the points. Only clusters that nobody wants to stay in need the point-by-point pass.
+    This is a Gibbs scan over the points. Only clusters that all points would leave need the point-by-point pass.
     """
     stays = np.bincount(labels[labels == wanted], minlength=k)
     at_risk = stays == 0

@@ -12,7 +12,7 @@ from .split_merge import restricted_gibbs_move
 class CollapsedSampler(GibbsScan):
     """A Markov chain over partitions of the rows of ``x`` (N, d); ``prior`` must have μ0 = 0.
 
-    ``moves`` is the number of split-merge proposals a sweep. The other arguments are those of ``GibbsScan``.
+    ``moves`` is the number of split-merge proposals per sweep. The other arguments are those of ``GibbsScan``.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ _SCORES = 2**24  # entries of the largest intermediate array
 
 
 class TorchEngine:
-    """Every cluster's quadratic form for every point: a GPU gains nothing from leaving some out."""
+    """The engine on a torch device. It computes all quadratic forms, because a GPU gains nothing from skipping some."""
 
     def __init__(self, x: np.ndarray, device: str):
         self.device = choose_device(device)

@@ -1,10 +1,10 @@
-"""Choosing κ0, m and s on the grid of IGMM-GAN's Table II, by held-out predictive density or, leaking, by labels.
+"""Choosing κ0, m and s on the grid of IGMM-GAN's Table II, by held-out predictive density or by labels, which leak.
 
     result = tune(codes, random_state=0, n_jobs=8, results="triples.jsonl")
     mixture = InfiniteGaussianMixture(**result.best).fit(codes)
 
-Each triple is a chain of its own, so they run in parallel processes of one thread each. Finished triples are lines of
-``results``; a run that was stopped goes on from there.
+Each triple has its own chain, and chains run in parallel processes of one thread each. Finished triples are lines of
+``results``, and a stopped run goes on from there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ..errors import InputError
 from .align import confusion
 from .estimator import InfiniteGaussianMixture
 
-_SILENT = ("progress", "verbose", "n_jobs", "device")  # settings that do not decide a score
+_SILENT = ("progress", "verbose", "n_jobs", "device")  # settings that do not affect a score
 
 
 def table_ii(d: int) -> dict[str, list[float]]:
@@ -43,7 +43,7 @@ def table_ii(d: int) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """``best`` is the triple of the highest score; ``rows`` holds every triple with score, seconds and clusters."""
+    """``best`` is the triple with the highest score; ``rows`` holds every triple with score, seconds and clusters."""
 
     best: dict[str, float]
     rows: list[dict[str, Any]]
@@ -77,10 +77,10 @@ def tune(
 ) -> TuneResult:
     """Fit every triple of ``grid`` (None: Table II) and rank them.
 
-    Without ``y`` the score is the mean log predictive density of a held-out share of X (N, d), which never sees a
-    label. With ``y`` (N,) it is macro-F1 of the clustering, as in the paper: the labels then leak into the model, and
-    a warning says so. ``mixture`` gives the other settings; ``progress`` is called with each finished row. Raises
-    InputError for an unknown name in the grid, or a results file of other data or settings.
+    Without ``y`` the score is the mean log predictive density of a held-out share of X (N, d), which uses no label.
+    With ``y`` (N,) it is macro-F1 of the clustering, as in the paper. The labels then leak into the model, and a
+    warning says so. ``mixture`` gives the other settings. ``progress`` is called with each finished row. Raises
+    InputError for an unknown name in the grid, and for a results file of other data or settings.
     """
     base = clone(mixture) if mixture is not None else InfiniteGaussianMixture()
     base.set_params(random_state=random_state, progress=None, verbose=0)
@@ -115,7 +115,7 @@ def tune(
 def _parts(
     x: np.ndarray, y: np.ndarray | None, holdout: float, random_state: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], str]:
-    """What to fit on and what to score with, and the name of the score."""
+    """The points to fit on, the points or labels to score with, and the name of the score."""
     if y is None:
         order = np.random.default_rng(random_state).permutation(len(x))
         n_test = min(len(x) - 1, max(1, round(holdout * len(x))))
@@ -164,7 +164,7 @@ def _fingerprint(data: tuple[np.ndarray, ...], criterion: str, base: InfiniteGau
 
 
 def _finished(path: Path, stamp: str) -> dict[str, dict[str, Any]]:
-    """Rows of an earlier run by triple; a last line cut short by a kill is removed."""
+    """Rows of an earlier run by triple. An incomplete last line, left by a killed process, is removed."""
     if not path.exists():
         return {}
     text = path.read_text(encoding="utf-8")

@@ -50,14 +50,14 @@ class AlexNetFeatures(nn.Module):
         return features
 
     def read(self, path: str | Path) -> None:
-        """Take the weights of a torchvision checkpoint; InputError if it holds other ones."""
+        """Read the weights of a torchvision checkpoint. Raises InputError if it holds others."""
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
             own = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
             self.features.load_state_dict(own)
         except FileNotFoundError as error:
             raise InputError(f"{path}: no such file; it should be torchvision's checkpoint, from {URL}") from error
-        except Exception as error:  # a file of any kind can be handed in, and torch.load raises what it likes
+        except Exception as error:  # the file may be of any kind, and torch.load may raise anything
             raise InputError(f"{path}: not torchvision's AlexNet checkpoint ({error})") from error
 
 

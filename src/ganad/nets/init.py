@@ -42,7 +42,7 @@ xavier_uniform = _weights(nn.init.xavier_uniform_)
 
 
 def start_anew(module: nn.Module) -> None:
-    """A network as it was before training: dense layers by PyTorch's own rule, all others by DCGAN's."""
+    """Reset a network to its state before training: dense layers by PyTorch's own rule, all others by DCGAN's."""
     if isinstance(module, nn.Linear):
         module.reset_parameters()
     else:

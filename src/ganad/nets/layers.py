@@ -1,4 +1,4 @@
-"""Layers that several papers share, with the constants that their framework gave them."""
+"""Layers that several papers share, with the constants of their framework."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-#: A part of a network as its ``forward`` sees it; ``nn.Module`` does not say what a call gives.
+#: The type of a part of a network, because ``nn.Module`` does not declare the result of a call.
 Layer = Callable[..., Tensor]
 
 

@@ -10,10 +10,10 @@ from torch.nn.functional import linear, pad
 
 
 def row_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``linear`` of rows ``(n, d)`` whose results do not depend on the row's place in the batch, to the bit.
+    """``linear`` of rows ``(n, d)`` whose bits do not depend on the row's place in the batch.
 
-    MKL's kernels for few outputs sum in an order that follows the address of the row when rows are no multiple of 16
-    bytes, or the weights lie transposed; zeros fill rows up to 64 bytes.
+    MKL's kernels for few outputs sum in an order that depends on the address of the row, if rows are not a multiple of
+    16 bytes or the weights are transposed. So zeros fill rows up to a multiple of 64 bytes.
     """
     missing = -x.shape[1] % 16
     if missing:
@@ -22,14 +22,14 @@ def row_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 class RowLinear(nn.Linear):
-    """A linear layer that is ``row_linear`` outside training, where bits matter."""
+    """A linear layer that uses ``row_linear`` outside of training, where bits matter."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x) if self.training else row_linear(x, self.weight, self.bias)
 
 
 class Cube(nn.Module):
-    """Standard normal codes to codes that are uniform on (-1, 1)."""
+    """Maps standard normal codes to codes that are uniform on (-1, 1)."""
 
     def forward(self, z: Tensor) -> Tensor:
         return erf(z / math.sqrt(2))

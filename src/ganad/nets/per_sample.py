@@ -1,4 +1,4 @@
-"""Kernels for networks of which every sample has a copy of its own, as in a search that moves the weights."""
+"""Kernels for networks with a separate copy for every sample, as in a search that moves the weights."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch.overrides import TorchFunctionMode
 
 
 class FewPerWeight(TorchFunctionMode):
-    """Transposed convolutions as products that read every weight once, in its own layout.
+    """A context that computes transposed convolutions as products, which read every weight once in its own layout.
 
-    A copy's weights meet one code: the kernels made for batches spend their time rearranging weights.
+    Each copy's weights are used for one code, and kernels for batches would spend their time rearranging weights.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

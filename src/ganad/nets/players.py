@@ -10,9 +10,9 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
 
     class Network(nn.Module):
-        """A network as a method sees it: it makes one tensor; its parts have the types that its own class gives them.
+        """A network as a method sees it. A call gives one tensor; its parts have the types that its class declares.
 
-        One made of others holds them by name or place. One that makes several tensors is called as an ``nn.Module``.
+        A network made of others holds them by name or place. A network with several results is typed as ``nn.Module``.
         """
 
         def __call__(self, *inputs: Tensor) -> Tensor: ...

@@ -1,4 +1,4 @@
-"""Spectral normalisation that is frozen, and therefore repeatable, outside training."""
+"""Spectral normalisation that is frozen, and therefore repeatable, outside of training."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class SpectralNorm(nn.Module):
     """A linear or convolutional layer divided by its weight's largest singular value.
 
-    One power iteration a forward pass in training, none in eval mode. T. Miyato et al., ICLR 2018. The layer's output
-    is divided instead of its weight, which is the same and keeps the layer an ordinary one.
+    In training each forward pass makes one power iteration, in eval mode none. T. Miyato et al., ICLR 2018. The layer's
+    output is divided instead of its weight. The result is the same, and the layer stays an ordinary one.
     """
 
     u: Tensor

@@ -1,4 +1,4 @@
-"""Photos of any size: views that turn them into regions, and a detector of regions that is a detector of photos."""
+"""Photos of any size: views that turn photos into regions, and a detector of photos that uses a detector of regions."""
 
 from .backbone import Backbone
 from .found import Finding, Region

@@ -1,4 +1,4 @@
-"""The feature map of a network that was trained on ImageNet: a vector a position."""
+"""The feature map of a network that was trained on ImageNet: one vector per position."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SIDES = (32, 4096)
 
 @dataclass(frozen=True)
 class Backbone:
-    """Vectors of a frozen network's layers, concatenated on the grid of the finest, averaged over 3 x 3 positions.
+    """Vectors of a frozen network's layers, joined on the grid of the finest layer and averaged over 3 x 3 positions.
 
     K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022 (PatchCore). Layers 1 to 4 have
-    strides of 4, 8, 16 and 32 pixels. Photos of more than 640 pixels a side pass in overlapping windows, so that
+    strides of 4, 8, 16 and 32 pixels. Photos with a side of more than 640 pixels pass in overlapping windows, so that
     memory is bounded.
     """
 
@@ -58,7 +58,7 @@ class Backbone:
 
     @property
     def file(self) -> Path:
-        """Where the weights are. Raises MissingExtra where the packaged ones are not installed."""
+        """The file with the weights. Raises MissingExtra if the packaged weights are not installed."""
         return backbone_weights.packaged() if self.weights is None else Path(self.weights)
 
     def bare(self) -> backbones.FeatureMaps:
@@ -66,13 +66,13 @@ class Backbone:
         return backbones.build(self.name, self.layers)
 
     def network(self) -> backbones.FeatureMaps:
-        """The network with its weights. Raises InputError for a file that does not hold them."""
+        """The network with its weights. Raises InputError for a file without them."""
         network = self.bare()
         backbone_weights.read(network, self.file)
         return network
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
-        """Where the centres of a photo's positions are."""
+        """The centres of a photo's positions."""
         centres = []
         for side, resized in zip(shape[:2], self.size_of(shape)):
             middles = np.arange(-(-resized // self.stride)) * self.stride + (self.stride - 1) / 2
@@ -81,7 +81,7 @@ class Backbone:
 
     @property
     def stride(self) -> int:
-        """Pixels from a position to the next."""
+        """Pixels from one position to the next."""
         return int(2 ** (min(self.layers) + 1))
 
     def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
@@ -119,7 +119,7 @@ class Backbone:
         return max(1, round(height * factor)), max(1, round(width * factor))
 
     def _prepared(self, photo: np.ndarray, device: torch.device) -> Tensor:
-        """A photo as ``(1, 1 or 3, H, W)`` from 0 to 255, at the size that the network sees; bytes where it can be."""
+        """A photo as ``(1, 1 or 3, H, W)`` from 0 to 255, at the size that the network sees; bytes if not resized."""
         pixels = torch.from_numpy(np.array(photo)).to(device)  # a copy: pixels of Pillow's are read-only
         x = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
         return self.fitted(x)

@@ -1,7 +1,7 @@
-"""Regions: any detector on the regions of photos, so that a small defect in a large photo is found and located.
+"""Regions: any detector on the regions of photos, to find and locate small defects in large photos.
 
-A view turns a photo into regions, the inner detector learns the regions of normal photos and scores those of new ones,
-a pooling rule makes one score of them. The inner detector does not know of it.
+A view turns a photo into regions. The inner detector learns the regions of normal photos and scores those of new
+photos, and a pooling rule makes one score of them. The inner detector does not know about photos.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ..detector import Detector
 from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
+from ..files import sha256_of
 from ..migrations import Change
-from ..nets.backbone_weights import sha256_of
 from ..nets.players import Players
 from ..progress import Bar
 from ..settings import Count
@@ -36,12 +36,12 @@ from .sequence import as_photos, check_photo, taken
 from .tiles import Tiles
 from .view import Grid
 
-_AT_ONCE = 2048  # regions that wait for the inner detector
-_INNER_THRESHOLD = 1000  # regions that set the inner detector's threshold, which nobody reads
+_AT_ONCE = 2048  # regions that the inner detector scores together
+_INNER_THRESHOLD = 1000  # regions that set the inner detector's threshold, which is not used
 
 
 class _Fitted:
-    """Attributes set by ``fit``, beside those of every detector."""
+    """Attributes that ``fit`` sets in addition to those of every detector."""
 
     inner_: Detector  #: the inner detector, fitted
     channels_: int  #: of the photos, 1 or 3
@@ -55,12 +55,12 @@ class Regions(_Fitted, Detector):
     """A detector of photos of any size: ``Regions(NearestNeighbor(), Backbone())``.
 
     Photos are uint8 ``(H, W)`` or ``(H, W, 3)``: a list of arrays, one array ``(n, H, W[, C])``, or ``data.Photos``,
-    which decodes one photo at a time. Scores, thresholds and calibration are those of photos.
+    which decodes one photo at a time. Scores, thresholds and calibration are for photos.
     """
 
-    detector: Detector | None = dataclasses.field(default=None, kw_only=False)  #: that learns and scores the regions
-    view: Tiles | Backbone = dataclasses.field(default=Tiles(), kw_only=False)  #: what a region is
-    pool: str = "top5"  #: a photo's score: "max", "mean", or the mean of the k highest, "top5"
+    detector: Detector | None = dataclasses.field(default=None, kw_only=False)  #: learns and scores the regions
+    view: Tiles | Backbone = dataclasses.field(default=Tiles(), kw_only=False)  #: how a photo becomes regions
+    pool: str = "top5"  #: a photo's score from its regions': "max", "mean", or "top5", the mean of the 5 highest
     max_regions: Count = 10_000  #: regions of normal photos to learn; every photo gives the same number
     choose: Literal["random", "coreset"] = "random"  #: how they are chosen; "coreset": far apart, for vectors only
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
@@ -151,7 +151,7 @@ class Regions(_Fitted, Detector):
         self.nets_ = self.nets_.placed(self.device_, channels_last=True).eval()
 
     def _training_regions(self, photos: Sequence[np.ndarray], seed: int) -> np.ndarray:
-        """The regions that the inner detector learns: of every photo the same number, at least one."""
+        """The regions that the inner detector learns, the same number from every photo, at least one."""
         wanted = self.max_regions * (sampling.CANDIDATES if self.choose == "coreset" else 1)
         share = -(-wanted // (len(photos) * augment.count(self.augment)))
         found: list[np.ndarray] = []
@@ -219,7 +219,7 @@ class Regions(_Fitted, Detector):
     # -- scoring ------------------------------------------------------------------------------------------
 
     def region_scores(self, X: Any) -> Iterator[tuple[Grid, np.ndarray]]:
-        """Of each photo, in order: where its regions lie, and their scores ``(rows, columns)``, float64.
+        """For each photo, in order, the grid of its regions and their scores ``(rows, columns)``, float64.
 
         NaN is the score of regions whose centres lie outside the part that is looked at.
         They stream: memory holds the regions of one photo at most. Raises InputError for unusable photos.
@@ -245,7 +245,7 @@ class Regions(_Fitted, Detector):
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores of photos ``(n,)``, higher is more anomalous: the pooled scores of their regions.
 
-        A photo's score depends on no other photo.
+        A photo's score does not depend on other photos.
         """
         return np.array([pooled(scores, self.pool) for _, scores in self.region_scores(X)])
 
@@ -280,7 +280,7 @@ class Regions(_Fitted, Detector):
         return next(self.inspect([photo])).regions
 
     def map_samples(self, fn: Callable[[Tensor], Tensor], X: Any) -> np.ndarray:
-        """Not for photos: they are no batch of tensors. Raises NotSupported."""
+        """Raises NotSupported, because photos do not form a batch of tensors."""
         raise NotSupported("Regions scores photos by their regions; use anomaly_score, explain or inner_")
 
     def _seen(self, photo: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray | None]:
@@ -324,7 +324,7 @@ class Regions(_Fitted, Detector):
         network = self.nets_["backbone"] if len(self.nets_) else None
         blocks, threads = self.view.blocks(photo, network, self.device_), self.threads
         while True:
-            # left again before each part is handed out, for what is done with it may never come back
+            # left before each yield, because the caller may never continue
             with devices.use_threads(devices.choose_threads(threads, is_image=True)), devices.deterministic_kernels():
                 block = next(blocks, None)
             if block is None:
@@ -338,7 +338,7 @@ class Regions(_Fitted, Detector):
 
 
 class _Waiting:
-    """Regions that wait until there are enough of them; small parts would each fill up a chunk of the detector's."""
+    """Collects regions until there are enough, because each small part would cost the detector a whole chunk."""
 
     def __init__(self, detector: Detector):
         self.detector, self.count = detector, 0
@@ -346,7 +346,7 @@ class _Waiting:
         self.places: list[tuple[np.ndarray, np.ndarray]] = []
 
     def add(self, regions: np.ndarray, scores: np.ndarray, numbers: np.ndarray) -> None:
-        """Regions whose scores go to ``scores[numbers]``."""
+        """Add regions whose scores go to ``scores[numbers]``."""
         self.regions.append(regions)
         self.places.append((scores, numbers))
         self.count += len(regions)
@@ -354,7 +354,7 @@ class _Waiting:
             self.score()
 
     def score(self) -> None:
-        """Score all that wait."""
+        """Score all collected regions."""
         if not self.regions:
             return
         found = self.detector.anomaly_score(np.concatenate(self.regions))

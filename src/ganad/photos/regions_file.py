@@ -1,7 +1,7 @@
-"""A fitted ``Regions`` as one file: the inner detector whole, under a prefix, with its own header and scores.
+"""A fitted ``Regions`` as one file, which contains the inner detector whole, with its own header and scores.
 
-The backbone is kept by its SHA-256, or by its weights where they are embedded. What is read meets the same checks as a
-user's settings, and the model must give the scores of two made-up photos that the file says it gives.
+The file has the backbone's SHA-256, or its weights if they are embedded. Reading applies the same checks as to a user's
+settings, and the model must give the scores of two made-up photos that the file names.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from .backbone import Backbone
 from .tiles import Tiles
 
 CLASS = "ganad.photos.regions:Regions"
-#: Reads the inner detector: path, tensors, raw header, device.
+#: Reads the inner detector from path, tensors, raw header and device.
 Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
 _STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_", "map_threshold_")
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
 
-class State(msgspec.Struct, forbid_unknown_fields=True):
-    """What a fit leaves behind, beside the inner detector."""
+class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The attributes that a fit sets, without the inner detector."""
 
     offset_: float
     channels_: int
@@ -56,7 +56,7 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     detector: model_file.Header
     scores: list[float | None]  #: of the made-up photos
     tiles: Tiles | None = None
-    backbone: Backbone | None = None  #: the view is one of the two
+    backbone: Backbone | None = None  #: exactly one of the two views is set
     format: str = "2"  #: of the file
 
 
@@ -82,7 +82,7 @@ def save(regions: Any, path: str | Path) -> None:
 def unpack(
     cls: type, path: str | Path, tensors: dict[str, Tensor], raw: dict[str, Any], device: str, inner: Unpack
 ) -> Any:
-    """The ``Regions`` (``cls``) in the file; ModelFileError where it contradicts itself."""
+    """The ``Regions`` (``cls``) in the file. Raises ModelFileError if the file contradicts itself."""
     path = Path(path)
     try:
         header = msgspec.convert(raw, Header)
@@ -114,7 +114,7 @@ def _take_part(path: Path, regions: Any, shape: Tensor | None) -> None:
 
 
 def _made(cls: type, path: Path, header: Header, detector: Detector, device: str) -> Any:
-    """With the file's settings, which meet the same checks as a user's."""
+    """A ``Regions`` with the file's settings, which pass the same checks as a user's."""
     view = header.tiles if header.backbone is None else header.backbone
     settings = upgraded(cls, header.settings, header.versions.get("ganad", "0"))
     missing = sorted({f.name for f in dataclasses.fields(cls)} - settings.keys() - {"detector", "view"})
@@ -139,7 +139,7 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
         except InputError as error:
             raise ModelFileError(str(error)) from error
         return network
-    if not view.file.is_file() or backbone_weights.sha256_of(view.file) != header.state.backbone_sha256_:
+    if not view.file.is_file() or files.sha256_of(view.file) != header.state.backbone_sha256_:
         raise InputError(
             f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "
             f"{str(header.state.backbone_sha256_)[:16]}...; put that file there, or save the model with embed=True"
@@ -165,9 +165,9 @@ def _prove(regions: Any, path: Path, header: Header) -> None:
         found = probe_scores(regions)
     except (InputError, OSError):
         raise
-    except Exception as error:  # a file may hold anything; the inner detector's code meets it first
+    except Exception as error:  # a file may hold anything, and the inner detector's code may fail on it in any way
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelFileError(f"{path}: what it holds does not fit together ({reason:.200})") from error
+        raise ModelFileError(f"{path}: its parts do not fit together ({reason:.200})") from error
     for own, said in zip(found, header.scores, strict=False):
         if (own is None) != (said is None) or not math.isclose(own or 0, said or 0, rel_tol=tolerance, abs_tol=1e-5):
             raise ModelFileError(f"{path}: the model gives other scores than the file says; use another copy")

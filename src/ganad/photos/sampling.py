@@ -1,4 +1,4 @@
-"""Which regions of the normal photos an inner detector learns: a share of each photo, or a core set."""
+"""Choosing the regions of normal photos that an inner detector learns: a share of each photo, or a core set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-CANDIDATES = 5  #: times the regions to keep, among which a core set is chosen
+CANDIDATES = 5  #: a core set is chosen from this many times the regions to keep
 _PROJECTED = 64  # directions in which a core set's distances are measured
 
 
@@ -28,10 +28,10 @@ def trimmed(regions: np.ndarray, most: int, seed: int) -> np.ndarray:
 
 
 def core_set(regions: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """At most ``most`` of the vectors ``(n, d)``, each the farthest from those before it.
+    """At most ``most`` of the vectors ``(n, d)``, each the farthest from those chosen before it.
 
     Greedy k-centre as in PatchCore (K. Roth et al., CVPR 2022), on a random projection of the standardised vectors to
-    64 directions; the first one is drawn by the seed. It costs n times ``most`` distances.
+    64 directions. The seed draws the first vector. It costs n times ``most`` distances.
     """
     if len(regions) <= most:
         return regions

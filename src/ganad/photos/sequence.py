@@ -1,4 +1,4 @@
-"""Photos in whatever form they are given, as a sequence of arrays."""
+"""Photos in any of the accepted forms as a sequence of arrays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, str | bytes | dict):
         raise InputError(f"Regions takes a list of photos, not {type(X).__name__}; read a folder with data.load_photos")
     if len(X) < least:
-        raise InputError(f"{len(X)} photos are here, but Regions needs at least {least}")
+        raise InputError(f"Regions needs at least {least} photos, not {len(X)}")
     return cast("Sequence[np.ndarray]", X)
 
 
@@ -38,7 +38,7 @@ def taken(photos: Sequence[np.ndarray], rows: np.ndarray) -> Sequence[np.ndarray
 
 
 def check_photo(photo: Any, number: int, channels: int | None) -> int:
-    """How many channels a photo has, 1 or 3; InputError for what is no photo, or has other channels than fitted on."""
+    """The number of a photo's channels, 1 or 3. Raises InputError for other arrays, and unless it is ``channels``."""
     if not isinstance(photo, np.ndarray) or photo.dtype != np.uint8 or photo.ndim not in (2, 3):
         what = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(f"photo {number}: {what}; a photo is uint8 of shape (H, W) or (H, W, 3)")

@@ -13,13 +13,13 @@ from torch import nn
 from ..errors import InputError
 from .view import Block, Grid
 
-_BLOCK_BYTES = 4 * 2**20  # of crops that are in memory at once
+_BLOCK_BYTES = 4 * 2**20  # most bytes of crops in memory at once
 _SIDES = (8, 1024)
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """Square crops of ``size`` pixels, ``stride`` apart, that cover the whole photo.
+    """Square crops with a side of ``size`` pixels, ``stride`` pixels apart, that cover the whole photo.
 
     The last crop of a row ends at the photo's edge. A photo that is smaller than a crop is padded by reflection.
     """
@@ -36,10 +36,10 @@ class Tiles:
             raise InputError(f"Tiles: stride={self.stride!r} must be a whole number of pixels, 1 to the size of a crop")
 
     def network(self) -> None:
-        """There is none: a crop is its pixels."""
+        """None, because a crop consists of pixels."""
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
-        """Where the centres of a photo's crops are."""
+        """The centres of a photo's crops."""
         middle = (self.size - 1) / 2
         return Grid(*(self.starts(side) + middle - padding_of(side, self.size)[0] for side in shape[:2]))
 

@@ -1,4 +1,4 @@
-"""What turns a photo into regions, and the grid on which the regions lie."""
+"""Views, which turn a photo into regions, and the grid of the regions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-#: Numbers ``(n,)`` of regions, counted along the grid's rows, and these regions ``(n, ...)``.
+#: Numbers ``(n,)`` of regions, counted along the grid's rows, and the regions ``(n, ...)``.
 Block = tuple[np.ndarray, np.ndarray]
 
 
@@ -33,20 +33,20 @@ class Grid:
 
     def upsampled(self, scores: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Region scores ``(rows, columns)`` as a map ``(H, W)`` of the photo, float32: linear between the centres,
-        and level beyond the outer ones."""
+        and constant beyond the outer ones."""
         down, across = _weights(self.ys, shape[0]), _weights(self.xs, shape[1])
         full: np.ndarray = (down @ scores @ across.T).astype(np.float32)
         return full
 
 
 class View(Protocol):
-    """A way to look at a photo; a frozen dataclass whose fields are its settings."""
+    """A way to divide a photo into regions: a frozen dataclass whose fields are its settings."""
 
     def check(self) -> None:
         """Raise InputError for settings that cannot work."""
 
     def network(self) -> nn.Module | None:
-        """The network that makes the regions, with its weights, where the view has one."""
+        """The network that makes the regions, with its weights, if the view has one."""
 
     def grid(self, shape: tuple[int, ...]) -> Grid:
         """The grid of a photo of this shape."""
@@ -56,6 +56,6 @@ class View(Protocol):
 
 
 def _weights(centres: np.ndarray, side: int) -> np.ndarray:
-    """What each centre counts at each pixel of a side, ``(side, len(centres))``."""
+    """The weight of each centre at each pixel of a side, ``(side, len(centres))``."""
     at = np.arange(side)
     return np.stack([np.interp(at, centres, unit) for unit in np.eye(len(centres))], 1)

@@ -1,12 +1,12 @@
-"""The published evaluation protocols as pure functions: (labels, class, seed) -> which samples train and which test.
+"""The published evaluation protocols as pure functions from labels, class and seed to training and test samples.
 
-A protocol sees labels, never pixels, and answers with positions, so that no large array is copied before it must be.
-Positions count the official training set followed by the official test set, as ``ganad.data.load(name)`` returns them.
-"lo" leaves one class out, which is the anomaly; "one" keeps one class, which is normal. A class means opposite things
-in the two families, so their figures never share a column.
+A protocol sees labels, never pixels, and returns positions, so that no large array is copied too early. Positions count
+the official training set followed by the official test set, as ``ganad.data.load(name)`` returns them. "lo" leaves one
+class out, which is the anomaly; "one" keeps one class, which is normal. A class means opposite things in the two
+families, so their figures never share a column.
 
-All draws come from ``numpy.random.RandomState``, whose streams are frozen (NEP 19): a split and its hash stay the same
-in every version of NumPy, and two of the published splits are such streams themselves.
+All draws use ``numpy.random.RandomState``, whose streams are frozen (NEP 19). So a split and its hash are the same in
+every version of NumPy. Two published splits use such streams themselves.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def split(
     n_train: int | None = None,
     n_test: int | None = None,
 ) -> Split:
-    """``PROTOCOLS[protocol].split(...)``; InputError for a name that is none of them.
+    """``PROTOCOLS[protocol].split(...)``. Raises InputError for an unknown name.
 
     >>> labels = np.array(["normal"] * 10 + ["scratched"] * 4)
     >>> parts = split("user-holdout", labels, seed=3)
@@ -44,7 +44,7 @@ def split(
 
 
 def read(protocol: str, *, data_dir: str | Path | None = None, progress: Progress | None = None) -> Samples:
-    """The data of a protocol, in the order that its positions count; InputError if they cannot be had."""
+    """The data of a protocol, in the order of its positions. Raises InputError if they cannot be read."""
     entry = _known(protocol)
     if not entry.dataset:
         raise InputError(f"{protocol}: no reader for its data; load them with ganad.data.load and pass the samples")

@@ -247,7 +247,7 @@ PROTOCOLS: dict[str, Protocol] = {
             role="normal",
             metrics=("auroc", "average_precision"),
             runs=1,
-            note="For labelled tables and folders of one's own; the class may be several normal ones.",
+            note="For your own labelled tables and folders; several classes may be normal.",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""What a protocol and a split are, and how the one makes the other."""
+"""Protocols, splits, and how a protocol makes a split."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Class = str | int | Sequence[str] | None
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Which samples train and which test; positions ascend, so classes are mixed and a memmap is read forwards."""
+    """The training and the test samples. Positions ascend, so classes are mixed and a memmap is read forwards."""
 
     protocol: str
-    cls: str | None  #: the anomalous class, the normal one or a fold, as the protocol has it; None if it has none
+    cls: str | None  #: the anomalous class, the normal class or a fold, depending on the protocol; None if it has none
     seed: int
     train: np.ndarray  #: positions, int64 (n_train,)
     test: np.ndarray  #: positions, int64 (n_test,)
     y_test: np.ndarray  #: 1 for anomalies and 0 for normal samples, int8 (n_test,)
-    n_train_cap: int | None = None  #: set when training samples were left out: not comparable with published figures
+    n_train_cap: int | None = None  #: set if training samples were left out; not comparable with published figures
     n_test_cap: int | None = None  #: set when test samples were left out
-    hash: str = field(init=False)  #: first 16 hex digits of a SHA-256 over all of the above but class and seed
+    hash: str = field(init=False)  #: first 16 hex digits of a SHA-256 over all fields above except class and seed
 
     def __post_init__(self) -> None:
         digest = hashlib.sha256(f"{self.protocol}|{self.n_train_cap}|{self.n_test_cap}".encode())
@@ -51,7 +51,7 @@ Rule = Callable[[np.ndarray, list[str], np.random.RandomState], Parts]
 
 @dataclass(frozen=True)
 class Protocol:
-    """A protocol and what is known about it."""
+    """A protocol and its description."""
 
     id: str
     dataset: str  #: name for ``ganad.data.load``; "" for the user's own
@@ -59,12 +59,12 @@ class Protocol:
     classes: tuple[str, ...]  #: the trials of one table row; empty if there is a single trial
     role: str  #: what the class is: "anomaly", "normal" or "fold"; "" if there is none
     metrics: tuple[str, ...]  #: what the papers print
-    runs: int  #: seeds that a table row averages over, the paper's number where it says one
-    note: str  #: leaks, traps and open readings
+    runs: int  #: seeds that a table row averages over; the paper's number if it gives one
+    note: str  #: leaks, traps and ambiguities
     n: int | None = None  #: samples that the data set must have
     rate: float | None = None  #: share of the test set that thresholded metrics flag
     fixed: bool = False  #: the split is the same for every seed, which then changes the training only
-    published_as: str | None = ""  #: where the papers' figures are filed, if not under ``id``; None: they have no equal
+    published_as: str | None = ""  #: id of the papers' figures, if not ``id``; None: none are comparable
 
     def split(
         self,
@@ -77,8 +77,8 @@ class Protocol:
     ) -> Split:
         """Split of ``samples``, or of their labels (n,), for one class and seed.
 
-        n_train: keep at most so many training samples, drawn at random: for quick runs (12,000 is the usual number).
-        n_test: the same for the test set; ADGAN's paper draws 5,000. Both are part of the hash when they cut something.
+        n_train: keep at most this many training samples, drawn at random, for quick runs (usually 12,000).
+        n_test: the same for the test set; ADGAN's paper draws 5,000. Both are part of the hash if they cut something.
 
         Raises InputError for a wrong number of samples, an unknown class or a seed outside 0 .. 2^32 - 1.
         """
@@ -106,10 +106,10 @@ class Protocol:
         return Split(self.id, "+".join(names) or None, seed, train, test, y_test, train_cap, test_cap)
 
     def _names(self, cls: Class, y: np.ndarray) -> list[str]:
-        """The class or classes asked for, as the labels spell them."""
+        """The requested class or classes, as the labels spell them."""
         if not self.role:
             if cls not in (None, ""):
-                raise InputError(f"{self.id} does not turn on a class, but {cls!r} was given; leave it out")
+                raise InputError(f"{self.id} takes no class, but {cls!r} was given; leave it out")
             return []
         if cls is None and len(self.classes) != 1:
             raise InputError(f"{self.id} needs a class, the {self.role} one: {', '.join(self.classes)}")
@@ -123,7 +123,7 @@ class Protocol:
 
 
 def _cap(index: np.ndarray, most: int | None, seed: list[int], name: str) -> tuple[np.ndarray, int | None]:
-    """At most ``most`` of the positions, ascending, and the cap if it cut anything."""
+    """At most ``most`` of the positions, ascending, and the cap if it removed any."""
     if most is None or most >= len(index):
         return np.sort(index), None
     if most < 1:

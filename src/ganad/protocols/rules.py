@@ -1,4 +1,4 @@
-"""How each protocol draws its samples: which train, which test, and which of all are anomalies."""
+"""How each protocol draws its training samples, its test samples and its anomalies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every figure the papers print, each with its source, and the protocol it really belongs to.
+"""Every figure that the papers print, with its source and the protocol that it really belongs to.
 
 The figures are in the CSV files beside this one, a file a group of papers; values are shares in [0, 1]. Provenance:
 
@@ -10,8 +10,8 @@ The figures are in the CSV files beside this one, a file a group of papers; valu
 - unverified: recalled, or from a summary of a summary. Never to be printed as published.
 
 A figure without a protocol comes from an evaluation that this package does not have, so nothing is comparable with it.
-The class is "" where a protocol has a single trial, "mean" for an average over classes or folds, "median" likewise, and
-"mean_printed" for the column of that name which holds medians.
+The class is "" for a protocol with a single trial, "mean" or "median" for an average over classes or folds, and
+"mean_printed" for the column of that name, which holds medians.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .footnotes import FOOTNOTES, footnotes
 
 __all__ = ["FOOTNOTES", "Figure", "footnotes", "load", "lookup"]
 
-#: What counts as published, best source first.
+#: Provenances that count as published, best source first.
 _PUBLISHED = ("seed", "paper", "repo")
 _PROVENANCE = (*_PUBLISHED, "computed", "unverified")
 
@@ -40,24 +40,24 @@ class Figure:
     protocol: str  #: id in ``ganad.protocols.PROTOCOLS``, or "" if the evaluation is none of them
     dataset: str
     cls: str  #: class, fold or aggregate; "" if the protocol has a single trial
-    method: str  #: class name in this package where there is one, with a variant after "-" or ","
+    method: str  #: class name in this package, if there is one, with a variant after "-" or ","
     metric: str
     value: float  #: a share in [0, 1]
     spread: float | None  #: standard deviation over runs or folds, as printed
-    runs: int | None  #: seeds or folds averaged over, where that is said
+    runs: int | None  #: seeds or folds averaged over, if the source says so
     provenance: str  #: seed, repo, paper, computed or unverified; see above
     note: str
 
     @property
     def is_published(self) -> bool:
-        """Whether it may stand in a column headed "published"."""
+        """Whether it may be in a column headed "published"."""
         return self.provenance in _PUBLISHED
 
 
 def load(
     protocol: str | None = None, method: str | None = None, cls: str | int | None = None, metric: str | None = None
 ) -> list[Figure]:
-    """All figures that fit, of every provenance, in the order of the files; all there are without arguments."""
+    """All figures that fit, of every provenance, in the order of the files. Without arguments it gives all figures."""
     asked = {"protocol": protocol, "method": method, "cls": None if cls is None else str(cls), "metric": metric}
     asked = {name: value for name, value in asked.items() if value is not None}
     return [f for f in _all() if all(getattr(f, name) == value for name, value in asked.items())]
@@ -66,9 +66,10 @@ def load(
 def lookup(protocol: str, method: str, cls: str | int | None, metric: str, *, computed: bool = False) -> Figure | None:
     """The figure to print as published beside a measurement, or None if there is none.
 
-    cls: a class, "mean" or "median", or None for a protocol with a single trial. Of several sources the five papers
+    cls: a class, "mean" or "median", or None for a protocol with a single trial. Of several sources, the five papers
     come first, then other papers, then repositories. computed: also accept arithmetic on published figures, such as the
-    true mean of a row; its provenance says so. Unverified figures are never returned, nor any for synthetic stand-ins.
+    true mean of a row; its provenance says so. Unverified figures and figures for synthetic stand-ins are never
+    returned.
 
     Raises InputError for a protocol that does not exist.
     """

@@ -1,8 +1,8 @@
-"""What a reader must know beside a table: the leak, the mixed protocol or the misprint, a sentence each."""
+"""Footnotes of the tables on leaks, mixed protocols and misprints, one sentence each."""
 
 from __future__ import annotations
 
-#: (protocol, method) -> sentence; the method "" stands for the whole table, the protocol "" for all of them.
+#: (protocol, method) -> sentence; the method "" means the whole table, the protocol "" all protocols.
 FOOTNOTES: dict[tuple[str, str], str] = {
     ("", "IGMMGAN"): (
         "The mixture's prior (kappa0 .1, d + 20 degrees of freedom, scale 7), the default here, was tuned by its paper "
@@ -116,7 +116,7 @@ FOOTNOTES: dict[tuple[str, str], str] = {
     ("lsun-bedroom", ""): ("A single published figure, from one run."),
 }
 
-#: The two readings of a protocol share their sentences.
+#: Two readings of one protocol share their sentences.
 _SAME = {"kdd-half-fixed": "kdd-half"}
 
 #: Where rows of the study stand, and what is to be said of their means.
@@ -128,7 +128,7 @@ STUDY_MEANS = (
 
 
 def footnotes(protocol: str, method: str = "") -> list[str]:
-    """Sentences for a row of a protocol's table, or with no method for the whole table; perhaps none."""
+    """Sentences for a row of a protocol's table, or, without a method, for the whole table. May be empty."""
     found = [FOOTNOTES.get((_SAME.get(protocol, protocol), method)), FOOTNOTES.get(("", method))]
     if not method and protocol in _STUDY:
         found.append(STUDY_MEANS)

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a scoring run, from plain arrays; it knows neither detectors nor torch."""
+"""A self-contained HTML page about scores, from plain arrays. It knows neither detectors nor torch."""
 
 from .contents import Codes, Contents, Images, Rival, Scored, Table
 from .render import build, write

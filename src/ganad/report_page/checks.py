@@ -1,4 +1,4 @@
-"""What a page cannot show is refused, with one sentence."""
+"""Checks that refuse, in one sentence, what a page cannot show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .contents import Contents, Scored
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """The scores of a page, checked."""
+    """The checked scores of a page."""
 
     scores: np.ndarray  #: ``(n,)`` float64
     threshold: float
@@ -29,7 +29,7 @@ class Run:
 
 
 def checked(contents: Contents) -> Run:
-    """The scores of a page; InputError for a part whose length or numbers do not fit them."""
+    """The scores of a page. Raises InputError for a part whose length or numbers do not fit them."""
     scored = contents.scored
     scores = numbers("scores", scored.scores)
     if len(scores) == 0 or scores.ndim != 1:
@@ -58,7 +58,7 @@ def numbers(what: str, given: Any) -> np.ndarray:
 
 
 def _by_sample(contents: Contents) -> dict[str, Sized | None]:
-    """Everything that has an entry for each sample."""
+    """All parts that have one entry per sample."""
     scored, images, table, codes = contents.scored, contents.images, contents.table, contents.codes
     return {
         "names": scored.names,

@@ -1,4 +1,4 @@
-"""What a page is made of: plain arrays and texts, in a few small parts."""
+"""The contents of a page: plain arrays and texts, in a few small parts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The scores of n samples and what is known of each."""
+    """The scores of n samples, with names, threshold, labels and p-values."""
 
     scores: np.ndarray  #: ``(n,)``, finite, higher is more anomalous
     names: Sequence[object]  #: n texts
     threshold: float  #: samples above it are flagged; inf flags none
     labels: np.ndarray | None = None  #: ``(n,)``, 1 for anomalies and 0 for normal samples
     p_values: np.ndarray | None = None  #: ``(n,)``, from 0 to 1
-    #: scores of held-out normal samples, among which a sample's place is shown; without them the place is among the
+    #: scores of held-out normal samples. The page shows a sample's rank among them; without them, its rank among the
     #: samples labelled normal, or among all
     calibration: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """The samples as pictures; the page reads only those that ``shown`` names."""
+    """The samples as pictures. The page reads only those that ``shown`` selects."""
 
     pixels: np.ndarray  #: ``(n, H, W)`` or ``(n, H, W, 1 | 3 | 4)``, 0 to 255, or floats from 0 to 1
     heatmaps: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> ``(H, W)``, positive raises the score
@@ -37,7 +37,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The samples as rows; the page describes the shown ones by their most unusual columns within this table."""
+    """The samples as rows. The page describes a shown row by its most unusual columns within this table."""
 
     rows: np.ndarray  #: ``(n, d)``, finite
     columns: Sequence[str] | None = None  #: d names
@@ -45,10 +45,10 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """The samples as an encoder sees them; the page draws them as two maps."""
+    """The codes of the samples. The page draws them as two maps."""
 
     values: np.ndarray  #: ``(n, k)``
-    clusters: np.ndarray | None = None  #: ``(n,)``, of the method; None lets k-means find some
+    clusters: np.ndarray | None = None  #: ``(n,)``, from the method; None lets k-means find clusters
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class Rival:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """Everything one page shows; a part that is None is left out."""
+    """Everything that a page shows. A part that is None is left out."""
 
     scored: Scored
     images: Images | None = None

@@ -1,4 +1,4 @@
-"""Curves of a page: against the labels, and of the training."""
+"""The curves of a page: ROC, precision-recall and training."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def figures(odd: np.ndarray | None, scores: np.ndarray) -> tuple[dict[str, float
 
 
 def training(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One panel a stage: the loss terms as pairs of epoch and value."""
+    """One panel per stage: the loss terms as pairs of epoch and value."""
     panels: dict[str, dict[str, list[list[float]]]] = {}
     for row in history:
         if "stage" not in row or "epoch" not in row:

@@ -1,4 +1,4 @@
-"""Bins that show the bulk of the scores and still count the rest, however heavy the tail."""
+"""Bins that show most of the scores and count the rest, however heavy the tail."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 Scale = Callable[[np.ndarray], np.ndarray]
 
-BINS = 60  #: between the edges; one more on each side holds what lies beyond
-WIDE = 30  #: the middle 98 % this many times wider than their narrower half: scores span orders of magnitude
+BINS = 60  #: between the edges; one more on each side counts the scores beyond
+WIDE = 30  #: scores span orders of magnitude if the middle 98 % is this many times wider than its narrower half
 
 
 def edges(scores: np.ndarray) -> np.ndarray:
-    """``(BINS + 1,)`` rising edges around the middle 98 % of the scores, and as far again where there are samples.
+    """``(BINS + 1,)`` rising edges around the middle 98 % of the scores, and as far again if there are samples.
 
-    The steps are even; where scores span orders of magnitude, even in the logarithm or, with scores at or below
-    zero, in the inverse hyperbolic sine, which is linear around the median and logarithmic far from it.
+    The steps are even. If scores span orders of magnitude, the steps are even in the logarithm or, with scores at or
+    below zero, in the inverse hyperbolic sine, which is linear around the median and logarithmic far from it.
     """
     forth, back = _scale(scores)
     t = forth(scores)
@@ -24,7 +24,7 @@ def edges(scores: np.ndarray) -> np.ndarray:
     spread = high - low
     low, high = max(t.min(), low - spread), min(t.max(), high + spread)
     result: np.ndarray = back(np.linspace(low, high if high > low else low + (abs(low) or 1), BINS + 1))
-    # the way there and back is inexact, which must not leave the extremes out
+    # rounding in the scale and its inverse must not leave the extremes out
     result[0] = scores.min() if low == t.min() else result[0]
     result[-1] = scores.max() if high == t.max() > low else result[-1]
     return result

@@ -1,4 +1,4 @@
-"""Maps of codes: principal components, and t-SNE of a part, for the eye alone."""
+"""Maps of codes, only for viewing: principal components, and t-SNE of a part."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_score
 
 MAPPED = 2000  #: samples on a map, the highest scores among them
-NEIGHBOURS = 600  #: samples of the t-SNE map: its cost grows fast
-MARKED = 6  #: clusters with a mark of their own, the largest; k-means looks for no more
+NEIGHBOURS = 600  #: samples of the t-SNE map, whose cost grows fast
+MARKED = 6  #: the largest clusters have their own mark; k-means looks for at most this many
 
 
 def draw(
     codes: np.ndarray, scores: np.ndarray, odd: np.ndarray, clusters: np.ndarray | None = None
 ) -> dict[str, Any] | None:
-    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None where there is nothing to draw.
+    """``{"pca", "tsne", "own"}``: places in [0, 1000] and the group of each point; None if there is nothing to draw.
 
-    codes: ``(n, k)``. odd: ``(n,)`` bool, samples apart from the clusters. clusters: ``(n,)``, the method's own; else
-    k-means finds some among the mapped codes. Groups: 0 to MARKED - 1 for clusters by falling size, MARKED for the
-    smaller ones, MARKED + 1 for the odd. t-SNE keeps neighbours but not distances: points far apart in it may be
-    close.
+    codes: ``(n, k)``. odd: ``(n,)`` bool, samples outside of the clusters. clusters: ``(n,)``, the method's own; if
+    None, k-means finds clusters among the mapped codes. Groups: 0 to MARKED - 1 are clusters by falling size, MARKED
+    the smaller clusters, MARKED + 1 the odd samples. t-SNE keeps neighbours but not distances: points that it draws far
+    apart may be close.
     """
     codes = np.asarray(codes, np.float64).reshape(len(codes), -1)
     size = codes.std(0).max(initial=0)
-    # equal codes, of an encoder that has died, would crash t-SNE and the process with it
+    # if an encoder gives only equal codes, t-SNE would crash, and the process with it
     if len(codes) < 10 or codes.shape[1] < 2 or not np.isfinite(size) or size == 0:
         return None
     codes = codes / size
@@ -48,7 +48,7 @@ def draw(
 
 
 def _clustered(codes: np.ndarray) -> np.ndarray:
-    """Clusters by k-means, as many as have the highest silhouette."""
+    """Clusters by k-means; the silhouette chooses their number."""
     distinct = len(np.unique(codes, axis=0))
     tries = [KMeans(k, n_init=3, random_state=0).fit_predict(codes) for k in range(2, min(MARKED, distinct - 1) + 1)]
     return max(tries, key=lambda labels: silhouette_score(codes, labels), default=np.zeros(len(codes), int))
@@ -63,7 +63,7 @@ def _ranked(clusters: np.ndarray) -> np.ndarray:
 
 
 def _chosen(scores: np.ndarray, most: int) -> np.ndarray:
-    """A quarter with the highest scores, the rest at random, so that a map holds what is unusual."""
+    """A quarter with the highest scores, the rest at random, so that a map shows unusual samples."""
     if len(scores) <= most:
         return np.arange(len(scores))
     order = np.argsort(-scores, kind="stable")

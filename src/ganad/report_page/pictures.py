@@ -1,4 +1,4 @@
-"""Small pictures as data addresses, within a budget of bytes, so that a page of 200 samples stays small."""
+"""Small pictures as data URLs, within a budget of bytes, so that a page of 200 samples stays small."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUALITIES = (85, 70, 50, 30, 15, 5)  #: of JPEG, the first that fits is taken
 
 
 def scale_of(images: np.ndarray) -> float:
-    """What brings pixels to 0..255: 255 for floats and booleans within 0..1, else 1.
+    """The factor that brings pixels to 0..255: 255 for floats and booleans within 0..1, else 1.
 
     Raises InputError for other shapes than ``(n, H, W)`` or ``(n, H, W, 1 | 3 | 4)`` and for values out of range.
     """
@@ -56,11 +56,11 @@ def thumbnail(image: Any, scale: float, budget: int, side: int = SIDE) -> str:
 
 
 def heat(heatmap: Any) -> str:
-    """A heat map ``(H, W)`` in black, red, yellow, white: what raises the score glows, the most of it in white."""
+    """A heat map ``(H, W)`` from black over red and yellow to white; white pixels raise the score most."""
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2 or not np.isfinite(heatmap).all():
         raise InputError(f"a heat map must be an (H, W) array of finite numbers; one has shape {heatmap.shape}")
-    causes = Image.fromarray(heatmap.clip(0))  # below zero a pixel speaks for the sample
+    causes = Image.fromarray(heatmap.clip(0))  # a pixel below zero lowers the score
     causes.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
     level = np.asarray(causes)
     level = level / (level.max() or 1)

@@ -1,4 +1,4 @@
-"""The data of a page as values for JSON: what is listed, shown and drawn."""
+"""The data of a page as JSON values: lists, pictures and curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BOXES_SHOWN = 50  #: regions of a photo, the highest
 
 
 def prepare(contents: Contents) -> dict[str, Any]:
-    """Everything the page shows; InputError for contents that cannot be drawn."""
+    """Everything that the page shows. Raises InputError for contents that cannot be drawn."""
     run = checked(contents)
     pictured = shown(run.scores, run.threshold)
     places = listed(run.scores, run.threshold, pictured)
@@ -75,12 +75,12 @@ def _list(names: Sequence[object], run: Run, places: np.ndarray) -> dict[str, An
 
 
 def _above(scores: np.ndarray, listed: np.ndarray) -> np.ndarray:
-    """How many of all scores lie above each distinct listed score, these in rising order."""
+    """How many of all scores lie above each distinct listed score, in rising order of these."""
     return len(scores) - np.searchsorted(np.sort(scores), np.unique(listed), side="right")
 
 
 def _packed(numbers: np.ndarray, kind: str) -> str:
-    """Numbers as base64: exact, half the size of their digits, and a typed array at once."""
+    """Numbers as base64: exact, half the size of decimal digits, and ready as a typed array."""
     return base64.b64encode(numbers.astype(kind).tobytes()).decode()
 
 
@@ -117,7 +117,7 @@ def _boxes(regions: Sequence[Any], shape: tuple[int, ...]) -> list[list[float]]:
 
 
 def _scaled(pixels: Any, pictured: np.ndarray) -> tuple[Any, float]:
-    """Pictures as an array, perhaps one on disk, and what brings the shown ones to 0..255."""
+    """Pictures as an array, perhaps on disk, and the factor that brings the shown ones to 0..255."""
     pixels = pixels if hasattr(pixels, "shape") else np.asarray(pixels)
     return pixels, pictures.scale_of(pixels[pictured])
 
@@ -135,7 +135,7 @@ def _generated(contents: Contents, pictured: np.ndarray) -> list[str]:
 
 
 def _unusual(table: Table, pictured: np.ndarray) -> dict[int, list[list[Any]]]:
-    """For each shown row, its columns farthest from the table's median, in units of the interquartile range."""
+    """For each shown row, the columns farthest from the table's median, in units of the interquartile range."""
     rows = numbers("rows", table.rows)
     if rows.ndim != 2:
         raise InputError(f"rows must be a table (n, d), not an array of shape {rows.shape}")
@@ -162,7 +162,7 @@ def _histogram(run: Run, edges: np.ndarray) -> dict[str, Any]:
 
 
 def _reference(run: Run, calibration: np.ndarray | None, edges: np.ndarray) -> dict[str, Any]:
-    """The scores among which a sample's place is shown."""
+    """The scores among which a sample is ranked."""
     if calibration is not None and len(calibration):
         what, chosen = "held-out normal samples", numbers("calibration", calibration)
     elif run.odd is not None and not run.odd.all():

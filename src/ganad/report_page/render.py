@@ -1,4 +1,4 @@
-"""The page around its data: style and script are named by their hash in its policy, so that nothing else can run."""
+"""The page around its data. Its content policy names the hashes of style and script, so nothing else can run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .prepare import prepare
 
 
 def write(path: str | Path, contents: Contents) -> Path:
-    """Write the page to ``path``, whole or not at all; InputError for contents that cannot be drawn."""
+    """Write the page to ``path``, completely or not at all. Raises InputError for contents that cannot be drawn."""
     path = Path(path)
     page = build(contents)
     write_text(path, page)
@@ -27,7 +27,7 @@ def write(path: str | Path, contents: Contents) -> Path:
 
 
 def build(contents: Contents) -> str:
-    """The page as a string; InputError for contents that cannot be drawn."""
+    """The page as a string. Raises InputError for contents that cannot be drawn."""
     return render(prepare(contents))
 
 

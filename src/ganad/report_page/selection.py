@@ -1,4 +1,4 @@
-"""Which of many samples a page shows and names, so that its size stays bounded."""
+"""Selecting the samples that a page shows and names, so that its size stays bounded."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 MAX_THUMBNAILS = 200
-LISTED = 20_000  #: samples a page lists by name; counts, histogram and curves are of all
-LISTED_FLAGGED = 15_000  #: of these, the flagged ones at most
+LISTED = 20_000  #: most samples that a page lists by name; counts, histogram and curves use all
+LISTED_FLAGGED = 15_000  #: most flagged samples among them
 
 
 def shown(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Samples with a picture: half the most anomalous, a quarter the least, a quarter nearest the threshold.
+    """Samples with a picture: half are the most anomalous, a quarter the least, a quarter the nearest to the threshold.
 
     scores: ``(n,)``. Returns rising sample numbers, at most MAX_THUMBNAILS.
     """
@@ -27,17 +27,17 @@ def shown(scores: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def listed(scores: np.ndarray, threshold: float, pictured: np.ndarray) -> np.ndarray:
-    """Samples with a name: all, or those with a picture, the highest flagged and some of the rest at random."""
+    """Samples with a name: all, or those with a picture, the highest flagged, and some of the others at random."""
     if len(scores) <= LISTED:
         return np.arange(len(scores))
     order, flagged = np.argsort(-scores, kind="stable"), int((scores > threshold).sum())
     top = min(flagged, LISTED_FLAGGED)
-    # the page counts between listed scores, so the first one below the threshold must be there
+    # the page counts between listed scores, so the first one below the threshold must be listed
     named = np.unique(np.concatenate([order[:top], order[flagged : flagged + 1], pictured]))
     others = np.setdiff1d(order, named)
     return np.union1d(named, np.random.default_rng(0).choice(others, LISTED - len(named), replace=False))
 
 
 def by_place(of: Mapping[int, Any], listed: np.ndarray) -> dict[int, Any]:
-    """What is known of samples, by their place in the list."""
+    """Values of samples, by the samples' places in the list."""
     return {int(np.searchsorted(listed, i)): value for i, value in of.items()}

@@ -2,63 +2,90 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import __version__
 from ..detector import Detector
-from .answers import finite
 from .html import add_pages
 from .limits import Limits
 from .meters import Meters
 from .middleware import Answers, answer_errors
-from .photos import input_of, scoring_of
 from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
+from .served import Current, EngineName, ModelFile, Served
+
+if TYPE_CHECKING:
+    from .board import Board
+
+_Name = Annotated[str, Query(max_length=500)]
 
 
 def create_app(
     detector: Detector,
     *,
-    engine: Literal["auto", "onnx", "torch"] = "auto",
+    engine: EngineName = "auto",
     limits: Limits | None = None,
     local_only: bool = True,
+    file: ModelFile | None = None,
+    board: Board | None = None,
 ) -> FastAPI:
     """The ASGI application for one fitted detector.
 
     ``engine`` "auto" takes ONNX Runtime where the score is a forward pass and the extra is installed, else torch.
-    ``local_only`` answers only requests for this machine's own names. Raises InputError or MissingExtra where
-    "onnx" was asked for and cannot be had.
+    ``local_only`` answers only requests for this machine's own names. ``file`` is where the detector came from; when it
+    changes, and on SIGHUP, what it holds then answers. ``board`` keeps a history. Raises InputError or MissingExtra
+    where "onnx" was asked for and cannot be had.
     """
     limits = limits or Limits()
-    engine_name, scoring = scoring_of(detector, engine, limits)
-    meters = Meters(lambda: scoring.batcher.n_waiting)
-    scoring.batcher.on_batch = meters.batches.observe
+    meters = Meters(lambda: current.served.scoring.batcher.n_waiting)
+
+    def connect(served: Served) -> None:
+        served.scoring.batcher.on_batch = meters.batches.observe
+        if board:
+            board.live.serve(served)
+
+    def make(detector: Detector, sha256: str) -> Served:
+        keeping = {"keeping": board.recorder.keeping} if board else {}
+        return Served.of(detector, engine, limits, sha256, **keeping)
+
+    current = Current(make(detector, file.sha256() if file else ""), connect)
     room = Room(limits.bodies_bytes)
     description = f"Anomaly scores by {type(detector).__name__}."
-    app = FastAPI(title="ganad", version=__version__, description=description, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="ganad",
+        version=__version__,
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda app: _life(current, make, file, board),
+    )
     if local_only:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"])
     app.add_middleware(Answers, on_answer=meters.answered)
     answer_errors(app)
 
     @app.post("/score", openapi_extra=BODY, responses=ANSWERS)
-    async def score(request: Request, explain: bool = False) -> JSONResponse:
-        """Score an image or table rows; ``explain=true`` adds where, or which columns."""
+    async def score(request: Request, explain: bool = False, name: _Name = "") -> JSONResponse:
+        """Score an image or table rows; ``explain=true`` adds where, or which columns; ``name`` is for the history."""
         refuse_foreign(request)
         with room.guest() as take, meters.seconds.time():
             body = await receive(request, limits, take)
-            answer = await scoring.answer(body, request.headers.get("content-type", ""), explain)
+            kind = request.headers.get("content-type", "")
+            answer = await current.served.scoring.answer(body, kind, explain, name)
             meters.flagged.inc(sum(result["is_anomaly"] for result in answer["results"]))
             return JSONResponse(answer)
 
     @app.get("/model")
     async def model() -> dict[str, Any]:
         """What is served."""
-        return about(detector) | {"engine": engine_name, "version": __version__}
+        return current.served.about() | {"board": board is not None}
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -70,16 +97,36 @@ def create_app(
         """Prometheus' text."""
         return Response(meters.text(), media_type="text/plain; version=0.0.4")
 
+    meters.follow(current)
     add_pages(app)
+    if board:
+        from .board import add_board  # needs the extra watch
+
+        add_board(app, board)
+        meters.watch(board)
     return app
 
 
-def about(detector: Detector) -> dict[str, Any]:
-    """Method, input and threshold of a detector."""
-    return {
-        "method": type(detector).__name__,
-        **input_of(detector),
-        "columns": list(getattr(detector, "columns_", None) or []),
-        "threshold": finite(detector.threshold_),
-        "calibrated": hasattr(detector, "calibration_"),
-    }
+@contextlib.asynccontextmanager
+async def _life(
+    current: Current, make: Callable[[Detector, str], Served], file: ModelFile | None, board: Board | None
+) -> AsyncIterator[None]:
+    """What runs beside the requests, from the first to the last."""
+
+    def read() -> Served:
+        from ..loading import load
+
+        assert file is not None
+        sha256 = file.sha256()
+        return make(load(file.path), sha256)
+
+    if board:
+        board.live.start()
+    following = asyncio.create_task(file.follow(lambda: current.reload(read))) if file else None
+    try:
+        yield
+    finally:
+        if following:
+            following.cancel()
+        if board:
+            await asyncio.to_thread(board.close)

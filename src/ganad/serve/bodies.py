@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from ..data import Samples
 from ..detector import Detector
 from ..display import shown
 from ..errors import InputError
@@ -19,7 +18,7 @@ KINDS = {"application/json": "json", "text/csv": "csv", "application/octet-strea
 KINDS |= dict.fromkeys(_PARQUET, "parquet")
 
 
-def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
+def parse(body: bytes, content_type: str, detector: Detector, limits: Limits) -> Samples:
     """Samples and their names; Refused with 422 and a sentence for what cannot be read."""
     kind = kind_of(content_type, body)
     images = detector.input_.is_image

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 
-import numpy as np
 from PIL import Image
 
+from ..data import Samples
 from ..data.decode import decode_one
 from ..detector import Detector
 from .limits import Limits
@@ -25,9 +25,9 @@ def is_light(body: bytes) -> bool:
         return False  # then the thread may find out what it is
 
 
-def image(body: bytes, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
+def image(body: bytes, detector: Detector, limits: Limits) -> Samples:
     """One image as the model's training images were read."""
     height, width = detector.input_.sample_shape[:2]
     mode = "RGB" if len(detector.input_.sample_shape) == 3 and detector.input_.sample_shape[2] == 3 else "L"
     pixels = decode_one(body, (height, width), mode, limits.pixels)
-    return pixels.reshape(1, *detector.input_.sample_shape), ["image"]
+    return Samples(pixels.reshape(1, *detector.input_.sample_shape), names=["image"])

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_KNOWN = {"/", "/score", "/model", "/health", "/metrics", "/openapi.json", "/docs"}
+from .served import Current
+
+if TYPE_CHECKING:
+    from .board import Board
+
+_KNOWN = {"/", "/score", "/model", "/health", "/metrics", "/openapi.json", "/docs", "/board", "/events", "/feedback"}
 
 
 class Meters:
@@ -20,6 +26,24 @@ class Meters:
         self.batches = Histogram("ganad_batch_samples", "Samples scored at once", buckets=buckets, registry=registry)
         self.flagged = Counter("ganad_anomalies", "Samples above the threshold", registry=registry)
         Gauge("ganad_waiting_samples", "Samples in the queue", registry=registry).set_function(waiting)
+
+    def follow(self, current: Current) -> None:
+        """Count models that took the place of another one, and those that could not."""
+        self._gauge("ganad_model_reloads", "Models that took the place of another", lambda: current.reloads)
+        self._gauge("ganad_model_failures", "Files that could not take its place", lambda: current.failures)
+
+    def watch(self, board: Board) -> None:
+        """Show what the history says."""
+        recorder, live = board.recorder, board.live
+        self._gauge("ganad_history_written", "Samples handed to the history", lambda: recorder.written)
+        self._gauge("ganad_history_behind", "Samples that are not in the history yet", lambda: recorder.behind)
+        self._gauge("ganad_history_dropped", "Samples that the history lost", lambda: recorder.dropped)
+        self._gauge("ganad_drift", "1 where the model drifts", lambda: live.verdict.drifting)
+        self._gauge("ganad_drift_log_martingale", "Natural logarithm; alarm at log(100)", lambda: live.log_martingale)
+        self._gauge("ganad_flagged_share", "Of the latest 500 samples", lambda: live.flagged_share)
+
+    def _gauge(self, name: str, meaning: str, value: Callable[[], float]) -> None:
+        Gauge(name, meaning, registry=self.registry).set_function(value)
 
     def answered(self, path: str, status: int) -> None:
         """Count one answer; all other paths share one counter, or any client could fill the memory with names."""

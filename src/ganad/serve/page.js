@@ -64,7 +64,8 @@ function card(name, result, file) {
 
 async function score(file) {
   const type = TYPES[file.name.split(".").pop().toLowerCase()] || file.type || "application/octet-stream";
-  const answer = await fetch("/score?explain=true", { method: "POST", headers: { "Content-Type": type }, body: file });
+  const query = new URLSearchParams({ explain: true, name: file.name.slice(0, 500) });
+  const answer = await fetch(`/score?${query}`, { method: "POST", headers: { "Content-Type": type }, body: file });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error || answer.statusText);
   return found;
@@ -112,6 +113,7 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 fetch("/model").then((answer) => answer.json()).then((model) => {
+  at("board").hidden = !model.board;
   const what = model.kind !== "table" ? model.kind : "tables as CSV, JSON or Parquet";
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
 }).catch(() => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
@@ -19,20 +20,26 @@ from .bodies import kind_of, shortened
 from .engine import make_scorer
 from .limits import Limits
 from .rejections import RETRY, Refused
-from .scoring import Scoring
+from .scoring import Keep, Scoring
 
 _MAP_SIDE = 512  # largest side of a heat map in an answer
 _BOXES = 100  # regions of a photo in an answer, the highest
 
 
-def scoring_of(detector: Detector, engine: Literal["auto", "onnx", "torch"], limits: Limits) -> tuple[str, Scoring]:
-    """The engine's name, and what scores with it. Raises InputError or MissingExtra for one that cannot be had."""
+def scoring_of(
+    detector: Detector, engine: Literal["auto", "onnx", "torch"], limits: Limits, keeping: Callable[[], Keep]
+) -> tuple[str, Scoring]:
+    """The engine's name, and what scores with it; ``keeping`` makes what keeps its answers.
+
+    Raises InputError or MissingExtra for an engine that cannot be had.
+    """
     if isinstance(detector, Regions):
         if engine == "onnx":
             raise InputError("the service scores photos of any size with torch; use --engine auto")
+        keeping()  # which refuses to keep photos, where there is a history
         return "torch", PhotoScoring(detector, limits)
     name, scorer = make_scorer(detector, engine)
-    return name, Scoring(detector, scorer, limits)
+    return name, Scoring(detector, scorer, limits, keeping())
 
 
 def input_of(detector: Detector) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import ipaddress
 from pathlib import Path
@@ -18,27 +19,44 @@ def serve(
     port: int = 8000,
     engine: Literal["auto", "onnx", "torch"] = "auto",
     limits: Limits | None = None,
+    history: str | Path | None = None,
+    spot_checks: float = 0.02,
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
-    Raises MissingExtra without the extra ``serve``, ModelFileError for a file that is not a model, and InputError for
-    a model that the engine cannot score or an address that cannot be listened on.
+    When the model's file changes, and on SIGHUP, what it holds then answers. history: file or URL of a history that
+    keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at.
+
+    Raises MissingExtra without the extra ``serve``, or ``watch`` for a history, ModelFileError for a file that is not
+    a model, and InputError for a model that the engine cannot score, a history that cannot be kept or an address that
+    cannot be listened on.
     """
     try:
         import uvicorn
 
         from .app import create_app
         from .http_heads import protocol
+        from .served import ModelFile
     except ImportError as error:
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..loading import load  # with torch, which takes seconds to import
 
-    limits = limits or Limits()
-    app = create_app(load(model), engine=engine, limits=limits, local_only=is_loopback(host))
+    limits, file = limits or Limits(), ModelFile(Path(model))
+    detector = load(model)
+    board = None
+    if history is not None:
+        from ..history import History
+        from .board import Board
+
+        # an answer does not wait for its row, so a row need not wait for the disk
+        board = Board(History(history, durable=False), file.path, spot_checks)
+    local = is_loopback(host)
+    app = create_app(detector, engine=engine, limits=limits, local_only=local, file=file, board=board)
+    del detector
     gc.collect()
     gc.freeze()  # what is loaded by now stays; searching it for garbage would stop every request
-    try:
-        uvicorn.run(
+    server = uvicorn.Server(
+        uvicorn.Config(
             app,
             host=host,
             port=port,
@@ -48,6 +66,12 @@ def serve(
             timeout_graceful_shutdown=10,
             timeout_keep_alive=5,
         )
+    )
+    if board:
+        board.stopping = lambda: server.should_exit
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run()
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
 

@@ -8,23 +8,26 @@ from typing import Any
 
 import numpy as np
 
+from ..data.json_rows import json_table, plain_rows
 from ..data.samples import Samples
 from ..data.table import encode, iter_table
+from ..data.table_options import Place
 from ..detector import Detector
 from ..errors import InputError
-from .json_body import json_rows, json_table, plain_rows
+from .json_body import json_rows
 from .limits import Limits
 from .parquet_body import parquet_table
 from .rejections import refuse_more
 
 
-def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[np.ndarray, list[str]]:
+def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> Samples:
     """Rows as the model's training table was read; columns go by name where it had names, others are ignored."""
     source = getattr(detector, "source_", None) or {}
     rows = json_rows(body, limits) if kind == "json" else []
     refuse_more(len(rows), limits)
     if rows and all(isinstance(row, list) for row in rows):
-        return single_precision(plain_rows(rows, detector.input_.sample_shape[0])), [str(i) for i in range(len(rows))]
+        x = plain_rows(rows, detector.input_.sample_shape[0])
+        return single_precision(Samples(x, names=[str(i) for i in range(len(rows))]))
     if not all(isinstance(row, dict) for row in rows):
         raise InputError("rows must all be objects of column and value, or all lists of numbers")
     if source.get("kind") != "table":
@@ -35,8 +38,8 @@ def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> tuple[n
     else:
         known = [recipe["name"] for recipe in source["columns"]]
         read = json_table(rows, known) if kind == "json" else parquet_table(body, known, limits)
-        samples = encode(read, Path("body"), source=source)
-    return single_precision(samples.x), samples.names or []
+        samples = encode(read, Place(Path("body")), source=source)
+    return single_precision(samples)
 
 
 def csv_samples(body: bytes, source: dict[str, Any], limits: Limits) -> Samples:
@@ -53,9 +56,12 @@ def csv_samples(body: bytes, source: dict[str, Any], limits: Limits) -> Samples:
     return samples
 
 
-def single_precision(x: np.ndarray) -> np.ndarray:
-    """The same numbers; InputError where one is not finite in float32, in which models calculate."""
+def single_precision(samples: Samples) -> Samples:
+    """The same samples; InputError where a number is not finite in float32, in which models calculate."""
     with np.errstate(over="ignore"):
-        if not np.isfinite(x.astype(np.float32)).all():
-            raise InputError("every number must be finite, below 3.4e38 in size")
-    return x
+        good = np.isfinite(samples.x.astype(np.float32))
+    if not good.all():
+        row, column = np.argwhere(~good)[0]
+        name = f"column {samples.columns[column]!r}, " if samples.columns else ""
+        raise InputError(f"{name}row {row}: every number must be finite, below 3.4e38 in size")
+    return samples

@@ -1,6 +1,6 @@
 """The contract of a detector as checks, for methods inside and outside ganad, in the manner of scikit-learn.
 
-A test of three lines holds all of it::
+A test of three lines runs all checks::
 
     @parametrize_with_checks([MyGAN()])
     def test_contract(detector, check):
@@ -11,9 +11,9 @@ Without pytest::
     for name, check in checks(MyGAN()):
         check()
 
-A check has its own small data, a table and real digits, and makes its own small detector: settings that stand at their
-defaults become small where their names are known (``epochs``, ``latent_dim``, ``width``, ``*_epochs`` and a few more),
-others stay. A method that needs longer to learn, or gives settings other names, says so::
+A check has its own small data, a table and real digits, and makes its own small detector. Settings that have their
+default value become small if their name is known (``epochs``, ``latent_dim``, ``width``, ``*_epochs`` and a few more);
+the others stay. For a method that needs longer to learn, or has other names for settings, give them::
 
     @parametrize_with_checks([MyGAN(n_layers=1)], trained={MyGAN: dict(epochs=200)})
 
@@ -51,11 +51,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def checks(detector: Detector, trained: Mapping[str, Any] | None = None) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The checks of one detector by name, ``check_..._-table``, each to be called without arguments.
+    """The checks of one detector by name, ``check_..._-table``. Call each without arguments.
 
-    trained: settings with which the method learns, where the usual ones do not suit it. A check raises AssertionError
-    with a sentence where something does not hold, and unittest.SkipTest where it does not apply. Raises InputError for
-    a class, or for a detector that is for neither tables nor images.
+    trained: settings with which the method learns, if the usual ones do not suit it. A check raises AssertionError
+    with a sentence if it fails, and unittest.SkipTest if it does not apply. Raises InputError for a class, and for a
+    detector that is for neither tables nor images.
     """
     for name, check in _checks(detector, trained or {}):
         yield name, functools.partial(check, detector)
@@ -64,15 +64,17 @@ def checks(detector: Detector, trained: Mapping[str, Any] | None = None) -> Iter
 def parametrize_with_checks(
     detectors: Iterable[Detector], *, trained: Mapping[type[Detector], Mapping[str, Any]] | None = None
 ) -> Callable[[F], F]:
-    """Decorate a test with the arguments ``detector`` and ``check``: pytest runs it once for every check of every one.
+    """Decorate a test with the arguments ``detector`` and ``check``: pytest runs every check of every detector.
 
-    trained: by class, the settings with which a method learns. Raises MissingExtra without pytest, InputError for a
-    class in place of an instance, or for a detector that is for neither tables nor images.
+    trained: by class, the settings with which a method learns. Raises MissingExtra without pytest, and InputError for a
+    class instead of an instance and for a detector that is for neither tables nor images.
     """
     try:
         import pytest
     except ImportError as error:
-        raise MissingExtra("parametrize_with_checks needs pytest: pip install pytest; checks() does without") from error
+        raise MissingExtra(
+            "parametrize_with_checks needs pytest: pip install pytest; checks() works without it"
+        ) from error
     settings = trained or {}
     params = [
         pytest.param(detector, check, id=f"{type(detector).__name__}-{name}")
@@ -87,7 +89,9 @@ def _checks(detector: Detector, settings: Mapping[str, Any]) -> Iterator[tuple[s
         raise InputError(f"{detector!r} is not a detector; give instances, such as parametrize_with_checks([MyGAN()])")
     found = kinds(detector)
     if not found:
-        raise InputError(f"{type(detector).__name__} is for no kind of samples; write build_table or build_image")
+        raise InputError(
+            f"{type(detector).__name__} is for neither tables nor images; write build_table or build_image"
+        )
     for kind in found:
         for check in contract.CHECKS:
             for name, more in _cases(check.__name__, kind, settings):
@@ -95,7 +99,7 @@ def _checks(detector: Detector, settings: Mapping[str, Any]) -> Iterator[tuple[s
 
 
 def _cases(check: str, kind: Kind, settings: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name of each case of a check, and the arguments that it has beside detector and kind."""
+    """The name of each case of a check, and its arguments besides detector and kind."""
     if check == contract.check_samples_of_any_shape.__name__:
         for shape in contract.SHAPES[kind]:
             yield f"{check}-{kind}-{'x'.join(map(str, shape))}", dict(shape=shape)

@@ -1,4 +1,4 @@
-"""What holds for every detector, as functions: each raises AssertionError with a sentence where it does not hold."""
+"""The contract of every detector as functions. Each raises AssertionError with a sentence if it does not hold."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ..training import Run
 from .samples import Kind, anomalous, built, fitted, has_networks, kinds, normal, small, trained
 
 _FLOOR = 0.9  #: AUROC of planted anomalies; a method that has learnt nothing has one of .5
-_LIVES = (1, 0, 3, 1, 2)  #: steps that each life of a fit gets before it is killed
+_LIVES = (1, 0, 3, 1, 2)  #: steps of a fit before each of its kills
 
 #: Shapes of one sample: narrow and wide tables; images grey and in colour, odd and large.
 SHAPES: dict[Kind, tuple[tuple[int, ...], ...]] = {
@@ -76,7 +76,7 @@ def check_every_network_learns(detector: Detector, kind: Kind) -> None:
 
 
 def check_same_seed_gives_the_same_scores(detector: Detector, kind: Kind) -> None:
-    """The same ``random_state`` gives the same scores to the bit, and another one gives others."""
+    """The same ``random_state`` gives the same scores to the bit. Another ``random_state`` gives other scores."""
     x = normal(kind)
     first = fitted(detector, kind).anomaly_score(x)
     again = small(detector).fit(x).anomaly_score(x)
@@ -112,7 +112,7 @@ def check_clone_has_the_settings_and_nothing_learnt(detector: Detector, kind: Ki
 
 
 def check_resumed_fit_ends_in_the_same_weights(detector: Detector, kind: Kind) -> None:
-    """A fit that is killed at several steps and resumed ends in an unbroken one's weights, threshold and losses."""
+    """A fit that is killed several times and resumed has the weights, threshold and losses of an unbroken fit."""
     if not has_networks(detector, kind):
         raise SkipTest("takes no steps")
     x, settings = normal(kind)[:100], dict(epochs=3, batch_size=32, ema=0.9, patience=5)
@@ -144,7 +144,7 @@ def _in_lives(detector: Detector, settings: dict[str, Any], x: np.ndarray, check
 
 
 class _Killed(Exception):
-    """What ends a life."""
+    """Ends a fit as a kill would."""
 
 
 def _timeless(model: Detector) -> list[dict[str, Any]]:
@@ -152,7 +152,7 @@ def _timeless(model: Detector) -> list[dict[str, Any]]:
 
 
 def check_refused_fit_leaves_the_earlier_one(detector: Detector, kind: Kind) -> None:
-    """A fit that is refused leaves the detector as the earlier fit made it."""
+    """A refused fit leaves the detector as the earlier fit made it."""
     x, model = normal(kind), copy.deepcopy(fitted(detector, kind))
     with refused("samples to calibrate on", "a false-alarm rate for which the samples are too few"):
         model.fit(np.repeat(x, 2, axis=1), hold_out=0.5, false_alarm_rate=1e-6)
@@ -164,7 +164,7 @@ def check_refused_fit_leaves_the_earlier_one(detector: Detector, kind: Kind) -> 
 
 
 def check_score_does_not_depend_on_company(detector: Detector, kind: Kind) -> None:
-    """A sample's score is the same to the bit alone, in sevens, in another order and beside any number of anomalies."""
+    """A sample's score is the same to the bit alone, in sevens, in another order and among any number of anomalies."""
     model, odd = fitted(detector, kind), anomalous(kind)
     x = np.concatenate([normal(kind), odd])
     together = model.anomaly_score(x)
@@ -189,7 +189,7 @@ def _expect_same(found: np.ndarray, scores: np.ndarray, what: str) -> None:
 
 
 def check_scoring_changes_no_weight_or_buffer(detector: Detector, kind: Kind) -> None:
-    """Scoring changes no weight, no buffer and no gradient flag, and a second time gives the same scores."""
+    """Scoring changes no weight, no buffer and no gradient flag. A second call gives the same scores."""
     model = copy.deepcopy(fitted(detector, kind))
     for weight in list(model.nets_.parameters())[:1]:
         weight.requires_grad_(False)
@@ -201,9 +201,9 @@ def check_scoring_changes_no_weight_or_buffer(detector: Detector, kind: Kind) ->
 
 
 def check_planted_anomalies_are_found(detector: Detector, kind: Kind, settings: Mapping[str, Any] = {}) -> None:
-    """After a short training plain anomalies score above normal samples: AUROC over .9.
+    """After a short training, plain anomalies score above normal samples: AUROC over .9.
 
-    settings: with which the method learns, where those of ``trained`` do not suit it.
+    settings: with which the method learns, if those of ``trained`` do not suit it.
     """
     x, odd = normal(kind), anomalous(kind)
     model = trained(detector, **settings).fit(x)
@@ -212,7 +212,7 @@ def check_planted_anomalies_are_found(detector: Detector, kind: Kind, settings: 
 
 
 def check_contamination_sets_the_share_flagged(detector: Detector, kind: Kind) -> None:
-    """``contamination`` sets the share of the training samples that ``predict`` flags, and 0 flags none."""
+    """``contamination`` sets the share of the training samples that ``predict`` flags; 0 flags none."""
     x, model = normal(kind), fitted(detector, kind)
     none = (small(detector, contamination=0).fit(x).predict(x) == -1).mean()
     expect(none == 0, f"contamination=0 flags {none:.1%} of the training samples")
@@ -225,14 +225,14 @@ def check_contamination_sets_the_share_flagged(detector: Detector, kind: Kind) -
 
 
 def check_every_sample_is_explained(detector: Detector, kind: Kind) -> None:
-    """``explain`` gives every column or pixel a finite part; all are zero only for a score that is made of steps."""
+    """``explain`` gives every column or pixel a finite part. All are zero only if the score is a step function."""
     model, x = fitted(detector, kind), anomalous(kind)
     parts = model.explain(x)
     expect(parts.shape == x.shape and parts.dtype == np.float32, f"explain gives {parts.dtype} of shape {parts.shape}")
     expect(bool(np.isfinite(parts).all()), "explain gives parts that are not finite")
     moved = (x.astype(np.float32) + 1e-3).astype(np.float32)
     unmoved = model.anomaly_score(moved) == model.anomaly_score(x)
-    in_steps = unmoved.mean() > 0.5  # one or two may stand beside a step
+    in_steps = unmoved.mean() > 0.5  # one or two samples may be next to a step
     expect(bool(parts.any() or in_steps), "explain gives zeros; score_batch must not switch gradients off")
 
 
@@ -240,7 +240,7 @@ def check_every_sample_is_explained(detector: Detector, kind: Kind) -> None:
 
 
 def check_unusable_input_is_refused(detector: Detector, kind: Kind) -> None:
-    """Other shapes, no samples, NaN, infinity and impossible settings raise InputError in a sentence."""
+    """Other shapes, no samples, NaN, infinity and impossible settings raise InputError with a sentence."""
     x, model = normal(kind), fitted(detector, kind)
     with refused("shape|features|images", "scoring samples of another shape"):
         model.anomaly_score(x[:, :-1])
@@ -263,13 +263,13 @@ def check_unusable_input_is_refused(detector: Detector, kind: Kind) -> None:
 
 
 def check_one_sample_alone_is_refused(detector: Detector, kind: Kind) -> None:
-    """One sample without the axis of samples is refused with what to do."""
+    """One sample without the axis of samples is refused with a hint."""
     with refused(r"x\[None\]" if kind == "images" else "Reshape your data", "one sample alone"):
         fitted(detector, kind).anomaly_score(normal(kind)[0])
 
 
 def check_few_rows_and_constant_columns_give_finite_scores(detector: Detector, kind: Kind) -> None:
-    """Two rows, one column, constant columns and cells of 1e30 give finite scores, and a constant is no cliff."""
+    """Two rows, one column, constant columns and cells of 1e30 give finite scores, without a jump at a constant."""
     x = normal(kind)
     _expect_finite(small(detector).fit(x[:2]), x[:1], "two training samples")
     constant = x.copy()
@@ -291,9 +291,9 @@ def _expect_finite(model: Detector, x: np.ndarray, what: str) -> None:
 
 
 def check_samples_of_any_shape(detector: Detector, kind: Kind, shape: tuple[int, ...]) -> None:
-    """Tables of any width and images of any size from 8 x 8 are scored, redrawn and drawn in their own shape.
+    """Tables of any width and images of any size from 8 x 8 are scored, reconstructed and sampled in their own shape.
 
-    shape: of one sample, ``(d,)``, ``(H, W)`` or ``(H, W, C)``. What a method cannot do raises NotSupported.
+    shape: of one sample, ``(d,)``, ``(H, W)`` or ``(H, W, C)``. Parts that a method lacks raise NotSupported.
     """
     x = np.random.default_rng(0).integers(0, 256, size=(6, *shape)).astype(np.uint8 if kind == "images" else float)
     model = small(detector, batch_size=3).fit(x)
@@ -317,18 +317,18 @@ def check_samples_of_any_shape(detector: Detector, kind: Kind, shape: tuple[int,
 
 
 def check_every_preset_builds(detector: Detector, kind: Kind) -> None:
-    """Every preset passes the checks of settings, and its networks can be built."""
+    """Every preset passes the checks of settings and builds its networks."""
     for name in detector.PRESETS:
         model = detector.preset(name, device="cpu")
         model.check_settings()
-        possible = kinds(model)  # a preset may be for one of them
+        possible = kinds(model)  # a preset may be for only one of them
         expect(bool(possible), f"the preset {name!r} builds for no kind of samples")
         if kind in possible:
             expect(bool(built(model, kind)) == has_networks(detector, kind), f"the preset {name!r} has other networks")
 
 
 def check_every_variant_scores(detector: Detector, kind: Kind) -> None:
-    """Where there is a setting ``variant``, each of its options can be fitted and gives finite scores."""
+    """If there is a setting ``variant``, each of its options can be fitted and gives finite scores."""
     for variant in typing.get_args(typing.get_type_hints(type(detector)).get("variant")):
         model = small(detector, variant=variant).fit(normal(kind)[:100])
         expect(model.anomaly_score(anomalous(kind)).shape == (50,), f"variant={variant!r}: not one score a sample")
@@ -336,7 +336,7 @@ def check_every_variant_scores(detector: Detector, kind: Kind) -> None:
 
 
 def check_save_and_load_give_the_same_bits(detector: Detector, kind: Kind) -> None:
-    """A saved detector is loaded with its settings, weights, losses and scores, here and in a new process."""
+    """A saved detector loads with its settings, weights, losses and scores, here and in a new process."""
     model, x = fitted(detector, kind), anomalous(kind)
     scores = model.anomaly_score(x)
     with tempfile.TemporaryDirectory() as folder:
@@ -349,7 +349,7 @@ def check_save_and_load_give_the_same_bits(detector: Detector, kind: Kind) -> No
         expect(again.history_ == model.history_, "history_ is lost or changed in the file")
         expect(np.array_equal(again.anomaly_score(x), scores), "the loaded detector gives other scores")
         expect(np.array_equal(again.predict(x), model.predict(x)), "the loaded detector has another threshold")
-        if type(model).__module__ != "__main__":  # that of a notebook cannot be imported elsewhere
+        if type(model).__module__ != "__main__":  # a notebook's module cannot be imported elsewhere
             expect(_scored_in_a_new_process(type(model), folder) == scores.tolist(), "a new process gives other scores")
 
 
@@ -366,7 +366,7 @@ def _scored_in_a_new_process(cls: type[Detector], folder: str) -> list[float]:
 
 
 def expect(holds: bool, sentence: str) -> None:
-    """AssertionError with ``sentence`` unless it holds. Unlike ``assert`` it also works under ``python -O``."""
+    """Raise AssertionError with ``sentence`` unless it holds. Unlike ``assert`` it also works under ``python -O``."""
     if not holds:
         raise AssertionError(sentence)
 

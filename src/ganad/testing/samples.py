@@ -1,4 +1,4 @@
-"""Small data, and detectors made small enough for a check."""
+"""Small data and small detectors for the checks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Kind = Literal["table", "images"]
 KINDS: tuple[Kind, ...] = ("table", "images")
 
 _COMMON = dict(device="cpu", threads=1, threshold_samples=1000)
-#: Settings that make any method small and quick; those that a method does not have are left out.
+#: Settings that make any method small and fast. Settings that a method does not have are left out.
 SMALL: dict[str, Any] = dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2, sweeps=10)
-#: Settings with which most methods learn the little that ``normal`` holds.
+#: Settings with which most methods learn the data of ``normal``.
 TRAINED: dict[str, Any] = dict(
     epochs=60, batch_size=50, lr=1e-3, latent_dim=8, width=32, search_steps=20, n_seeds=4, sweeps=50
 )
@@ -29,8 +29,8 @@ TRAINED: dict[str, Any] = dict(
 def small(detector: Detector | type[Detector], **changes: Any) -> Detector:
     """A new detector that trains in well under a second.
 
-    detector: an instance or a class. Its settings that stand at their defaults become small where their names are
-    known: those of ``SMALL`` and every ``*_epochs``. ``changes`` win over both; what the class lacks is left out.
+    detector: an instance or a class. Settings that have their default value become small if their name is known: those
+    of ``SMALL`` and every ``*_epochs``. ``changes`` override both. Settings that the class lacks are left out.
     """
     names = _names(detector)
     stages = {name: 1 for name in names if name.endswith("_epochs")}
@@ -38,10 +38,10 @@ def small(detector: Detector | type[Detector], **changes: Any) -> Detector:
 
 
 def trained(detector: Detector | type[Detector], **changes: Any) -> Detector:
-    """A new detector that trains in a few seconds, long enough to learn what ``normal`` holds.
+    """A new detector that trains in a few seconds, long enough to learn the data of ``normal``.
 
-    Here ``TRAINED`` wins over the detector's own settings, which may be those that make it small; ``changes`` win over
-    both. A step size ``lr`` holds for every ``*_lr``.
+    ``TRAINED`` overrides the detector's own settings, which may make it small; ``changes`` override both. A step size
+    ``lr`` applies to every ``*_lr``.
     """
     lr = changes.get("lr", TRAINED["lr"])
     names = _names(detector)
@@ -61,7 +61,7 @@ def _names(detector: Detector | type[Detector]) -> set[str]:
 
 
 def _given(detector: Detector | type[Detector]) -> dict[str, Any]:
-    """The settings of an instance that are not the defaults of its class; its seed is ours to choose."""
+    """The settings of an instance that differ from the defaults of its class, without the seed."""
     if isinstance(detector, type):
         return {}
     values = {field.name: (getattr(detector, field.name), field.default) for field in dataclasses.fields(detector)}
@@ -71,7 +71,7 @@ def _given(detector: Detector | type[Detector]) -> dict[str, Any]:
 def kinds(detector: Detector | type[Detector]) -> list[Kind]:
     """The kinds of samples that a detector is for: those for which ``build`` does not raise NotSupported or InputError.
 
-    Nothing is allocated, and another error of ``build`` is left to the checks to report.
+    Nothing is allocated. The checks report any other error of ``build``.
     """
     return [kind for kind in KINDS if _is_for(small(detector), kind)]
 
@@ -81,20 +81,20 @@ def _is_for(detector: Detector, kind: Kind) -> bool:
         built(detector, kind, "meta")
     except InputError:
         return False
-    except Exception:  # whatever a method's own code may raise
+    except Exception:  # a method's own code may raise anything
         return True
     return True
 
 
 def built(detector: Detector, kind: Kind, device: str = "cpu") -> dict[str, nn.Module]:
-    """The players for rows of 12 columns or for grey images of 28 x 28; the caller's random state is left alone."""
+    """The players for rows of 12 columns or for grey images of 28 x 28. The caller's random state stays as it was."""
     detector.device_ = torch.device(device)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         return detector.build((12,) if kind == "table" else (1, 28, 28))
 
 
 def has_networks(detector: Detector | type[Detector], kind: Kind = "table") -> bool:
-    """Whether it has networks; the others are fitted in closed form, without steps, epochs or resuming."""
+    """Whether it has networks. The others are fitted in closed form, without steps, epochs or resuming."""
     return bool(built(small(detector), kind, "meta"))
 
 
@@ -110,7 +110,7 @@ def normal(kind: Kind) -> np.ndarray:
 
 
 def anomalous(kind: Kind) -> np.ndarray:
-    """50 samples that are plainly not like ``normal``: far away, or noise of full contrast."""
+    """50 samples that clearly differ from ``normal``: far away, or noise of full contrast."""
     rng = np.random.default_rng(1)
     if kind == "images":
         return rng.choice(np.array([0, 255], np.uint8), size=(50, 8, 8))
@@ -121,7 +121,7 @@ _fitted: dict[tuple[type, str, Kind], Detector] = {}
 
 
 def fitted(detector: Detector | type[Detector], kind: Kind) -> Detector:
-    """A small fitted detector, made once for these settings; whoever changes it must copy it."""
+    """A small fitted detector, made once for these settings. Copy it before you change it."""
     model = small(detector)
     key = (type(model), repr(sorted(model.get_params(deep=False).items())), kind)
     if key not in _fitted:

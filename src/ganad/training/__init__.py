@@ -1,4 +1,4 @@
-"""How a fit goes: what it draws from, the one loop, requests to stop, and its progress on disk."""
+"""Training: the batches, the loop, requests to stop, and checkpoints."""
 
 from .checkpoint import Checkpoint, fingerprint
 from .run import Run, Step

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit: a folder with the end of every finished run and the last moment of the current one."""
+"""Checkpoints of a fit: a folder with the end of every finished run and the latest state of the current one."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ State = tuple[dict[str, Tensor], dict[str, Any]]
 
 
 class Checkpoint:
-    """Where a fit keeps its progress.
+    """The folder in which a fit keeps its progress.
 
-    A method's ``train`` may hold several runs with computations between them. The state at the end of
-    each finished run is kept, so a resumed fit replays ``train`` from the start, skips what is finished
-    and ends in the same bits as the fit that was never interrupted.
+    A method's ``train`` may make several runs with computations between them. The state at the end of each finished run
+    is kept. So a resumed fit replays ``train`` from the start, skips finished runs and ends in the same bits as a fit
+    without interruption.
     """
 
     def __init__(self, folder: str | Path, fingerprint: str, *, every: float = 60.0, resume: bool = False):
@@ -47,7 +47,7 @@ class Checkpoint:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Let another process have the folder."""
+        """Release the folder for other processes."""
         self._hold.close()
 
     def due(self) -> bool:
@@ -55,7 +55,7 @@ class Checkpoint:
         return time.monotonic() - self.saved_at >= self.every
 
     def save(self, run: int, state: State, *, finished: bool) -> bool:
-        """Whether the state could be written. Where it could not, training goes on: a log line says so, once."""
+        """Write the state and return whether that worked. If not, training goes on and one log line says so."""
         tensors, header = state
         path = self._finished(run) if finished else self._current
         self.saved_at = time.monotonic()
@@ -89,7 +89,7 @@ class Checkpoint:
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete the checkpoint and let the folder go; its work is done."""
+        """Delete the checkpoint of a finished fit and release the folder."""
         self.clear()
         self.__exit__()
         if not any(self.folder.iterdir()):
@@ -97,7 +97,7 @@ class Checkpoint:
 
     @classmethod
     def remove_folder(cls, folder: str | Path) -> None:
-        """Delete the checkpoint in ``folder``, of a fit that is done; nothing happens where there is none."""
+        """Delete the checkpoint of a finished fit in ``folder``, if there is one."""
         if Path(folder).is_dir():
             cls(folder, "", resume=True).remove()
 
@@ -114,9 +114,9 @@ class Checkpoint:
 
 
 def fingerprint(detector: Any, x: np.ndarray) -> str:
-    """SHA-256 of what must be equal for a resumed fit to be the same fit: class, settings, versions, data.
+    """SHA-256 of all that a resumed fit must share with the interrupted one: class, settings, versions, data.
 
-    Of a large array, 4,096 rows spread evenly over it are hashed.
+    Of a large array, 4,096 evenly spread rows are hashed.
     """
     rows = x if len(x) <= _HASHED_ROWS else x[np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int)]
     settings = {k: v for k, v in detector.get_params().items() if k.rpartition("__")[2] != "verbose"}

@@ -1,4 +1,4 @@
-"""The one training loop: it drives any method's step and knows nothing of what the step does."""
+"""The training loop. It drives the step of any method and does not know what the step does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Step = Callable[[Stream], Iterator[tuple[str, dict[str, Tensor]]]]
 
 @dataclass
 class Run:
-    """One run of one step: everything that changes while it trains, so that it can be saved and continued."""
+    """One run of one step. It holds everything that changes during training, so it can be saved and continued."""
 
     name: str
     step: Step
@@ -109,8 +109,8 @@ class Run:
         place = (self.stream.epoch, self.stream.position)
         updates = self.step(self.stream)
         while True:
-            # autocast is entered anew for each part of the step: its cache of cast weights must not
-            # outlive the optimiser step that the yield stands for
+            # each part of the step enters autocast anew, because autocast caches cast weights and the optimiser
+            # changes the weights at every yield
             with self.autocast():
                 update = next(updates, None)
             if update is None:
@@ -133,7 +133,7 @@ class Run:
             nn.utils.clip_grad_norm_(params, self.clip_norm)
         optimizer.step()
         if self.ema:
-            # a young average forgets faster, or a short run would keep its random start
+            # a young average forgets faster, because a short run would otherwise keep its random start
             decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
             torch._foreach_lerp_(self.averages[player], [p.detach() for p in params], 1 - decay)
         for term, value in terms.items():
@@ -142,7 +142,7 @@ class Run:
             self.counts[key] = self.counts.get(key, 0) + 1
 
     def end_epoch(self) -> None:
-        """Log the means of the epoch, look at held-out data, start new sums, show the row to whoever watches."""
+        """Log the means of the epoch, validate, start new sums and call ``on_epoch``."""
         row: dict[str, Any] = {"stage": self.name, "epoch": self.stream.epoch, "seconds": round(self.seconds, 3)}
         row |= self.check_finite()
         self.sums, self.counts = {}, {}
@@ -176,7 +176,7 @@ class Run:
         return means
 
     def settle(self) -> None:
-        """Leave the networks with the weights to be used: the best on held-out data, or the averaged ones."""
+        """Give the networks their final weights: the best on held-out data, or the averaged ones."""
         if self.best:
             self.nets.load_state_dict(self.best)
         else:
@@ -185,7 +185,7 @@ class Run:
 
     @contextlib.contextmanager
     def averaged_weights(self) -> Iterator[None]:
-        """The networks with their averaged weights for the length of this block."""
+        """A context in which the networks have their averaged weights."""
         live = {k: [p.detach().clone() for p in v] for k, v in self.params.items()} if self.averages else {}
         for player in live:
             torch._foreach_copy_([p.detach() for p in self.params[player]], self.averages[player])
@@ -251,7 +251,7 @@ class Run:
             for key, value in part(f"optimizer/{player}/").items():
                 i, slot = key.split("/", 1)
                 slots.setdefault(int(i), {})[slot] = value
-            for number, values in slots.items():  # fused kernels want the parameter's own memory layout
+            for number, values in slots.items():  # fused kernels need the parameter's own memory layout
                 p = self.params[player][number]
                 values |= {
                     k: torch.empty_like(p).copy_(v)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as requests that the loop meets between two steps."""
+"""Ctrl-C and SIGTERM as requests that the loop answers between two steps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 @contextlib.contextmanager
 def stop_requests(enabled: bool) -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into a request that is met between two steps, when the state is whole.
+    """Turn Ctrl-C and SIGTERM into a request that the loop answers between two steps, when the state is complete.
 
-    A second signal falls through to the handler that was there before.
+    A second signal goes to the earlier handler.
     """
     stop = threading.Event()
     if not enabled or threading.current_thread() is not threading.main_thread():

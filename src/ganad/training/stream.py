@@ -1,4 +1,4 @@
-"""What a step draws from: the training samples, and their endless shuffled batches."""
+"""The training samples, and endless shuffled batches of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..seeds import seed_from
 
 
 class TrainingSet:
-    """Samples drawn by index and made ready for the networks by ``prepare``; ``rows`` limits it to some."""
+    """Samples that are drawn by index and prepared for the networks by ``prepare``; ``rows`` selects some of them."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class TrainingSet:
         return len(self.x) if self.rows is None else len(self.rows)
 
     def part(self, rows: Tensor) -> TrainingSet:
-        """The samples at ``rows`` alone; nothing is copied."""
+        """The samples at ``rows``, without copying."""
         part = copy.copy(self)
         part.rows = rows
         return part
 
     def batch(self, index: Tensor) -> Tensor:
-        """The samples at ``index`` as the networks take them, on the device."""
+        """The samples at ``index`` as input of the networks, on the device."""
         if self.rows is not None:
             index = self.rows[index]
         if isinstance(self.x, DiskRows):
@@ -55,7 +55,7 @@ class TrainingSet:
 
 
 class Stream:
-    """Endless shuffled batches; the order of a pass is a function of (seed, number of the pass) alone."""
+    """Endless shuffled batches. The order of a pass depends only on the seed and the number of the pass."""
 
     def __init__(self, data: TrainingSet, batch_size: int, seed: str):
         self.data, self.batch_size, self.seed = data, min(batch_size, len(data)), seed
@@ -83,7 +83,7 @@ class Stream:
         return self
 
     def sample(self) -> Tensor:
-        """An independent random batch, with replacement between batches, that does not count as progress."""
+        """A random batch, independent of the others, that does not count as progress."""
         return self.data.batch(torch.randperm(len(self.data))[: self.batch_size])
 
     @property

@@ -1,4 +1,4 @@
-"""The tables: each a protocol, its recipes, and the numbers of samples at ``quick``."""
+"""The tables. Each has a protocol, recipes, and numbers of samples at ``quick``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from .images import contrasted, images
 from .readings import READINGS
 from .tabular import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
 
-_IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # what the two papers compare
+_IGMM_PAPER = ("IGMMGAN", "GANomaly", "EGBAD-fm", "EGBAD-sigma")  # the lines that the two papers compare
 _FENCE_PAPER = ("FenceGAN", "RGAN", "VAE", "AnoGAN", "EGBAD-fm", "EGBAD-sigma", "GANomaly")
 
 _MNIST = images("mnist") + plain(40)
 _CONTRAST = contrasted(_MNIST, "1-NN", "IGMMGAN", "GANomaly", "VAE", "LOF")
+_AUTO = (Recipe("auto", "Auto"),)
 
 
 def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, ...]:
@@ -23,11 +24,15 @@ def _of(recipes: tuple[Recipe, ...], labels: tuple[str, ...]) -> tuple[Recipe, .
 SUITES: dict[str, Suite] = {
     s.name: s
     for s in (
-        Suite("digits", "digits-lo", DIGITS + plain(40)),
+        Suite("digits", "digits-lo", DIGITS + plain(40) + _AUTO),
         Suite("readings", "digits-lo", READINGS + plain(40), classes=("0",)),
-        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST, quick_train=12_000, quick_test=1_000),
+        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST + _AUTO, quick_train=12_000, quick_test=1_000),
         Suite(
-            "study-cifar10", "cifar-lo-official", images("cifar10") + plain(60), quick_train=12_000, quick_test=1_000
+            "study-cifar10",
+            "cifar-lo-official",
+            images("cifar10") + plain(60) + _AUTO,
+            quick_train=12_000,
+            quick_test=1_000,
         ),
         Suite(
             "igmm-gan-mnist",

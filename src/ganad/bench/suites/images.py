@@ -7,11 +7,11 @@ from dataclasses import replace
 from ..recipes import Recipe
 from .shared import CHANGED, search
 
-QUICK_SIZE = 16  #: side of the images that networks see at ``quick``: a quarter of the work, so longer training
+QUICK_SIZE = 16  #: side of the images that networks see at ``quick``; a quarter of the work allows longer training
 
 
 def contrasted(recipes: tuple[Recipe, ...], *labels: str) -> tuple[Recipe, ...]:
-    """The recipes of these labels once more, with brightness and contrast taken out of each image."""
+    """The recipes of these labels again, with brightness and contrast removed from each image."""
     return tuple(
         replace(r, label=f"{r.label}, contrast", settings=dict(r.settings) | dict(scaling="contrast"))
         for r in recipes
@@ -20,11 +20,12 @@ def contrasted(recipes: tuple[Recipe, ...], *labels: str) -> tuple[Recipe, ...]:
 
 
 def images(preset: str) -> tuple[Recipe, ...]:
-    """Every method at the published settings for ``preset``, and at ``quick`` what a core does in a minute.
+    """Every method at the published settings for ``preset``; at ``quick`` as much as one core does in a minute.
 
-    A hundredth of the published length at the published step sizes of 1e-5 moves nothing, so ``quick`` has larger ones.
+    At a hundredth of the published length, the published step sizes of 1e-5 change nothing, so ``quick`` has larger
+    ones.
     """
-    mnist, cifar10 = (preset if preset == name else None for name in ("mnist", "cifar10"))  # published for one alone
+    mnist, cifar10 = (preset if preset == name else None for name in ("mnist", "cifar10"))  # published for one only
     bigan = dict(epochs=2, lr=2e-4)
     fence = dict(epochs=4, pretrain_epochs=1, lr=2e-4, discriminator_lr=1e-4, batch_size=100)
     return tuple(

@@ -8,7 +8,7 @@ from .shared import DENSE, DIGIT_NETS, search
 _SMALL_ALAD = DIGIT_NETS | dict(width=32)
 _SMALL_FANOGAN = DIGIT_NETS | dict(width=16)
 _SMALL_OCGAN = dict(latent_dim=32, batch_size=50, width=32)
-READINGS = (  # lines whose twin is in "digits" have its settings; the others are as small as their twin here
+READINGS = (  # a line with a twin in "digits" has its settings; the others are as small as their twin here
     Recipe(
         "FenceGAN, printed log", "FenceGAN", settings=dict(batch_size=50, encirclement="log"), quick=dict(epochs=30)
     ),

@@ -1,4 +1,4 @@
-"""What the recipes of several tables share."""
+"""Parts that the recipes of several tables share."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ DIGIT_NETS = dict(latent_dim=32, batch_size=50)
 
 
 def search(steps: int) -> dict[str, Any]:
-    """AnoGAN's search in fewer steps than the published 500, so much longer that a code can travel as far."""
+    """AnoGAN's search in fewer but longer steps than the published 500, so that a code can move as far."""
     return dict(search_steps=steps, search_lr=5 / steps)

@@ -18,7 +18,7 @@ def arrhythmia(split: str = "all", *, data_dir: Any = None, **_: Any) -> Samples
     path = fetch("arrhythmia", "arrhythmia.mat", data_dir)
     try:
         data = loadmat(path, variable_names=["X", "y"])
-    except Exception as error:  # scipy raises a dozen types for a damaged file
+    except Exception as error:  # SciPy raises many types of errors for a damaged file
         raise InputError(f"{path}: not a MATLAB file or damaged ({error}); get it again") from error
     if "X" not in data or "y" not in data or data["X"].shape != (452, 274) or data["y"].size != 452:
         raise InputError(f"{path}: not the table of 452 rows and 274 columns with its labels; get it again")

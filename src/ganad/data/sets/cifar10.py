@@ -24,7 +24,7 @@ CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 def cifar10(split: str = "all", *, data_dir: Any = None, progress: Progress | None = None, **_: Any) -> Samples:
     """50,000 training and 10,000 test images of 32 x 32 x 3, from the official pickles or from Parquet.
 
-    Parquet copies hold JPEG images, which are lossy; the official archive is preferred where both are.
+    Parquet copies hold JPEG images, which are lossy, so the official archive is preferred if both exist.
     """
     parts = {"train": ["train"], "test": ["test"], "all": ["train", "test"]}[split]
     folders, archive = ("cifar10", "cifar-10-batches-py"), "cifar-10-python.tar.gz"
@@ -44,7 +44,7 @@ def cifar10(split: str = "all", *, data_dir: Any = None, progress: Progress | No
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Reads the official batches, which hold dicts of bytes and arrays; any other name in a pickle is refused."""
+    """Reads the official batches, which hold dicts of bytes and arrays, and refuses any other name in a pickle."""
 
     _ALLOWED = {
         ("numpy.core.multiarray", "_reconstruct"),
@@ -85,20 +85,20 @@ def _from_pickles(files: dict[str, bytes], part: str) -> tuple[np.ndarray, np.nd
             ys.append(y)
         except InputError:
             raise
-        except Exception as error:  # a pickle may raise whatever its opcodes lead to
+        except Exception as error:  # a pickle may raise anything
             raise InputError(f"CIFAR-10 batch {name} is damaged ({error}); download it again") from error
     return np.concatenate(xs), np.concatenate(ys)
 
 
 def _refuse_memo(data: bytes) -> None:
-    """ValueError for a pickle that asks for memory by a number: a place in the memo far beyond its own length."""
+    """Raise ValueError for a pickle that would exhaust memory by a memo index far beyond its own length."""
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > len(data):
             raise ValueError("a place in the memo beyond the batch's length")
 
 
 def _checked(pixels: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels ``(n, 3072)`` and labels ``(n,)`` as the official batches have them; ValueError otherwise."""
+    """Pixels ``(n, 3072)`` and labels ``(n,)`` as in the official batches. Raises ValueError for others."""
     x, y = np.asarray(pixels), np.asarray(labels)
     if x.dtype != np.uint8 or x.ndim != 2 or x.shape[1] != 3 * 32 * 32:
         raise ValueError(f"pixels of shape {x.shape} and type {x.dtype}")

@@ -77,7 +77,7 @@ def _encoded(table: pyarrow.Table) -> tuple[np.ndarray, list[str]]:
         rank = np.argsort(np.argsort(values))
         codes.append(len(columns) + rank[coded.indices.to_numpy()])
         columns += [f"{name}={value}" for value in sorted(values)]
-    x = np.zeros((table.num_rows, len(columns)))  # filled in place: stacking parts would need it twice
+    x = np.zeros((table.num_rows, len(columns)))  # filled in place, because stacking parts would need twice the memory
     for i, name in enumerate(columns[:numeric]):
         x[:, i] = table[name].to_numpy()
     rows = np.arange(len(x))

@@ -1,4 +1,4 @@
-"""LSUN's scenes, from images that the set's own script exported."""
+"""LSUN's scenes, from images that the data set's own script exported."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def lsun(
 ) -> Samples:
     """Scenes as ``size`` x ``size`` x 3, the training images first: ``lsun/train/SCENE`` and ``lsun/val/SCENE``.
 
-    These hold the images, in any subfolders, as the set's own ``data.py export`` writes them; the pixels land in a
-    memmap in the cache. Raises InputError where the folders are missing.
+    These folders hold the images, in any subfolders, as the data set's own ``data.py export`` writes them. The pixels
+    are a memmap in the cache. Raises InputError if the folders are missing.
     """
     root = find((), ("lsun",), data_dir)
     if root is None or not ((root / "train").is_dir() and (root / "val").is_dir()):

@@ -1,4 +1,4 @@
-"""The arrays that OCAN's authors made of the credit-card frauds: 2,000 genuine transactions, then 492 frauds."""
+"""The arrays that OCAN's authors made from the credit-card data: 2,000 genuine transactions, then 492 frauds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _read(suffix: str, data_dir: Any) -> Samples:
 def _array(path: Path) -> np.ndarray:
     try:
         with warnings.catch_warnings():
-            # Python 2 wrote these files, which NumPy remarks on and reads
+            # Python 2 wrote these files; NumPy warns and reads them
             warnings.simplefilter("ignore", UserWarning)
             array: np.ndarray = np.load(path, allow_pickle=False)
             return array.astype(np.float64)

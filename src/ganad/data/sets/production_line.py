@@ -1,4 +1,4 @@
-"""A stand-in for MMOC-GAN's private data, of which neither the rows nor their dimension are public."""
+"""A synthetic stand-in for MMOC-GAN's private data. Neither the rows nor their dimension are public."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ def production_line(split: str = "all", *, seed: int = 0, **_: Any) -> Samples:
     """3,936 normal parts in eight modes and 22 anomalies, 40 columns.
 
     Each mode is a Gaussian with five strong directions and some noise; the modes differ in size. Half of the anomalies
-    lie between two modes, half beside one of them, off its directions. Neither is far from the mean of all, so that a
-    single Gaussian ranks them about as well as chance while a mixture of eight finds them. No published figure belongs
-    to it, because neither the data nor their dimension are public.
+    lie between two modes, half beside one mode, off its directions. Both are near the mean of all samples, so a single
+    Gaussian ranks them about as well as chance, while a mixture of eight finds them. It has no published figures.
     """
     n, n_off, modes, d, rank = 3936, 11, 8, 40, 5
     rng = np.random.RandomState([seed, n])

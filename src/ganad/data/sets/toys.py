@@ -1,4 +1,4 @@
-"""Two-dimensional toys; their test parts are draws of their own, with both kinds of points."""
+"""Two-dimensional toys. Their test parts are separate draws with normal points and anomalies."""
 
 from __future__ import annotations
 

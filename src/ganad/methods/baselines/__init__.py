@@ -1,1 +1,1 @@
-"""Detectors that no GAN paper proposes and many compare with, one a file."""
+"""Baselines that GAN papers compare with, one file each."""

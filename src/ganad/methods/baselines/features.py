@@ -1,17 +1,17 @@
-"""Fixed features: what the densities, margins, trees and neighbours of this folder are computed on.
+"""Fixed features, the input of the densities, margins, trees and neighbours in this folder.
 
-The features are the sample or a network's view of it, then PCA on the training samples, not whitened. The baselines of
-the ADGAN paper are on PCA or on AlexNet's features.
+The features are the sample itself or a network's features of it. PCA, fitted to the training samples, reduces them
+without whitening. The baselines of the ADGAN paper use PCA or AlexNet's features.
 
-scikit-learn fits; what it learnt is kept as plain arrays, and the score is computed from them here, in float64. So a
-model is saved without pickles, has gradients that explain it, and runs where the networks run. Tests hold the scores
-against scikit-learn's own.
+scikit-learn fits. The fitted values are kept as plain arrays, and the score is computed from them here, in float64. So
+a model is saved without pickles, has gradients that explain it, and runs where the networks run. Tests compare the
+scores with scikit-learn's own.
 
-What is done on a part of the training samples is logged by "ganad" at INFO, and the command line shows it. The parts
-are drawn once by the seed. Seconds at 50,000 samples: docs/speed.md.
+A step that uses only a part of the training samples is logged by "ganad" at INFO, and the command line shows it. The
+seed draws each part once. Seconds at 50,000 samples: docs/speed.md.
 
-Rows at full size are held against another implementation's (tests/test_reference.py), within .01 of AUROC; the pages of
-the baselines say where they are not.
+Rows at full size are compared with another implementation's (tests/test_reference.py). They agree within .01 of AUROC,
+except where a baseline's page says so.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from ...nets.alexnet import AlexNetFeatures, checkpoint
 from ...training import TrainingSet
 
 _LOG = logging.getLogger("ganad")
-_ROUNDING = 1e-9  # of a squared distance's size: what is below it is nothing
+_ROUNDING = 1e-9  # relative to the size of a squared distance; smaller values are rounding errors
 _BLOCK = 2048  # training samples whose distances are computed at a time
 
 
 class OnFeatures(Detector):
-    """A detector without players of its own: features, PCA, then ``learn`` and ``rate`` in float64."""
+    """A detector without trained networks: features, PCA, then ``learn`` and ``rate`` in float64."""
 
     reducer: Literal["none", "pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
     n_components: int = 40  #: directions that PCA keeps, at most
-    weights: str | None = None  #: file of AlexNet's weights; None: the public one, downloaded
-    network: nn.Module | None = None  #: features of your own instead; such a model cannot be saved
+    weights: str | None = None  #: file with AlexNet's weights; None: download the public file
+    network: nn.Module | None = None  #: your own network for the features; such a model cannot be saved
     LEARNS = {"seed_": "int", "origin_": "float64[seen]?", "axes_": "float64[d, seen]?"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
@@ -64,7 +64,7 @@ class OnFeatures(Detector):
         self.__dict__.pop("_placed", None)
         self.seed_ = torch.initial_seed() % 2**31
         if self.reducer != "none":
-            seen = self.map_batches(self.view, x).double().cpu().numpy()  # or the axes are orthogonal to 1e-7 only
+            seen = self.map_batches(self.view, x).double().cpu().numpy()  # float32: axes orthogonal only to 1e-7
             pca = decomposition.PCA(self.kept(*seen.shape), random_state=self.seed_).fit(seen)
             self.origin_, self.axes_ = pca.mean_, pca.components_
         self.learn(self.map_batches(self.features, x).cpu().numpy())
@@ -74,12 +74,12 @@ class OnFeatures(Detector):
         return min(self.n_components, n, d)
 
     def view(self, x: Tensor) -> Tensor:
-        """The network's view of samples, or the samples, as rows ``(n, d)``."""
+        """The network's features of samples, or the samples themselves, as rows ``(n, d)``."""
         seen: Tensor = self.nets_["features"](x) if "features" in self.nets_ else x
         return seen.float().flatten(1)
 
     def features(self, x: Tensor) -> Tensor:
-        """Rows ``(n, d)`` in float64 that ``learn`` and ``rate`` see."""
+        """The rows ``(n, d)`` in float64 that ``learn`` and ``rate`` get."""
         z = self.view(x).double()
         if self.reducer == "none":
             return z
@@ -91,7 +91,7 @@ class OnFeatures(Detector):
         return self.rate(self.features(x))
 
     def learn(self, z: np.ndarray) -> None:
-        """Fit to the features ``(n, d)`` of the training set; what is learnt goes to attributes ending in _."""
+        """Fit to the features ``(n, d)`` of the training set; set attributes that end in _."""
         raise NotImplementedError(f"{type(self).__name__} must define learn(z)")
 
     def rate(self, z: Tensor) -> Tensor:
@@ -99,21 +99,21 @@ class OnFeatures(Detector):
         raise NotImplementedError(f"{type(self).__name__} must define rate(z)")
 
     def on(self, array: np.ndarray, like: Tensor) -> Tensor:
-        """A fitted array on the device of a tensor; copied there once."""
+        """A fitted array on the device of a tensor. It is copied there once."""
         kept: dict[tuple[int, torch.device], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
         key = (id(array), like.device)
         if key in kept:
             return kept[key][1]
         placed = torch.as_tensor(array, device=like.device)
-        if type(placed) is Tensor:  # an export traces with stand-ins, which must not outlive it
-            kept[key] = (array, placed)  # the array lives as long as its id
+        if type(placed) is Tensor:  # an export traces with stand-ins, which must not be kept
+            kept[key] = (array, placed)  # keeping the array keeps its id from being used again
         return placed
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in super().__getstate__().items() if k != "_placed"}
 
     def some(self, z: np.ndarray, most: int, what: str) -> np.ndarray:
-        """At most ``most`` rows, drawn by the seed; the log says so."""
+        """At most ``most`` rows, drawn by the seed. It logs if rows are left out."""
         if len(z) <= most:
             return z
         _LOG.info("%s: %s on %d of %d training samples", type(self).__name__, what, most, len(z))
@@ -121,18 +121,18 @@ class OnFeatures(Detector):
 
 
 class OnDistances(OnFeatures):
-    """One that keeps training samples and looks at the distances to them."""
+    """A detector that keeps training samples and scores by the distances to them."""
 
     TRANSIENT = ("norms_",)
     LEARNS = {"samples_": "float64[m, d]"}
 
     def keep(self, samples: np.ndarray) -> None:
         """The features ``(m, d)`` that ``distances`` measures from."""
-        self.samples_ = np.ascontiguousarray(samples)  # or the norms of a loaded model end in other bits
+        self.samples_ = np.ascontiguousarray(samples)  # otherwise a loaded model's norms differ in the last bits
         self.restored()
 
     def restored(self) -> None:
-        self.norms_ = np.einsum("ij,ij->i", self.samples_, self.samples_)  # to square m samples would cost each chunk
+        self.norms_ = np.einsum("ij,ij->i", self.samples_, self.samples_)  # once, so that no chunk squares m samples
 
     def distances(self, z: Tensor) -> Tensor:
         """Squared distances ``(n, m)`` of features ``(n, d)``."""
@@ -140,9 +140,10 @@ class OnDistances(OnFeatures):
 
 
 def squared_distances(z: Tensor, refs: Tensor, norms: Tensor) -> Tensor:
-    """``(n, m)`` between rows ``(n, d)`` and ``(m, d)`` of squared length ``norms``; rounding is cut to zero.
+    """Squared distances ``(n, m)`` between rows ``(n, d)`` and ``refs`` ``(m, d)`` of squared lengths ``norms``.
 
-    By matrix products, a block of ``refs`` at a time: a block's distances stay in the cache until they are finished.
+    Rounding errors are set to zero. Matrix products take a block of ``refs`` at a time, so that a block's distances
+    stay in the cache until they are finished.
     """
     own = z.square().sum(1, keepdim=True)
     blocks = []
@@ -154,5 +155,5 @@ def squared_distances(z: Tensor, refs: Tensor, norms: Tensor) -> Tensor:
 
 
 def root(d2: Tensor) -> Tensor:
-    """The root, with a gradient of zero at zero."""
+    """The square root, with a gradient of zero at zero."""
     return torch.where(d2 > 0, d2, 1.0).sqrt() * (d2 > 0)

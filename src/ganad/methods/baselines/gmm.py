@@ -1,20 +1,21 @@
 """GMM, Gaussian mixture: minus the log density of a sample under a few Gaussians.
 
-Fitted by expectation and maximisation; the number of Gaussians by G. Schwarz, "Estimating the dimension of a model",
-Annals of Statistics 6, 1978. A baseline of the ADGAN paper.
+The Gaussians are fitted by expectation maximisation. Their number follows G. Schwarz, "Estimating the dimension of a
+model", Annals of Statistics 6, 1978. A baseline of the ADGAN paper.
 
     score   -log sum_k w_k N(z; mu_k, Sigma_k), z: the features; full covariances
     K       the number of components with the lowest Bayesian information criterion
 
-Differs from the ADGAN paper: the number of principal components was chosen on a hold-out with anomalies; it is a
-setting here.
+Differs from the ADGAN paper: there the number of principal components was chosen on held-out data with anomalies. Here
+it is a setting.
 
-It is fitted to ``max_samples`` training samples, drawn once by the seed. 50,000 samples of 121 columns or 40 components
-take 76 s at most to fit on one thread: docs/speed.md.
+The mixture is fitted to ``max_samples`` training samples, drawn once by the seed. Fitting 50,000 samples of 121 columns
+or 40 components takes at most 76 s on one thread (docs/speed.md).
 
-Measured rows at full size differ from another implementation's by up to .055 of AUROC on one digit, for every random
-start ends elsewhere (tests/test_reference.py). One figure on KDD99 cannot be had from what is said of it: a mixture of
-four on ten directions is printed with an F1 of .921 and has .893 in scikit-learn itself, with any seed.
+Measured rows at full size differ from another implementation's by up to .055 of AUROC on one digit, because every
+random start ends elsewhere (tests/test_reference.py). A published figure on KDD99 could not be reproduced from its
+description: a mixture of four on ten directions is printed with an F1 of .921 and has .893 in scikit-learn itself, with
+any seed.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ from .features import OnFeatures
 
 
 class GMM(OnFeatures):
-    """Gaussian mixture with as many components as the Bayesian information criterion wants."""
+    """Gaussian mixture; the Bayesian information criterion chooses the number of components."""
 
     components: tuple[int, ...] = tuple(range(2, 21))  #: numbers of components to choose from
     jitter: float = 1e-4  #: added to the variances
-    max_samples: int = 20_000  #: that it is fitted to
+    max_samples: int = 20_000  #: training samples that it is fitted to, at most
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
     LEARNS = {"log_weights_": "float64[k]", "means_": "float64[k, d]", "precisions_": "float64[k, d, d]"}

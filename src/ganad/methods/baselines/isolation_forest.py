@@ -3,17 +3,18 @@
 F. T. Liu, K. M. Ting, Z.-H. Zhou, "Isolation forest", ICDM 2008. A baseline of the ADGAN paper.
 
     score   2^(-mean path length / that of an average tree)
-    path    cuts to the sample's leaf, and those that an average tree would still need for the leaf's n samples:
+    path    cuts to the sample's leaf, plus those that an average tree would still need for the leaf's n samples:
             2 H(n - 1) - 2 (n - 1)/n, H: the harmonic number
 
 A score is a step function of the sample. Its gradient is zero, so no gradient explains it.
 
-Differs from the ADGAN paper: the number of components was chosen on a hold-out with anomalies; it is a setting here.
+Differs from the ADGAN paper: there the number of components was chosen on held-out data with anomalies. Here it is a
+setting.
 
-50,000 samples of 121 columns or 40 components take 2 s at most to fit on one thread: docs/speed.md.
+Fitting 50,000 samples of 121 columns or 40 components takes at most 2 s on one thread (docs/speed.md).
 
-Measured rows at full size differ from another implementation's by up to .17 of AUROC on one digit, for every random
-start ends elsewhere: tests/test_reference.py.
+Measured rows at full size differ from another implementation's by up to .17 of AUROC on one digit, because every random
+start ends elsewhere (tests/test_reference.py).
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ from .features import OnFeatures
 
 
 class IsolationForest(OnFeatures):
-    """How few random cuts isolate a sample. A score's gradient is zero, so it cannot be explained."""
+    """The fewer random cuts isolate a sample, the higher its score. Its gradient is zero and explains nothing."""
 
-    n_trees: int = 100  #: trees
+    n_trees: int = 100  #: number of trees
     tree_samples: int = 256  #: training samples a tree is grown on, at most
     LEARNS = {
         "nodes_": "int64[n_trees, size, 3]",

@@ -7,14 +7,14 @@ baseline of the ADGAN paper.
     h       the bandwidth of the highest likelihood, summed over ten folds
 
 Differs from the ADGAN paper:
-- The number of components was chosen on a hold-out with anomalies; it is a setting here.
+- There the number of components was chosen on held-out data with anomalies. Here it is a setting.
 Differs from scikit-learn:
-- Its KDE sums in a tree whose error bound is absolute in the density: where that is below 1e-16 or so its log density
-  is off in the second digit, and ours is not.
+- scikit-learn's KDE sums in a tree whose error bound is absolute in the density. Where the density is below about
+  1e-16, its log density is off in the second digit. Ours is not.
 
-Every training sample is kept, and a score costs as many distances, exactly and without a tree, which prunes nothing in
-40 dimensions. The bandwidth is chosen on ``max_samples`` of them. 50,000 samples of 121 columns or 40 components take
-16 s at most to fit on one thread: docs/speed.md.
+Every training sample is kept, and a score computes the distance to each of them, exactly. A tree would prune nothing in
+40 dimensions. The bandwidth is chosen on ``max_samples`` training samples. Fitting 50,000 samples of 121 columns or 40
+components takes at most 16 s on one thread (docs/speed.md).
 
 Measured rows at full size agree with another implementation's within .01 of AUROC, except on CIFAR-10, where another
 bandwidth won (.015): tests/test_reference.py.
@@ -34,9 +34,9 @@ from .features import OnDistances, squared_distances
 class KDE(OnDistances):
     """Kernel density estimate with a Gaussian kernel."""
 
-    bandwidths: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(9))  #: to choose from
-    folds: int = 10  #: of the likelihood that chooses
-    max_samples: int = 4000  #: that choose the bandwidth
+    bandwidths: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(9))  #: bandwidths to choose from
+    folds: int = 10  #: folds of the cross-validation that chooses the bandwidth
+    max_samples: int = 4000  #: training samples that choose the bandwidth, at most
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
     LEARNS = {"bandwidth_": "float"}
@@ -46,7 +46,7 @@ class KDE(OnDistances):
         self.keep(z)
 
     def choose(self, z: np.ndarray) -> float:
-        """The bandwidth of the highest log likelihood summed over the folds."""
+        """The bandwidth with the highest log likelihood, summed over the folds."""
         rows = torch.as_tensor(z)
         fold = torch.as_tensor(np.random.default_rng(self.seed_).permutation(len(z)) % min(self.folds, len(z)))
         totals = torch.zeros(len(self.bandwidths), dtype=torch.float64)

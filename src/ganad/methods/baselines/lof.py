@@ -1,4 +1,4 @@
-"""LOF, local outlier factor: how much thinner the training samples lie around a sample than around its neighbours.
+"""LOF, local outlier factor: how much sparser the training samples are around a sample than around its neighbours.
 
 M. M. Breunig, H.-P. Kriegel, R. T. Ng, J. Sander, "LOF: identifying density-based local outliers", SIGMOD 2000. The
 ADGAN paper does not compare with it.
@@ -9,11 +9,11 @@ ADGAN paper does not compare with it.
 
 Differs from the paper: only training samples are neighbours of a new sample, and k is one number, 20 by default.
 
-Every training sample is kept, and a score costs as many distances, exactly and without a tree, which prunes nothing in
-40 dimensions. The fit grows with the square of the number of samples: 50,000 samples of 121 columns or 40 components
-take 33 s at most on one thread (docs/speed.md).
+Every training sample is kept, and a score computes the distance to each of them, exactly. A tree would prune nothing in
+40 dimensions. The time of a fit grows with the square of the number of samples: 50,000 samples of 121 columns or 40
+components take at most 33 s on one thread (docs/speed.md).
 
-Measured rows at full size agree with another implementation's within .01 of AUROC: tests/test_reference.py.
+Measured rows at full size agree with another implementation's within .01 of AUROC (tests/test_reference.py).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from torch import Tensor
 
 from .features import OnDistances, root
 
-_SHORTEST = 1e-10  # scikit-learn's, for the density of samples that lie on top of their neighbours
+_SHORTEST = 1e-10  # scikit-learn's least distance, for samples that coincide with their neighbours
 
 
 class LOF(OnDistances):

@@ -1,20 +1,20 @@
-"""Nearest neighbours: how far the normal samples that are most like a sample are.
+"""Nearest neighbours: the distance from a sample to the nearest normal samples.
 
-D. M. J. Tax, R. P. W. Duin; J. H. M. Janssens, "Outlier selection and one-class classification", 2013; "OCNN neighbor"
-in the MMOC-GAN paper, and the strongest simple baseline of its table.
+D. M. J. Tax, R. P. W. Duin; J. H. M. Janssens, "Outlier selection and one-class classification", 2013. The MMOC-GAN
+paper calls it "OCNN neighbor"; it is the strongest simple baseline of that paper's table.
 
     score   "mean":  mean distance to the k nearest training samples
             "kth":   distance to the k-th
             "ratio": mean distance over the mean of those samples' own mean distances to their neighbours
 
-Every training sample is kept (each of its copies once, if ``distinct``), and a score costs as many distances, exactly:
-50,000 samples of 40 components take 5 s to fit and 3 s to score 10,000 (docs/speed.md).
+Every training sample is kept (with ``distinct``, copies only once), and a score computes the distance to each of them,
+exactly. Fitting 50,000 samples of 40 components takes 5 s, and scoring 10,000 takes 3 s (docs/speed.md).
 
-Measured rows at full size agree with another implementation's within .01 of AUROC, but for one whose PCA had seen all
+Measured rows at full size agree with another implementation's within .01 of AUROC, except one whose PCA had seen all
 classes (.035): tests/test_reference.py.
 
-Differs from the paper, which gives neither k nor metric: k = 5, Euclidean. M. Zhao and V. Saligrama's p-values of these
-scores (NIPS 2009), "LPE", are ``p_values`` after ``calibrate``, on samples that were not trained on.
+The paper gives neither k nor the metric; here k is 5 and the distance Euclidean. The p-values "LPE" of these scores (M.
+Zhao and V. Saligrama, NIPS 2009) are ``p_values`` after ``calibrate`` on samples that were not trained on.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .features import OnDistances, root
 
 
 class NearestNeighbor(OnDistances):
-    """Distance from the nearest training samples."""
+    """The distance to the nearest training samples."""
 
     reducer: Literal["none", "pca", "alexnet"] = "none"  #: features; "alexnet": its last convolution, then PCA
     variant: Literal["mean", "kth", "ratio"] = "mean"  #: the score
-    k: int = 5  #: neighbours
-    distinct: bool = True  #: training samples that occur twice count once: with k copies all distances are zero
+    k: int = 5  #: number of neighbours
+    distinct: bool = True  #: keep copies of a training sample once, because k copies make all distances zero
 
     PRESETS = {"kddcup99": dict(k=1, scaling="minmax")}
     LEARNS = {"spacing_": "float64[m]?"}

@@ -1,4 +1,4 @@
-"""One-class SVM: the distance from the surface that holds most training samples, in a Gaussian kernel's space.
+"""One-class SVM: the distance from a surface around most training samples, in the space of a Gaussian kernel.
 
 B. Schoelkopf et al., "Estimating the support of a high-dimensional distribution", Neural Computation 13, 2001. A
 baseline of the ADGAN paper.
@@ -8,12 +8,12 @@ baseline of the ADGAN paper.
     gamma   1 / median squared distance to the nearest neighbour
 
 Differs from the ADGAN paper:
-- The number of components was chosen on a hold-out with anomalies; it is a setting here.
-- The paper does not state its rule for gamma, and rules read into it are unreliable (docs of measured rows). The
-  default of libraries, 1 / (d var), loses .25 AUROC on MNIST.
+- There the number of components was chosen on held-out data with anomalies. Here it is a setting.
+- The paper does not state its rule for gamma, and guesses at the rule are unreliable. The default of libraries,
+  1 / (d var), loses .25 AUROC on MNIST.
 
-It is fitted to ``max_samples`` training samples, drawn once by the seed. 50,000 samples of 121 columns or 40 components
-take 6 s at most to fit on one thread: docs/speed.md.
+The SVM is fitted to ``max_samples`` training samples, drawn once by the seed. Fitting 50,000 samples of 121 columns or
+40 components takes at most 6 s on one thread (docs/speed.md).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OneClassSVM(OnDistances):
 
     nu: float = 0.1  #: share of the training data that may lie outside
     gamma: float | None = None  #: inverse squared length of the kernel; None: from nearest neighbours
-    max_samples: int = 10_000  #: that it is fitted to
+    max_samples: int = 10_000  #: training samples that it is fitted to, at most
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
     LEARNS = {"duals_": "float64[m]", "rho_": "float64[1]", "gamma_": "float64[1]"}
@@ -39,7 +39,7 @@ class OneClassSVM(OnDistances):
         z = self.some(z, self.max_samples, "fitted")
         gamma = self.gamma if self.gamma is not None else nearest_gamma(z)
         model = svm.OneClassSVM(nu=self.nu, gamma=gamma, cache_size=1000)
-        model.random_state = self.seed_  # not an argument; without it NumPy's global state is drawn from
+        model.random_state = self.seed_  # not an argument; without it the fit would use NumPy's global state
         model.fit(z)
         self.keep(model.support_vectors_)
         # arrays, because an export rounds a Python number to float32

@@ -1,4 +1,4 @@
-"""PCA residual: what the principal components of the training samples do not redraw of a sample.
+"""PCA residual: the part of a sample that the principal components of the training samples leave out.
 
 The reconstruction error of principal component analysis (K. Pearson, 1901; as a detector J. E. Jackson and G. S.
 Mudholkar, "Control procedures for residuals associated with principal component analysis", Technometrics 21, 1979). A
@@ -6,14 +6,14 @@ baseline of the ADGAN paper.
 
     score   ||x - its projection on the components||^2
 
-Differs from the ADGAN paper: the number of components was chosen on a hold-out with anomalies; it is a setting here,
-and at most half of the directions are kept, or nothing would remain.
+Differs from the ADGAN paper: there the number of components was chosen on held-out data with anomalies. Here it is a
+setting, and at most half of the directions are kept, because with all of them the residual would be zero.
 
-50,000 samples of 121 columns or 40 components take 2 s at most to fit on one thread: docs/speed.md.
+Fitting 50,000 samples of 121 columns or 40 components takes at most 2 s on one thread (docs/speed.md).
 
-Measured rows at full size agree with another implementation's within .01 of AUROC (tests/test_reference.py). One figure
-on KDD99 cannot be had from what is said of it: ten directions of the raw columns are printed with an F1 of .945, and it
-is .87 to .95 by norm, solver and precision, for counts of bytes reach 7e8.
+Measured rows at full size agree with another implementation's within .01 of AUROC (tests/test_reference.py). A
+published figure on KDD99 could not be reproduced from its description: ten directions of the raw columns are printed
+with an F1 of .945. It is .87 to .95, depending on norm, solver and precision, because counts of bytes reach 7e8.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .features import OnFeatures
 
 
 class PCAResidual(OnFeatures):
-    """What principal components do not redraw; at most half of the directions are kept, or nothing would remain."""
+    """The part of a sample that principal components leave out; at most half of the directions are kept."""
 
     reducer: Literal["pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
 
@@ -50,7 +50,7 @@ class PCAResidual(OnFeatures):
         return row_linear(row_linear(z - origin, axes), axes.T) + origin
 
     def supports(self, part: str) -> bool:
-        """The projection of a network's features is not an image."""
+        """As in the base class, but features of a network cannot be reconstructed: their projection is not an image."""
         return super().supports(part) and not (part == "reconstruct" and "features" in getattr(self, "nets_", ()))
 
     def reconstruct_batch(self, x: Tensor) -> Tensor:

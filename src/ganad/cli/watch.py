@@ -1,0 +1,113 @@
+"""``ganad watch``: score what lands in a folder or comes on standard input."""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..display import shown
+from ..errors import InputError
+from .options import ModelFile, reports_errors
+
+HistoryUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--history",
+        metavar="URL",
+        help="Where the verdicts are kept: a file, or postgresql://user@host/name. Default: beside the model.",
+    ),
+]
+SpotChecks = Annotated[
+    float, typer.Option(metavar="SHARE", help="Share of all samples, drawn at random, for a person to look at.")
+]
+
+
+@reports_errors
+def watch(
+    model: ModelFile,
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A folder, or - for JSON lines or CSV on standard input.")
+    ],
+    history: HistoryUrl = None,
+    move: Annotated[Path | None, typer.Option(metavar="DIR", help="Move flagged files to this folder.")] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="'COMMAND {path}'", help="Run this for every flagged file, without a shell.")
+    ] = None,
+    spot_check: SpotChecks = 0.01,
+    settle: Annotated[
+        float, typer.Option(metavar="SECONDS", help="A file is whole when it has not changed for so long.")
+    ] = 0.5,
+    once: Annotated[bool, typer.Option("--once", help="Score what is there, and end.")] = False,
+    poll: Annotated[bool, typer.Option("--poll", help="Ask the folder for changes, as on a network drive.")] = False,
+) -> None:
+    """Score every sample as it comes: a line each with name, score, p-value and verdict, kept in a history.
+
+    Ctrl-C or SIGTERM ends it. Started again it goes on where it was: nothing is scored twice or left out.
+    """
+    if not 0 <= spot_check <= 1:
+        raise InputError(f"--spot-check {spot_check:g} must lie between 0 and 1; 0.01 is one sample in a hundred")
+    if not 0 <= settle <= 3600:
+        raise InputError(f"--settle {settle:g} must lie between 0 and 3600 seconds")
+    is_stream = source == "-"
+    if is_stream and (given := [o for o, v in _of_folders(move, run, once, poll).items() if v]):
+        raise InputError(f"{given[0]} is for a folder, not for standard input; leave it out")
+    from ..history import History
+    from ..loading import load
+    from ..training.stop import stop_requests
+    from ..watching.verdicts import record_of
+
+    detector = load(model)
+    with History(history or default_history(model)) as kept, stop_requests(True) as stop:
+        record = record_of(detector, model)
+        kept.register(record)
+        if is_stream:
+            from ..watching.stream import StreamWatcher
+
+            stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_check)
+            stream.run(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "backslashreplace", newline=""), stop)
+            unreadable = stream.unreadable
+        else:
+            from ..watching.actions import Actions
+            from ..watching.watcher import Watcher
+
+            actions, folder = Actions(move, run), Path(source)
+            watcher = Watcher(
+                detector,
+                record.sha256,
+                folder,
+                kept,
+                told=_tell,
+                actions=actions,
+                spot_checks=spot_check,
+                settle=settle,
+            )
+            logging.getLogger("ganad").info(
+                "watching %s; the history is %s", shown(source, 500), shown(kept.place, 500)
+            )
+            watcher.run(stop, once=once, poll=poll)
+            unreadable = watcher.unreadable
+    if unreadable and (once or is_stream) and not stop.is_set():
+        raise typer.Exit(3)
+
+
+def default_history(model: Path) -> str:
+    """The file beside a model that keeps its history."""
+    return str(model.with_name(f"{model.name}.history.db"))
+
+
+def _of_folders(move: object, run: object, once: bool, poll: bool) -> dict[str, object]:
+    return {"--move": move, "--run": run, "--once": once, "--poll": poll}
+
+
+def _tell(entry: object) -> None:
+    from ..history import Entry
+
+    assert isinstance(entry, Entry)
+    p = "" if entry.p_value is None else f"{entry.p_value:.4g}"
+    verdict = "anomaly" if entry.is_anomaly else "normal"
+    typer.echo(f"{shown(entry.name, 500)}\t{entry.score:.6g}\t{p}\t{verdict}")

@@ -1,0 +1,73 @@
+"""How a folder of images was read, for people: sizes, modes, classes, and the bits that its pixels use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .decode import open_image, strict
+from .samples import Samples
+
+_LOOKED_AT = 50  # images whose size and mode are told
+_MEASURED = 10  # images of 16 bits whose values are looked through
+
+
+def account_of_images(root: Path, samples: Samples) -> dict[str, Any]:
+    """What a model keeps of how its images were read, as JSON. samples: as read from ``root``."""
+    names = list(samples.names or ())
+    spread = names[:: max(1, -(-len(names) // _LOOKED_AT))]
+    places = [root if root.is_file() else root / name for name in spread]
+    with strict():
+        seen = [found for place in places if (found := _looked_at(place))]
+        bits = _bits([place for place, (_, mode) in zip(places, seen) if mode.startswith("I")][:_MEASURED])
+    classes = Counter(samples.y.tolist()) if samples.y is not None else {}
+    return {
+        "count": len(names),
+        "looked_at": len(seen),
+        "sizes": _counts(size for size, _ in seen),
+        "modes": _counts(mode for _, mode in seen),
+        "classes": {str(name): n for name, n in sorted(classes.items())},
+        "depth": _depth(bits),
+    }
+
+
+def _looked_at(place: Path) -> tuple[str, str] | None:
+    """Size and mode of an image that could be read a moment ago."""
+    try:
+        with open_image(place) as image:
+            return f"{image.width} x {image.height}", image.mode
+    except Exception:
+        return None
+
+
+def _bits(places: Sequence[Path]) -> int:
+    """Bits that the values of images of 16 bits take; 0 without images."""
+    largest = 0
+    for place in places:
+        try:
+            with open_image(place) as image:
+                largest = max(largest, int(np.asarray(image).max()))
+        except Exception:
+            continue
+    return largest.bit_length()
+
+
+def _depth(bits: int) -> str:
+    """A line on images of 16 bits, which are read as 8; "" for others."""
+    if not bits:
+        return ""
+    if bits > 12:
+        return "16 bits a pixel, read as 8"
+    levels = 2 ** max(0, bits - 8)
+    return (
+        f"16 bits a pixel, of which the images use {bits}: of 256 grey levels {levels} are left; multiply their values "
+        f"by {2 ** (16 - bits)} before"
+    )
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())

@@ -1,0 +1,214 @@
+"""Files of text rows: how they are packed, encoded and separated is found out first, then Arrow reads them in parts.
+
+DuckDB finds the separator and the lines above the columns' names, from the beginning of the file alone, and never opens
+the file itself. Where the columns' names are known, because a model was trained on them, the separator is the one that
+gives them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow
+import pyarrow.csv
+
+from ..errors import InputError
+from .text_kinds import is_number
+
+ENDINGS = {".csv", ".tsv", ".tab", ".txt"}
+#: Endings of packed files and how Arrow calls their packing.
+PACKED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+MAX_COLUMNS = 30_000  #: of a file; each costs memory and time however short the file is
+SEPARATORS = ",;\t|"
+_HEAD = 2**22  # bytes in which the line of names must end
+_SNIFFED = 2**18  # characters that the separator is told from
+_SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
+_PART = 2**20  # bytes
+#: What a packed file may unpack to: a text that repeats itself packs a hundredfold, a bomb a thousandfold.
+_UNPACKED, _TIMES = 2**30, 200
+_ABOVE = re.compile(r"[ \t]*(#.*|sep=.|)\r?")  # a line above the columns' names: a remark, Excel's hint, or nothing
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written, up to its cells."""
+
+    separator: str
+    encoding: str
+    skipped: int = 0  #: lines above the columns' names
+    packing: str | None = None
+    one_column: bool = False
+
+
+def open_text(
+    path: Path, known: Collection[str] | None = None, separator: str | None = None
+) -> tuple[pyarrow.csv.CSVStreamingReader, list[str], Dialect]:
+    """A reader of all cells as text, the names of all columns, and how the file is written.
+
+    Types are judged by whole columns later, alike for a whole table and for its parts. known: of the columns only
+    these are read, if some are named, for each costs memory however short it is. separator: the one to try first.
+    """
+    names, dialect = look(path, known, separator)
+    taken = names if known is None else [name for name in names if name in known] or names[:1]
+    reader = pyarrow.csv.open_csv(
+        pyarrow.input_stream(str(path), compression=dialect.packing),
+        read_options=pyarrow.csv.ReadOptions(encoding=dialect.encoding, skip_rows=dialect.skipped),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=dialect.separator,
+            newlines_in_values=True,
+            ignore_empty_lines=not dialect.one_column,  # there an empty line is a row with a missing cell
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            null_values=[""],
+            strings_can_be_null=True,
+            column_types={name: pyarrow.string() for name in taken},
+            include_columns=[] if known is None else taken,
+        ),
+    )
+    return reader, names, dialect
+
+
+def look(path: Path, known: Collection[str] | None = None, separator: str | None = None) -> tuple[list[str], Dialect]:
+    """The columns' names and how the file is written, found before anything costly is done."""
+    packing = PACKED.get(path.suffix.lower())
+    encoding, whole, quotes = _encoding(path, packing)
+    with pyarrow.input_stream(str(path), compression=packing) as file:
+        head = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(_HEAD))
+    mark, skipped = _marks(head, known, separator)
+    lines = io.StringIO(head, newline="")
+    for _ in range(skipped):
+        lines.readline()
+    names = next(csv.reader(lines, delimiter=mark), [])
+    if len(names) > MAX_COLUMNS or (not whole and not lines.read(1)):
+        raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
+    if names and all(map(is_number, names)) and names != [str(i) for i in range(len(names))]:
+        raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
+    refuse_twice(names, path)
+    if quotes % 2:
+        _refuse_open_quote(path, packing, encoding, mark)
+    return names, Dialect(mark, encoding, skipped, packing, len(names) == 1)
+
+
+def refuse_twice(names: list[str], path: Path) -> None:
+    """Raise InputError for a column's name that occurs more than once."""
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
+
+
+# -- encoding --------------------------------------------------------------------------------------------------------
+
+
+def _encoding(path: Path, packing: str | None) -> tuple[str, bool, int]:
+    """The encoding of the whole file, whether it has no more bytes than a first line may have, and its quotation marks.
+
+    UTF-8 and UTF-16 are told by their bytes; what is neither is taken as Windows' Western one, which can be no other
+    where it is wrong, but is said. Raises InputError for a packed file that unpacks to far more than it is.
+    """
+    size, quotes, most = 0, 0, max(_UNPACKED, _TIMES * path.stat().st_size)
+    found: str | None = None
+    with pyarrow.input_stream(str(path), compression=packing) as file:
+        part = file.read(_PART)
+        if wide := _utf_16(part):
+            return wide, len(part) < _PART, 0
+        found, decoder = "utf-8-sig", codecs.getincrementaldecoder("utf-8")()
+        while part:
+            size, quotes = size + len(part), quotes + part.count(b'"')
+            if packing and size > most:
+                raise InputError(f"{path}: unpacks to more than {most:,} bytes; unpack it yourself if you trust it")
+            following = file.read(_PART)
+            try:
+                if found == "utf-8-sig":
+                    decoder.decode(part, final=not following)
+            except UnicodeDecodeError:
+                found = "cp1252"
+            part = following
+    return found, size <= _HEAD, quotes
+
+
+def _refuse_open_quote(path: Path, packing: str | None, encoding: str, mark: str) -> None:
+    """Raise InputError for a quotation that never ends, as in a file that was cut: Arrow would take it as it is."""
+    with pyarrow.input_stream(str(path), compression=packing) as file:
+        lines = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            for _ in csv.reader(lines, delimiter=mark, strict=True):
+                pass
+        except csv.Error as error:
+            if "unexpected end" in str(error) or "field larger" in str(error):
+                raise InputError(
+                    f"{path}: cannot be read as a table (a quotation mark is opened and never closed)"
+                ) from error
+
+
+def _utf_16(start: bytes) -> str | None:
+    """UTF-16 by its mark, or by a zero beside nearly every letter."""
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    for first, name in ((0, "utf-16-be"), (1, "utf-16-le")):
+        zeros, others = start[first:1000:2], start[1 - first : 1000 : 2]
+        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros) and others.count(0) < 0.1 * len(others):
+            return name
+    return None
+
+
+# -- separator -------------------------------------------------------------------------------------------------------
+
+
+def _marks(head: str, known: Collection[str] | None, separator: str | None) -> tuple[str, int]:
+    """The separator and the number of lines above the columns' names."""
+    lines = head.split("\n")
+    above = next((i for i, line in enumerate(lines) if not _ABOVE.fullmatch(line)), 0)
+    names = {mark: _cells(lines[above:], mark) for mark in SEPARATORS}
+    wanted = set(known or ())
+    for mark in (*(separator or ""), *SEPARATORS) if wanted else ():
+        if wanted <= set(names[mark]):
+            return mark, above
+    wide = max(map(len, names.values())) > _SNIFFED_COLUMNS
+    mark, skipped = (None if wide else _sniffed(head)) or ("", 0)
+    between = lines[above:skipped]
+    several = any(len(cells) > 1 for cells in names.values())
+    if mark and not any(mark in line for line in between) and (skipped > above or len(names[mark]) > 1 or not several):
+        return mark, max(above, skipped)
+    line = lines[above] if lines else ""  # rows of several lengths; the reader will say which
+    return max(SEPARATORS, key=lambda mark: (line.count(mark), mark == ",")), above
+
+
+def _cells(lines: list[str], mark: str) -> list[str]:
+    """The cells of the first line; none where it cannot be cut at this mark."""
+    try:
+        return next(csv.reader(lines, delimiter=mark), [])
+    except csv.Error:
+        return []
+
+
+def _sniffed(head: str) -> tuple[str, int] | None:
+    """What DuckDB makes of the beginning of a file: the separator, and the lines above the names; None if nothing."""
+    import duckdb
+
+    text = head[:_SNIFFED]
+    text = text[: text.rfind("\n") + 1] or text
+    with tempfile.TemporaryDirectory(prefix="ganad") as folder, duckdb.connect(config=OFFLINE) as connection:
+        place = Path(folder, "head.csv")
+        place.write_text(text, "utf-8", errors="replace", newline="")
+        sniff = "SELECT Delimiter, SkipRows FROM sniff_csv(?, header = true, all_varchar = true)"
+        try:
+            mark, skipped = connection.execute(sniff, [str(place)]).fetchall()[0]
+        except duckdb.Error:
+            return None
+    return (mark, skipped) if mark in SEPARATORS else None
+
+
+#: DuckDB fetches nothing.
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "threads": "2",
+}

@@ -1,0 +1,119 @@
+"""A model file that is replaced: the new one answers, no request is dropped, and no answer mixes two models."""
+
+import hashlib
+import signal
+import threading
+import time
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from ganad import load
+from ganad.history import History
+from ganad.serve import Limits
+from ganad.serve.board import Board
+from ganad.serve.served import Current, ModelFile, Served
+
+from ..samples import normal
+from .conftest import running
+from .test_load import command
+from .test_service import png, post
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def wait_for(url, path, seconds=60):
+    deadline = time.monotonic() + seconds
+    while httpx.get(f"{url}/model").json()["sha256"] != sha256(path):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def other_model(picture_model, tmp_path):
+    """The same networks with another threshold and calibration."""
+    picture_model.save(tmp_path / "other")
+    return load(tmp_path / "other").calibrate(normal("images")[100:150], false_alarm_rate=0.3)
+
+
+def test_models_are_replaced_under_load(picture_model, other_model, tmp_path):
+    path = tmp_path / "model"
+    picture_model.save(path)
+    images = [png(image) for image in normal("images")[:20]]
+    thresholds, stop = {}, threading.Event()
+    for model in (picture_model, other_model):
+        p = model.p_values(normal("images")[:20])
+        thresholds[model.threshold_] = p.tolist()
+
+    def ask(worker):
+        seen = []
+        with httpx.Client(timeout=30) as client:
+            while not stop.is_set():
+                i = (len(seen) + worker) % 20
+                answer = client.post(f"{url}/score", content=images[i], headers={"Content-Type": "image/png"})
+                assert answer.status_code == 200
+                found = answer.json()
+                expected = thresholds[found["threshold"]][i]
+                assert found["results"][0]["p_value"] == pytest.approx(expected)
+                seen.append(found["threshold"])
+        return seen
+
+    with running(picture_model, file=ModelFile(path), engine="torch") as url, ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(ask, worker) for worker in range(4)]
+        try:
+            for model in (other_model, picture_model, other_model):
+                model.save(path)
+                wait_for(url, path)
+        finally:
+            stop.set()
+        for worker in working:
+            assert set(worker.result()) == set(thresholds)  # each met both
+        assert "ganad_model_reloads 3.0" in httpx.get(f"{url}/metrics").text
+
+
+def test_a_file_that_is_not_a_model_leaves_the_old_one(picture_model, other_model, tmp_path):
+    path = tmp_path / "model"
+    picture_model.save(path)
+    known = sha256(path)
+    with running(picture_model, file=ModelFile(path), engine="torch") as url:
+
+        def failures():
+            return float(httpx.get(f"{url}/metrics").text.partition("\nganad_model_failures ")[2].split()[0])
+
+        for n, damage in enumerate((lambda: path.write_bytes(path.read_bytes()[:-9]), path.unlink)):
+            damage()
+            deadline = time.monotonic() + 30
+            while failures() == n and path.is_file():
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert post(url, png(normal("images")[0]), "image/png").status_code == 200
+            assert httpx.get(f"{url}/model").json()["sha256"] == known
+        other_model.save(path)
+        wait_for(url, path)
+
+
+def test_the_old_model_is_forgotten(picture_model, tmp_path):
+    picture_model.save(tmp_path / "model")
+    board = Board(History(tmp_path / "history.db"), tmp_path / "model")
+    models = [load(tmp_path / "model") for _ in range(2)]
+    old = weakref.ref(models[0])
+    first, second = (Served.of(model, "torch", Limits(), "", board.recorder.keeping) for model in models)
+    current = Current(first, board.live.serve)
+    del models[0], first
+    current.put(second)
+    assert old() is None  # without the garbage collector, which does not search what was there at the start
+    board.close()
+
+
+@pytest.mark.slow
+def test_a_hangup_reloads_and_does_not_end_it(picture_model, other_model, tmp_path):
+    with command(picture_model, tmp_path) as (url, process):
+        path = tmp_path / "model"
+        other_model.save(path)
+        process.send_signal(signal.SIGHUP)
+        wait_for(url, path)
+        assert process.poll() is None
