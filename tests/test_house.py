@@ -70,6 +70,8 @@ def test_no_file_is_reached_from_itself():
         ("ganad.methods", "ganad.cli"),
         ("ganad.bench", "ganad.cli"),
         ("ganad.serve", "ganad.cli"),
+        ("ganad.watching", "ganad.cli"),
+        ("ganad.watching", "ganad.serve"),
     ],
 )
 def test_a_room_never_reaches(room, never):

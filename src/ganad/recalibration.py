@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -39,8 +40,11 @@ from . import calibrate
 from .detector import Detector
 from .errors import InputError
 from .files import sha256_of
-from .history import History, Row
+from .history import Row
 from .loading import load
+
+if TYPE_CHECKING:
+    from .history import History
 
 
 @dataclass(frozen=True)

@@ -302,7 +302,7 @@ def test_dialog_shows_reconstruction_and_place_and_dots_move(open_page, digits):
     assert page.locator("#roc .spot").get_attribute("cx") != before[0]
     assert page.locator("#pr .spot").get_attribute("cx") != before[1]
     page.locator("#gallery button").first.click()
-    assert page.locator("#d-body img").count() == 3
+    assert page.locator("#d-body .lens").count() == 3
     normal = int((digits["labels"] == 0).sum())
     assert f"{normal:,} samples labelled normal" in page.locator("#d-place").inner_text()
     assert page.locator("#d-place .cut").get_attribute("x1") is not None

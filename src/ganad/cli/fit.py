@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import itertools
@@ -11,13 +12,14 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from .. import registry, settings
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from .continuing import Continue, OldData, comparison, prepared, sets_of, to_continue
 from .layouts import training_folder
 from .options import (
     Anomalies,
@@ -58,7 +60,7 @@ from .photos import (
 
 if TYPE_CHECKING:
     from ..data import Samples
-    from ..detector import Detector
+    from ..detector import Detector, NetworkDetector
 
 DEFAULT = "auto"
 #: Share of the samples that a false-alarm rate holds out.
@@ -72,9 +74,10 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     an unknown method, and for an option that neither ``fit`` nor the method has.
     """
     name = next(reversed(values_of("--method", arguments)), None)
+    model = next(reversed(values_of("--continue", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get((name or DEFAULT).partition(":")[0])
+    cls = registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)))
     signature = inspect.signature(fit, eval_str=True)
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
     extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
@@ -136,6 +139,8 @@ def fit(
         float | None, typer.Option(help="Hold a fifth of the samples out and set the threshold to keep this rate.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model.")] = False,
+    continue_: Continue = None,
+    old_data: OldData = None,
     label: Label = None,
     drop: Drop = None,
     impute: Impute = False,
@@ -173,22 +178,46 @@ def fit(
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
     data = training_folder(data, normal or anomaly)
     photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose)
-    if method == DEFAULT and preset is None and size is None:
-        method, settings_, photos = photos.chosen(data, follow_links)
-        given = settings_ | given
-    detector = photos.of_photos(make_detector(method, preset, given))
-    check_place(output, "model", data)
+    check_place(output, "model", data, *filter(None, [continue_]))
     if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
         raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
     if resume and not _checkpoint_of(output).is_dir():
         raise InputError(f"{_checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
-    table = written | dict(label=label, drop=split(drop), impute=impute, query=query, dates=split(dates))
-    table |= dict(unknown=unknown)
-    images = dict(size=size, mode=mode, own_size=photos.own_size, follow_links=follow_links)
-    samples = read(data, data_dir, split="train", **table, **images)
-    samples = only_normal(samples, split(normal), split(anomaly))
-    _fit_and_save(detector, samples, output, resume=resume, false_alarm_rate=false_alarm_rate, log_dir=log_dir)
+    how: dict[str, Any] = written | dict(label=label, query=query, unknown=unknown, follow_links=follow_links)
+    form = dict(drop=split(drop), impute=impute, dates=split(dates), size=size, mode=mode)
+    detector: Detector
+    if continue_ is None:
+        if old_data is not None:
+            raise InputError("--old-data is for --continue; give the model to go on with as well")
+        if method == DEFAULT and preset is None and size is None:
+            method, settings_, photos = photos.chosen(data, follow_links)
+            given = settings_ | given
+        detector = photos.of_photos(make_detector(method, preset, given))
+        how |= form | dict(own_size=photos.own_size)
+    else:
+        chosen = dict(method=method != DEFAULT, preset=preset) | form | dataclasses.asdict(photos)
+        detector = prepared(continue_, given, {f"--{k.replace('_', '-')}": v for k, v in chosen.items()})
+        how |= dict(source=detector.source_)
+        if false_alarm_rate is None:
+            false_alarm_rate = getattr(detector, "false_alarm_rate_", None)
+    classes = split(normal), split(anomaly)
+    samples = only_normal(read(data, data_dir, split="train", **how), *classes)
+    old = None if old_data is None else only_normal(read(old_data, data_dir, split="train", **how), *classes)
+    _fit_and_save(
+        detector,
+        samples,
+        output,
+        resume=resume,
+        false_alarm_rate=false_alarm_rate,
+        log_dir=log_dir,
+        parent=continue_,
+    )
+    if continue_ is not None:
+        from ..loading import load
+
+        sets = sets_of(samples, false_alarm_rate, HELD_OUT, old)
+        typer.echo(comparison(load(continue_), detector, sets))
     list_unreadable(samples)
 
 
@@ -204,11 +233,14 @@ def _fit_and_save(
     resume: bool,
     false_alarm_rate: float | None,
     log_dir: Path | None,
+    parent: Path | None = None,
 ) -> None:
+    """Fit, or go on with the fit of the model ``parent``, and write what came of it."""
     import numpy as np
 
     from ..calibrate import hold_out
     from ..data import described, refill
+    from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint
 
@@ -231,7 +263,8 @@ def _fit_and_save(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
-        detector.fit(
+        learn = detector.fit if parent is None else cast("NetworkDetector", detector).continue_fit
+        learn(
             samples if isinstance(samples.x, np.ndarray) else samples.x,  # photos differ in size
             checkpoint=checkpoint,
             resume=resume,
@@ -241,6 +274,8 @@ def _fit_and_save(
         )
     log(detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
+    if parent is not None:
+        detector.parent_ = sha256_of(parent)
     output = _saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on

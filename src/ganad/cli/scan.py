@@ -44,7 +44,7 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     from ..pixel_metrics import PixelFigures
 
     if masks is None and not isinstance(detector, Regions):
-        return Scan(detector.anomaly_score(samples.x))
+        return Scan(detector.anomaly_score(samples))
     if samples.names is None or (not isinstance(detector, Regions) and samples.x.ndim < 3):
         raise InputError("--masks say where defects are in images, and these data are a table")
     files = [] if masks is None else find_masks(masks, samples.names)

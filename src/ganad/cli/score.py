@@ -90,20 +90,21 @@ def score(
     own_size = (getattr(detector, "source_", None) or {}).get("kind") == "photos"
     what = tested(data, normal, anomaly, masks, own_size)
     parts, classes, named = [], set[str](), (split(what.normal), split(anomaly))
-    seen: Scan | None = None
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
     table = dict(label=label, query=query, unknown=unknown) | written
     unseen = Unseen()
+    seen: Scan | None = None
     with ScoreFile(output, detector, fdr) as file:
         for samples in read_like_training(detector, what.data, data_dir, split_, follow_links, table):
             samples = without(samples, what.data, what.masks)
-            seen, kinds = scan(detector, samples, what.masks), samples.y
-            scores = samples.judged(seen.scores)
             unseen.add(samples)
+            seen = scan(detector, samples, what.masks)
+            scores = seen.scores
             labels = labels_of(samples, *named)
             if labels is None and seen.masks:  # a photo without a mask has no defect
                 labels = np.array([int(mask is not None) for mask in seen.masks])
             file.add(samples, scores, labels, seen.regions)
+            kinds = samples.y
             classes.update([] if samples.y is None else samples.y.astype(str))
             if report is None:  # only the page needs the samples themselves again
                 samples = Samples(samples.x[:0], unreadable=samples.unreadable)
@@ -130,8 +131,9 @@ def score(
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
         facts = {"model": str(model), "data": data}
-        page = functools.partial(write_report, detector, samples, report, labels=known, facts=facts)
-        page(scores=drawable(scores), masks=what.masks, places=places)
+        drawn = drawable(scores)
+        page = functools.partial(write_report, detector, samples, report, scores=drawn, labels=known, facts=facts)
+        page(masks=what.masks, places=places)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
 

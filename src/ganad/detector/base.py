@@ -70,13 +70,6 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     LEARNS: ClassVar[dict[str, str]] = {
         "history_": "list",
         "mean_": "float32[*shape]",
-        "offset_": "float",
-        "calibration_": "floating[calibrated]?",
-        "false_alarm_rate_": "float?",
-        "parent_": "str?",
-        "source_": "dict?",
-        "columns_": "list?",
-        "self_test_": "SelfTest?",
     }
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
@@ -234,7 +227,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         tell_lost(x, spec, columns)
         device = devices.choose_device(self.device)
         self._forget()  # from here on an earlier fit is gone
-        mark = fingerprint(self, x) if checkpoint else ""
+        mark = self._fingerprint(x) if checkpoint else ""
         seed = seed_for(self.random_state, mark)
         with contextlib.ExitStack() as stack:
             keeper = None
@@ -250,6 +243,10 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         return self
 
     __metadata_request__fit: ClassVar[dict[str, str]] = NOT_ROUTED
+
+    def _fingerprint(self, x: np.ndarray) -> str:
+        """What a resumed fit to samples ``(n, ...)`` must have in common with the one it continues."""
+        return fingerprint(self, x)
 
     def fit_part(self, x: np.ndarray, names: tuple[str, ...] | None, device: torch.device, fit: Fit) -> None:
         """Fit to samples ``(n, ...)`` that were checked, as a part of the fit of another detector."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from .input import InputSpec
 
 class Fitted:
     """Attributes set by ``fit``. They are not settings."""
+
+    LEARNS: ClassVar[dict[str, str]] = {"parent_": "str?", "source_": "dict?", "columns_": "list?"}
 
     nets_: Players  #: the networks, by player
     members_: list[Any]  #: fitted detectors that this one combines; their networks are in ``nets_``

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, TypedDict, Unpack
+from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import devices
@@ -18,6 +21,7 @@ from ..settings import Bound, Count, Positive, Share
 from ..training import Run, Step, Stream, TrainingSet
 from .base import Detector
 from .fitting import RunEnd
+from .input import InputSpec
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
@@ -77,6 +81,40 @@ class NetworkDetector(Detector):
     def validation_batch(self, x: Tensor) -> Tensor:
         """Loss ``(n,)`` of held-out normal samples, for early stopping; by default the score."""
         return self.score_batch(x)
+
+    # -- going on -----------------------------------------------------------------------------------------
+
+    def continue_fit(self, X: Any, y: Any = None, **how: Any) -> Self:
+        """Go on training with new normal samples: a fit that begins with these weights and not with random ones.
+
+        X, how: as in ``fit``. The scaling of the input stays that of the first fit, so that a sample means the same to
+        the networks. All the rest is a fit of its own: it trains for as long as the settings say, with new optimisers,
+        on ``X`` alone; what follows training, thresholds and calibration among it, comes from ``X``. What ``X`` does
+        not show may be forgotten, so give samples of the old kind as well where they still come.
+
+        Raises InputError for samples of another kind than fitted on, and for settings that ask for other networks.
+        """
+        check_is_fitted(self, "nets_")
+        x = self._checked(X)
+        self._start = Start(self.input_, copies(self.nets_))
+        try:
+            return self.fit(x, **how)
+        finally:
+            del self._start
+
+    def _fingerprint(self, x: np.ndarray) -> str:
+        start: Start | None = vars(self).get("_start")
+        return super()._fingerprint(x) + ("" if start is None else start.digest())
+
+    def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
+        start: Start | None = vars(self).get("_start")
+        return super()._spec(x, names) if start is None else start.spec
+
+    def assemble(self, spec: InputSpec, device: torch.device) -> None:
+        super().assemble(spec, device)
+        start: Start | None = vars(self).get("_start")
+        if start is not None:
+            start.take(self.nets_, type(self).__name__)
 
     # -- what a method calls ------------------------------------------------------------------------------
 
@@ -198,6 +236,31 @@ class NetworkDetector(Detector):
         assert held_out is not None
         with isolated_rng(0, self.device_):
             return self.map_batches(self.validation_batch, held_out).mean().item()
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """Where a fit begins that continues another one."""
+
+    spec: InputSpec
+    weights: dict[str, Tensor]
+
+    def take(self, nets: nn.Module, owner: str) -> None:
+        """Give the networks these weights; InputError where they are others."""
+        try:
+            nets.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise InputError(
+                f"{owner}: the settings ask for other networks than those that were trained; change only settings of "
+                "training, such as epochs and lr"
+            ) from error
+
+    def digest(self) -> str:
+        """SHA-256 of the weights."""
+        found = hashlib.sha256()
+        for name, value in self.weights.items():
+            found.update(name.encode() + value.cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return found.hexdigest()
 
 
 def copies(nets: nn.Module) -> dict[str, Tensor]:

@@ -27,6 +27,7 @@ _DRAWN = 64  # generated samples
 class Trust:
     """The self-test of every detector."""
 
+    LEARNS: ClassVar[dict[str, str]] = {"self_test_": "SelfTest?"}
     NO_FORWARD_PASS: ClassVar[str]
     nets_: Players
     input_: InputSpec

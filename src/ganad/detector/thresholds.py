@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -15,6 +15,12 @@ _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal sampl
 
 class Thresholds:
     """The decisions of every detector. They need only ``anomaly_score``."""
+
+    LEARNS: ClassVar[dict[str, str]] = {
+        "offset_": "float",
+        "calibration_": "floating[calibrated]?",
+        "false_alarm_rate_": "float?",
+    }
 
     offset_: float
     calibration_: np.ndarray

@@ -30,7 +30,17 @@ from .tiles import Tiles
 CLASS = "ganad.photos.regions:Regions"
 #: Reads the inner detector from path, tensors, raw header and device.
 Unpack = Callable[[Path, dict[str, Tensor], dict[str, Any], str], Detector]
-_STATE = ("offset_", "channels_", "backbone_sha256_", "history_", "source_", "columns_", "map_threshold_")
+_STATE = (
+    "offset_",
+    "channels_",
+    "backbone_sha256_",
+    "history_",
+    "source_",
+    "columns_",
+    "map_threshold_",
+    "parent_",
+    "false_alarm_rate_",
+)
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
 
@@ -44,6 +54,8 @@ class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     source_: dict[str, Any] | None = None
     columns_: list[str] | None = None
     map_threshold_: float | None = None  #: files of before 0.3 have none
+    parent_: str | None = None
+    false_alarm_rate_: float | None = None
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):

@@ -17,9 +17,10 @@ from .html import add_pages
 from .limits import Limits
 from .meters import Meters
 from .middleware import Answers, answer_errors
+from .photos import EngineName
 from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
-from .served import Current, EngineName, ModelFile, Served
+from .served import Current, ModelFile, Served
 
 if TYPE_CHECKING:
     from .board import Board

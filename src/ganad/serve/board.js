@@ -15,13 +15,28 @@ const percent = (share) => share === null || share === undefined ? "–" : `${(1
 const number = (value) => value === null ? "–" : String(Number(value.toPrecision(3)));
 const WORDS = { anomaly: "an anomaly", normal: "normal" };
 
+const share = (value) => `${100 * Math.min(1, Math.max(0, Number(value) || 0))}%`;
+
 function picture(row) {
   const box = element("div", undefined, "picture");
   if (!row.picture) return box;
-  const image = element("img");
+  const frame = element("div", undefined, "frame"), image = element("img");
   image.src = `/board/${row.id}.jpg`;
   image.alt = "";
-  box.append(image);
+  image.addEventListener("load", () => {
+    const wide = image.naturalWidth >= image.naturalHeight;
+    frame.style.aspectRatio = `${image.naturalWidth} / ${image.naturalHeight}`;
+    frame.style[wide ? "width" : "height"] = "100%";
+  });
+  frame.append(image);
+  for (const place of row.boxes || []) {
+    const mark = element("div", undefined, "mark");
+    for (const [side, value] of [["left", "x"], ["top", "y"], ["width", "width"], ["height", "height"]]) {
+      mark.style[side] = share(place[value]);
+    }
+    frame.append(mark);
+  }
+  box.append(frame);
   return box;
 }
 

@@ -113,8 +113,8 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 fetch("/model").then((answer) => answer.json()).then((model) => {
-  at("board").hidden = !model.board;
   const what = model.kind !== "table" ? model.kind : "tables as CSV, JSON or Parquet";
+  at("board").hidden = !model.board;
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
 }).catch(() => {
   at("model").textContent = "The service does not answer; reload the page later.";

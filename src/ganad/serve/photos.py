@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Literal
@@ -20,26 +19,25 @@ from .bodies import kind_of, shortened
 from .engine import make_scorer
 from .limits import Limits
 from .rejections import RETRY, Refused
-from .scoring import Keep, Scoring
+from .scoring import Keep, Scoring, forget
 
 _MAP_SIDE = 512  # largest side of a heat map in an answer
 _BOXES = 100  # regions of a photo in an answer, the highest
 
+EngineName = Literal["auto", "onnx", "torch"]
 
-def scoring_of(
-    detector: Detector, engine: Literal["auto", "onnx", "torch"], limits: Limits, keeping: Callable[[], Keep]
-) -> tuple[str, Scoring]:
-    """The engine's name, and what scores with it; ``keeping`` makes what keeps its answers.
+
+def scoring_of(detector: Detector, engine: EngineName, limits: Limits, keep: Keep = forget) -> tuple[str, Scoring]:
+    """The engine's name, and what scores with it; ``keep`` gets every answer.
 
     Raises InputError or MissingExtra for an engine that cannot be had.
     """
     if isinstance(detector, Regions):
         if engine == "onnx":
             raise InputError("the service scores photos of any size with torch; use --engine auto")
-        keeping()  # which refuses to keep photos, where there is a history
-        return "torch", PhotoScoring(detector, limits)
+        return "torch", PhotoScoring(detector, limits, keep)
     name, scorer = make_scorer(detector, engine)
-    return name, Scoring(detector, scorer, limits, keeping())
+    return name, Scoring(detector, scorer, limits, keep)
 
 
 def input_of(detector: Detector) -> dict[str, Any]:
@@ -55,8 +53,8 @@ def input_of(detector: Detector) -> dict[str, Any]:
 class PhotoScoring(Scoring):
     """One detector of photos; a body is one photo, and photos are looked at one after the other."""
 
-    def __init__(self, detector: Regions, limits: Limits):
-        super().__init__(detector, self._look, limits)
+    def __init__(self, detector: Regions, limits: Limits, keep: Keep = forget):
+        super().__init__(detector, self._look, limits, keep)
         self.regions = detector
         self.batcher = Batcher(self._look, waiting=limits.photos, largest=1)
 
@@ -74,6 +72,7 @@ class PhotoScoring(Scoring):
             raise Refused(503, "busy; try again later", **RETRY) from error
         except InputError as error:
             raise Refused(422, shortened(str(error))) from error
+        self.keep(([name or "image"], photo[None], np.array([finding.score]), {}))
         return {"threshold": finite(self.detector.threshold_), "results": [self._result(finding, explain)]}
 
     def _read(self, body: bytes) -> np.ndarray:

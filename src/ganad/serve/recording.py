@@ -17,7 +17,6 @@ import numpy as np
 from PIL import Image
 
 from ..detector import Detector
-from ..errors import InputError
 from ..history import Entry, Writer
 from ..history.entries import new_key
 from ..watching.verdicts import Verdicts, is_spot_check, lights, thumbnail
@@ -69,12 +68,9 @@ class Recorder:
         """What the ``Scoring`` of a detector calls with every answer; it returns at once. model: its SHA-256.
 
         To be called before the detector answers: which columns count is asked of it here, and only one thread may ask.
-        Raises InputError for a detector of photos of their own size.
         """
-        if not hasattr(detector, "input_"):
-            raise InputError("the history does not keep photos of their own size; serve this model without a history")
         verdicts = Verdicts(detector, model, self.spot_checks)
-        if not detector.input_.is_image:
+        if hasattr(detector, "input_") and not detector.input_.is_image:
             verdicts.columns_of(np.zeros((1, *detector.input_.sample_shape)))
         return lambda scored: self._keep(_Waiting(verdicts, scored, time.time()))
 
@@ -121,6 +117,7 @@ class Recorder:
         for item in itertools.islice(self._queue.copy(), self.writer.batch):
             n += len(item.scored[0])
             same = item.verdicts is first.verdicts and item.seen_at < first.seen_at + _PAUSE
+            same &= item.scored[1].shape[1:] == first.scored[1].shape[1:]  # photos differ in size
             if found and not (same and n <= self.writer.batch):
                 break
             found.append(item)

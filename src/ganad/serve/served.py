@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .. import __version__
 from ..detector import Detector
@@ -17,13 +17,11 @@ from ..errors import InputError
 from ..files import sha256_of
 from .answers import finite
 from .limits import Limits
-from .photos import input_of, scoring_of
+from .photos import EngineName, input_of, scoring_of
 from .scoring import Keep, Scoring, forget
 
 _LOG = logging.getLogger("ganad")
 _LOOK = 1.0  # seconds between two looks at the model's file
-
-EngineName = Literal["auto", "onnx", "torch"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Served:
 
         Raises InputError or MissingExtra for a model or an engine that cannot be had.
         """
-        name, scoring = scoring_of(detector, engine, limits, lambda: keeping(detector, sha256))
+        name, scoring = scoring_of(detector, engine, limits, keeping(detector, sha256))
         return cls(detector, name, scoring, sha256)
 
     def about(self) -> dict[str, Any]:

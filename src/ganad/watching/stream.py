@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,9 +22,12 @@ from ..data.text_file import Dialect, refuse_twice
 from ..detector import Detector
 from ..display import shown
 from ..errors import InputError
-from ..history import Entry, History
+from ..history import Entry
 from .keeping import Stopped, patiently
 from .verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from ..history import History
 
 _LOG = logging.getLogger("ganad")
 _BATCH = 512  # rows scored and kept together, where so many wait

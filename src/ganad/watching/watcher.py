@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,12 +22,15 @@ from ..data import Samples
 from ..detector import Detector
 from ..display import shown
 from ..errors import InputError, MissingExtra
-from ..history import Entry, FileRecord, History
+from ..history import Entry, FileRecord
 from .actions import Actions
 from .arrivals import Arrival, Arrivals
 from .keeping import Stopped, patiently
 from .reading import Reader, is_open_ended
 from .verdicts import Verdicts
+
+if TYPE_CHECKING:
+    from ..history import History
 
 _LOG = logging.getLogger("ganad")
 _BATCH = 64  # pictures read, scored and kept together

@@ -1,0 +1,132 @@
+"""Training that goes on: it begins with the model's weights and scaling, and ends as a model of its own."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import ganad
+from ganad import AutoEncoder
+from ganad.errors import InputError
+from ganad.files import sha256_of
+from ganad.testing import has_networks, normal, small
+
+from .models import table
+
+NETWORKS = [cls for cls in ganad.DETECTORS if has_networks(cls)]
+
+
+def rows(n, seed, shift=0.0):
+    """Points near a plane in four dimensions, moved off it by ``shift``."""
+    rng = np.random.default_rng(seed)
+    flat = rng.normal(size=(n, 2)) @ np.array([[1, 1, 0, 0], [0, 0, 1, 1.0]])
+    return flat + 0.05 * rng.normal(size=(n, 4)) + shift * np.array([1, -1, 1, -1])
+
+
+def weights(detector):
+    return {name: value.clone() for name, value in detector.nets_.state_dict().items()}
+
+
+def fitted(**changes):
+    given = dict(epochs=3, hidden=(16, 2, 16), lr=0.01, random_state=0, verbose=0)
+    return AutoEncoder(**given | changes).fit(rows(200, 0))
+
+
+def test_it_begins_with_the_weights_and_the_scaling_of_the_model():
+    detector = fitted()
+    before, spec = weights(detector), detector.input_
+    detector.set_params(epochs=0)
+    assert detector.continue_fit(rows(100, 1, shift=3.0)) is detector
+    after = weights(detector)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert detector.input_ is spec
+    fresh = AutoEncoder(epochs=0, hidden=(16, 2, 16), random_state=0, verbose=0).fit(rows(100, 1, shift=3.0))
+    assert not np.allclose(fresh.input_.scaling.shift, spec.scaling.shift)
+
+
+def test_it_learns_what_is_new_and_sets_the_threshold_on_it():
+    detector = fitted(epochs=100)
+    new = rows(400, 1, shift=2.0)
+    old_scores, old_threshold = detector.anomaly_score(new), detector.threshold_
+    detector.continue_fit(new, hold_out=0.5, false_alarm_rate=0.05)
+    assert detector.anomaly_score(new).mean() < 0.7 * old_scores.mean()
+    assert (old_scores > old_threshold).mean() > 0.3
+    assert (detector.anomaly_score(rows(400, 2, shift=2.0)) > detector.threshold_).mean() < 0.15
+    assert len(detector.calibration_) == 200 and detector.false_alarm_rate_ == 0.05
+
+
+def test_the_same_seed_gives_the_same_weights_and_an_interrupted_one_the_same_as_well(tmp_path):
+    new = rows(200, 1, shift=1.0)
+    once, again = weights(fitted().continue_fit(new)), weights(fitted().continue_fit(new))
+    assert all(torch.equal(once[name], again[name]) for name in once)
+    stopped = fitted()
+
+    class Enough(Exception):
+        pass
+
+    def stop(detector):
+        if len(detector.history_) == 2:
+            raise Enough
+
+    with pytest.raises(Enough):
+        stopped.continue_fit(new, checkpoint=tmp_path / "c", on_epoch=stop)
+    resumed = fitted().continue_fit(new, checkpoint=tmp_path / "c", resume=True)
+    assert all(torch.equal(once[name], value) for name, value in weights(resumed).items())
+    with pytest.raises(InputError, match="of other data, settings or versions"):  # of other weights
+        fitted(random_state=1).set_params(random_state=0).continue_fit(new, checkpoint=tmp_path / "c", resume=True)
+
+
+def test_refused_samples_leave_the_model_as_it_was():
+    detector = fitted()
+    before = detector.anomaly_score(rows(5, 9))
+    with pytest.raises(InputError):
+        detector.continue_fit(np.ones((10, 3)))
+    with pytest.raises(InputError):
+        detector.continue_fit(np.full((10, 4), np.nan))
+    np.testing.assert_array_equal(detector.anomaly_score(rows(5, 9)), before)
+    assert not hasattr(detector, "_start")
+    assert detector.fit(rows(100, 3)).input_.scaling.shift.shape == (4,)  # a fit begins anew
+
+
+def test_settings_of_other_networks_are_refused():
+    detector = fitted()
+    detector.set_params(hidden=(8, 3, 8))
+    with pytest.raises(InputError, match="other networks than those that were trained"):
+        detector.continue_fit(rows(100, 1))
+
+
+@pytest.mark.parametrize("detector", NETWORKS, ids=lambda cls: cls.__name__)
+def test_every_method_with_networks_goes_on(detector):
+    model, x = small(detector), normal("table")
+    model.fit(x)
+    spec = model.input_
+    model.continue_fit(x)
+    assert model.input_ is spec and np.isfinite(model.anomaly_score(x[:5])).all()
+
+
+def run(*arguments, code=0):
+    done = subprocess.run([sys.executable, "-m", "ganad.cli", *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == code and "Traceback" not in done.stderr, (
+        f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    )
+    return done.stdout, done.stderr
+
+
+def test_on_the_command_line(tmp_path):
+    old, new = table(tmp_path / "old.csv", 400), table(tmp_path / "new.csv", 600, seed=1, shift=2.0)
+    method = ["--method", "autoencoder", "--epochs", 3, "--latent-dim", 2, "--random-state", 0]
+    run("fit", old, *method, "--false-alarm-rate", 0.05, "-o", tmp_path / "a")
+    out, _ = run("fit", new, "--continue", tmp_path / "a", "--epochs", 5, "--old-data", old, "-o", tmp_path / "b")
+    assert "new, held out" in out and "of 120 (" in out and "old " in out and "of 400 (" in out
+    first, second = ganad.load(tmp_path / "a"), ganad.load(tmp_path / "b")
+    assert second.parent_ == sha256_of(tmp_path / "a") and second.epochs == 5 and second.false_alarm_rate_ == 0.05
+    np.testing.assert_array_equal(first.input_.scaling.shift, second.input_.scaling.shift)
+    _, err = run("fit", new, "--continue", tmp_path / "a", "--method", "vae", "-o", tmp_path / "c", code=2)
+    assert "--method cannot be chosen with --continue" in err
+
+
+def test_a_model_without_training_of_its_own(tmp_path, digit_file):
+    _, err = run("fit", "digits", "--continue", digit_file, "-o", tmp_path / "c", code=2)
+    assert "a KDE has no training of its own that could go on" in err
