@@ -64,20 +64,19 @@ def settled() -> float:
 
 def table(rows: list[dict[str, float]]) -> str:
     """Medians over pairs, as Markdown."""
-    out = [
-        "| clients | requests/s without | with | ratio | p99 without | with | ratio | late by |",
-        "|---" + "|--:" * 7 + "|",
-    ]
+    names = ["clients", "requests/s without", "with", "ratio", "p99 without", "with", "ratio"]
+    names += ["CPU a request without", "with", "late by"]
+    out = [f"| {' | '.join(names)} |", "|---" + "|--:" * (len(names) - 1) + "|"]
     for clients in sorted({int(row["clients"]) for row in rows}):
         own = [row for row in rows if row["clients"] == clients]
 
         def middle(name: str, own: list[dict[str, float]] = own) -> float:
             return float(np.median([row[name] for row in own]))
 
-        ratios = [middle("throughput_ratio"), middle("p99_ratio")]
-        rate = f"{middle('without_per_second'):.0f} | {middle('with_per_second'):.0f} | {ratios[0]:.2f}"
-        p99 = f"{middle('without_p99_ms'):.1f} ms | {middle('with_p99_ms'):.1f} ms | {ratios[1]:.2f}"
-        out.append(f"| {clients} | {rate} | {p99} | {middle('late_seconds'):.2f} s |")
+        cells = [f"{middle(f'{name}_per_second'):.0f}" for name in PORTS] + [f"{middle('throughput_ratio'):.2f}"]
+        cells += [f"{middle(f'{name}_p99_ms'):.1f} ms" for name in PORTS] + [f"{middle('p99_ratio'):.2f}"]
+        cells += [f"{middle(f'{name}_cpu_ms'):.2f} ms" for name in PORTS] + [f"{middle('late_seconds'):.2f} s"]
+        out.append(f"| {clients} | {' | '.join(cells)} |")
     return "\n".join(out)
 
 
@@ -88,10 +87,10 @@ def measure(pool: object, servers: dict[str, int], bodies: list[bytes], clients:
         written, spent = metric("ganad_history_written"), cpu(servers[name])
         found = pool.apply(clients_process, (PORTS[name], bodies, clients, 0, seconds))
         row |= {f"{name}_{key}": found[key] for key in ("per_second", "p50_ms", "p99_ms", "refused")}
-        row[f"{name}_cpu"] = round((cpu(servers[name]) - spent) / seconds, 2)
         if name == "with":
             row["late_seconds"] = round(settled(), 2)
             row["kept"] = metric("ganad_history_written") - written
+        row[f"{name}_cpu_ms"] = round(1000 * (cpu(servers[name]) - spent) / (found["per_second"] * seconds), 3)
     row["throughput_ratio"] = round(row["with_per_second"] / row["without_per_second"], 3)
     row["p99_ratio"] = round(row["with_p99_ms"] / row["without_p99_ms"], 3)
     return row

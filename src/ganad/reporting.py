@@ -50,9 +50,14 @@ def report(
     NotFittedError for a detector that is not fitted. ``path`` is then left as it was.
     """
     path = _checked(Path(path))
+    photos = isinstance(detector, Regions)
+    if not photos:
+        samples = detector._read(samples) or samples  # a frame with text, as numbers
     x = samples.x if isinstance(samples, Samples) else samples
-    scores = np.asarray(detector.anomaly_score(x) if scores is None else scores)
-    values = _Photos(x) if isinstance(detector, Regions) else np.asarray(x)
+    if scores is None:
+        scores = detector.anomaly_score(x if photos else samples)
+    scores = drawable(np.asarray(scores))
+    values = _Photos(x) if photos else np.asarray(x)
     if scores.shape != values.shape[:1]:
         raise InputError(f"scores of shape {scores.shape} do not fit {len(values)} samples; give one for each")
     is_image = isinstance(values, _Photos) or values.ndim > 2
@@ -71,6 +76,12 @@ def report(
         unreadable=samples.unreadable if isinstance(samples, Samples) else (),
     )
     return report_page.write(path, contents)
+
+
+def drawable(scores: np.ndarray) -> np.ndarray:
+    """Scores ``(n,)`` without infinities, which no curve can hold: these samples get the highest of the others."""
+    finite = scores[np.isfinite(scores)]
+    return np.where(np.isposinf(scores), finite.max() if len(finite) else 0.0, scores)
 
 
 def _checked(path: Path) -> Path:

@@ -10,7 +10,7 @@ import polars
 import pyarrow
 import pytest
 
-from ganad import InputError, PCAResidual, load
+from ganad import InputError, PCAResidual, load, report
 from ganad.data import described, iter_table, text_file
 from ganad.data import load as read
 from ganad.serve.bodies import parse
@@ -118,6 +118,30 @@ def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch
         read(tmp_path / "bomb.csv.gz")
 
 
+@pytest.mark.parametrize(
+    ("place", "query", "words"),
+    [
+        ("duckdb:SELEC 1", None, "syntax error"),
+        ("duckdb:SELECT * FROM 'nothing.parquet'", None, "nothing.parquet"),
+        ("duckdb:CREATE TABLE t (a INT)", None, "no rows|no column|begin with SELECT"),
+        ("sqlite:///nothing.db", "SELECT 1", "no such file"),
+        ("sqlite:///base.db", None, "--query"),
+        ("sqlite:///base.db", "DROP TABLE t", "readonly"),
+        ("sqlite:///base.db", "SELECT * FROM s", "no such table"),
+        ("sqlite:///base.db", "SELECT * FROM t WHERE temp > 1000", "no rows"),
+        ("postgresql://me:secret@127.0.0.1:1/x", "SELECT 1", "connection"),
+        ("postgresql://me:secret@127.0.0.1:1/x", None, "--query"),
+    ],
+)
+def test_queries_that_fail_say_why_in_a_sentence(tmp_path, monkeypatch, place, query, words):
+    monkeypatch.chdir(tmp_path)
+    others(tmp_path)
+    with pytest.raises(InputError, match=words) as caught:
+        read(place, query=query)
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_the_user_says_what_cannot_be_told(tmp_path):
     path = tmp_path / "t.csv"
     path.write_bytes(REFUSED["either.csv"].content)
@@ -143,6 +167,27 @@ def test_among_texts_a_sign_is_a_text_unless_the_user_says_otherwise(tmp_path):
     samples = read(tmp_path / "t.csv", missing=("?",), impute=True)
     assert samples.columns == ["a", "b=x"]
     assert next(iter_table(tmp_path / "t.csv", samples.source)).x.tolist() == [[1, 1], [2, 1], [3, 1]]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "x"),
+    [
+        ("amount\n1,5\n2,5\n37\n", ["amount"], [[1.5], [2.5], [37]]),
+        ("a;b\n1,5;2,5\n", ["a", "b"], [[1.5, 2.5]]),
+        ("a,b\r\n1,2\n3,4\r\n5,6", ["a", "b"], [[1, 2], [3, 4], [5, 6]]),
+        ("#,b\n1,2\n3,4\n", ["#", "b"], [[1, 2], [3, 4]]),
+        ("a;b\n1.234;1,5\n2.345;2,25\n", ["a", "b"], [[1234, 1.5], [2345, 2.25]]),
+        ("a;b\n555 123 456;1\n555 987 654;2\n", ["a", "b"], [[555123456, 1], [555987654, 2]]),
+        ("a;b\n1,5e3;+1\n2e-1;-2\n", ["a", "b"], [[1500, 1], [0.2, -2]]),
+        ("a,b\ntrue,1\nFALSE,3\n", ["a", "b"], [[1, 1], [0, 3]]),
+        ("a\n1\n\n3\n", ["a"], [[1], [2], [3]]),
+    ],
+)
+def test_small_and_odd_tables(tmp_path, content, columns, x):
+    (tmp_path / "t.csv").write_text(content)
+    samples = read(tmp_path / "t.csv", impute=True)
+    assert samples.columns == columns
+    assert samples.x.tolist() == x
 
 
 # -- dates -----------------------------------------------------------------------------------------------------------
@@ -219,6 +264,12 @@ def test_a_text_that_training_did_not_have(model):
         read(frame, source=model.source_, unknown="refuse")
     with pytest.raises(InputError, match="--unknown maybe"):
         read(frame, unknown="maybe")
+
+
+def test_a_report_shows_rows_with_such_texts(model, tmp_path):
+    frame = table().to_pandas()
+    frame.loc[5, "colour"] = "pink"
+    assert "<html" in report(model, frame, tmp_path / "r.html").read_text()
 
 
 def test_models_of_earlier_versions_refuse_it(model):

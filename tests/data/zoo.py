@@ -122,6 +122,7 @@ REFUSED: dict[str, Refusal] = {
     "empty.csv": Refusal(b"", "cannot be read as a table"),
     "no-rows.csv": Refusal(b"a,b\n", "no rows"),
     "no-names.csv": Refusal(b"1,2\n3,4\n", "first line holds numbers only"),
+    "zeros.csv": Refusal(b"a,b\n1\x00,2\n3,4\n", "bytes that are zero"),
     "twice.csv": Refusal(b"a,a\n1,2\n", "occurs more than once"),
     "not-packed.csv.gz": Refusal(b"a,b\n1,2\n", "cannot be read as a table"),
     "cut.csv.gz": Refusal(gzip.compress(text().encode())[:-200], "cannot be read as a table"),

@@ -123,7 +123,7 @@ def score(
     if places:
         show_places(places)
     else:
-        _show_areas(drawable(scores), labels)
+        _show_areas(scores, labels)
     typer.echo(f"scores    {output}")
     if report is not None:
         from ..reporting import report as write_report
@@ -131,8 +131,7 @@ def score(
         # the page shows every sample, and counts by labels only where every sample has one
         known = None if others else labels
         facts = {"model": str(model), "data": data}
-        drawn = drawable(scores)
-        page = functools.partial(write_report, detector, samples, report, scores=drawn, labels=known, facts=facts)
+        page = functools.partial(write_report, detector, samples, report, scores=scores, labels=known, facts=facts)
         page(masks=what.masks, places=places)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
@@ -142,8 +141,9 @@ def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:
     if labels is None:
         return
     from ..metrics import auroc, average_precision
+    from ..reporting import drawable
 
-    y, s = labels[labels >= 0], scores[labels >= 0]
+    y, s = labels[labels >= 0], drawable(scores)[labels >= 0]
     typer.echo(f"AUROC {auroc(y, s):.4f}  AP {average_precision(y, s):.4f}")
 
 
@@ -217,14 +217,6 @@ class Unseen:
 
 def _named(names: list[str]) -> str:
     return ", ".join(shown(repr(name)) for name in names)
-
-
-def drawable(scores: np.ndarray) -> np.ndarray:
-    """Scores without infinities, which a page cannot draw: these rows get the highest of the others."""
-    import numpy as np
-
-    finite = scores[np.isfinite(scores)]
-    return np.where(np.isposinf(scores), finite.max() if len(finite) else 0.0, scores)
 
 
 def joined(parts: list[Part]) -> Part:

@@ -111,11 +111,13 @@ def marks_of(columns: Mapping[str, pyarrow.ChunkedArray], where: str, decimal: s
     if not marked:
         return allowed[0]
     others = [cells for name, cells in texts.items() if name not in marked and len(cells) and _fits(PLAIN, cells)]
-    full = [m for m in allowed if all(_fits(m, cells) for cells in (*marked.values(), *others))]
-    if len({m.decimal for m in full}) > 1:
-        raise _either(where, marked)
+    columns_of_numbers = [*marked.values(), *others]
+    full = [m for m in allowed if all(_fits(m, cells) for cells in columns_of_numbers)]
     if not full:
         raise _contradiction(where, marked)
+    first, *more = ([as_plain(cells, m) for cells in columns_of_numbers] for m in full)
+    if any(reading != first for reading in more):
+        raise _either(where, marked)
     return full[0]
 
 

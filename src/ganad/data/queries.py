@@ -6,7 +6,6 @@ that a service receives, comes here.
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -116,12 +115,22 @@ def _postgres(place: str, query: str | None, rows: int) -> Answer:
         url = sqlalchemy.make_url(place).set(drivername="postgresql+psycopg")
         engine = sqlalchemy.create_engine(url)
         connection = engine.connect().execution_options(stream_results=True, postgresql_readonly=True)
-        result = connection.execute(sqlalchemy.text(query))
+        result = connection.exec_driver_sql(query)  # as it is: a colon begins no parameter
     except sqlalchemy.exc.SQLAlchemyError as error:
         raise InputError(f"{shown_place(place)}: {_first(error)}") from error
-    names = list(result.keys())
-    batches = (table_of(names, [tuple(row) for row in part]).to_batches() for part in result.partitions(rows))
-    return names, itertools.chain.from_iterable(batches)
+    return list(result.keys()), _partitioned(connection, result, rows, shown_place(place))
+
+
+def _partitioned(connection: Any, result: Any, rows: int, place: str) -> Iterator[pyarrow.RecordBatch]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        for part in result.partitions(rows):
+            yield from table_of(list(result.keys()), [tuple(row) for row in part]).to_batches()
+    except SQLAlchemyError as error:
+        raise InputError(f"{place}: {_first(error)}") from error
+    finally:
+        connection.close()
 
 
 def _first(error: BaseException) -> str:

@@ -30,11 +30,13 @@ MAX_COLUMNS = 30_000  #: of a file; each costs memory and time however short the
 SEPARATORS = ",;\t|"
 _HEAD = 2**22  # bytes in which the line of names must end
 _SNIFFED = 2**18  # characters that the separator is told from
+_TITLES = 20  # lines among which known names are looked for
 _SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
 _PART = 2**20  # bytes
-#: What a packed file may unpack to: a text that repeats itself packs a hundredfold, a bomb a thousandfold.
-_UNPACKED, _TIMES = 2**30, 200
-_ABOVE = re.compile(r"[ \t]*(#.*|sep=.|)\r?")  # a line above the columns' names: a remark, Excel's hint, or nothing
+#: What a packed file may unpack to: a table packs fivefold or twentyfold, a bomb a thousandfold.
+_UNPACKED, _TIMES = 2**28, 100
+_ONE_NUMBER = re.compile(r"[-+]?\d+(,\d+)?")
+_ABOVE = re.compile(r"[ \t]*(#.*|sep=.|)")  # a line above the columns' names: a remark, Excel's hint, or nothing
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,8 @@ def _encoding(path: Path, packing: str | None) -> tuple[str, bool, int]:
         found, decoder = "utf-8-sig", codecs.getincrementaldecoder("utf-8")()
         while part:
             size, quotes = size + len(part), quotes + part.count(b'"')
+            if b"\0" in part:
+                raise InputError(f"{path}: holds bytes that are zero; it is damaged, or not a table of text")
             if packing and size > most:
                 raise InputError(f"{path}: unpacks to more than {most:,} bytes; unpack it yourself if you trust it")
             following = file.read(_PART)
@@ -164,21 +168,50 @@ def _utf_16(start: bytes) -> str | None:
 
 def _marks(head: str, known: Collection[str] | None, separator: str | None) -> tuple[str, int]:
     """The separator and the number of lines above the columns' names."""
-    lines = head.split("\n")
-    above = next((i for i, line in enumerate(lines) if not _ABOVE.fullmatch(line)), 0)
+    lines = re.split(r"\r\n?|\n", head)
+    above = _first_line(lines)
     names = {mark: _cells(lines[above:], mark) for mark in SEPARATORS}
-    wanted = set(known or ())
-    for mark in (*(separator or ""), *SEPARATORS) if wanted else ():
-        if wanted <= set(names[mark]):
-            return mark, above
-    wide = max(map(len, names.values())) > _SNIFFED_COLUMNS
-    mark, skipped = (None if wide else _sniffed(head)) or ("", 0)
-    between = lines[above:skipped]
-    several = any(len(cells) > 1 for cells in names.values())
-    if mark and not any(mark in line for line in between) and (skipped > above or len(names[mark]) > 1 or not several):
-        return mark, max(above, skipped)
-    line = lines[above] if lines else ""  # rows of several lengths; the reader will say which
+    if known is not None and (found := _of_known(lines, known, separator)):
+        return found
+    left_out = known is not None or max(map(len, names.values())) > _SNIFFED_COLUMNS
+    mark, skipped = (None if left_out else _sniffed(head)) or ("", 0)
+    if mark and _is_title(lines[above:skipped], _cells(lines[skipped:], mark), mark):
+        return mark, skipped
+    if mark and skipped <= above and (len(names[mark]) > 1 or not any(len(cells) > 1 for cells in names.values())):
+        return mark, above
+    alone = not any(mark in lines[above] for mark in SEPARATORS)
+    if alone and len(lines) > above + 1 and all(map(_ONE_NUMBER.fullmatch, filter(None, lines[above + 1 :]))):
+        return ";", above  # one column, whose commas are decimal
+    line = lines[above]  # rows of several lengths; the reader will say which
     return max(SEPARATORS, key=lambda mark: (line.count(mark), mark == ",")), above
+
+
+def _of_known(lines: list[str], known: Collection[str], separator: str | None) -> tuple[str, int] | None:
+    """The separator that gives most of the names that a model knows, and the line it gives them in."""
+    wanted, found = set(known), (0, "", 0)
+    for i, line in enumerate(lines[:_TITLES]):
+        for mark in (*(separator or ""), *SEPARATORS):
+            n = len(wanted & set(_cells(lines[i:], mark))) if len(line) > 0 else 0
+            found = (n, mark, i) if n > found[0] else found
+        if found[0]:
+            return found[1], found[2]
+    return None
+
+
+def _first_line(lines: list[str]) -> int:
+    """The number of the first line that is no remark; of a remark, too, that is the names of a row of numbers below."""
+    above = next((i for i, line in enumerate(lines) if not _ABOVE.fullmatch(line)), 0)
+    if above and lines[above - 1].lstrip().startswith("#"):
+        for mark in SEPARATORS:
+            names, cells = _cells(lines[above - 1 :], mark), _cells(lines[above:], mark)
+            if len(names) == len(cells) > 1 and any(map(is_number, cells)):
+                return above - 1
+    return above
+
+
+def _is_title(between: list[str], names: list[str], mark: str) -> bool:
+    """Whether the lines above what DuckDB takes for the names are a title, and the names are names."""
+    return bool(between) and not any(mark in line for line in between) and not any(map(is_number, names))
 
 
 def _cells(lines: list[str], mark: str) -> list[str]:
