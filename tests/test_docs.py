@@ -24,7 +24,7 @@ from .samples import KINDS, anomalous, normal
 
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs" / "methods"
-PUBLIC = ("bench", "data", "mixture", "published", "report_page", "serve")
+PUBLIC = ("bench", "data", "mixture", "published", "report_page", "scale", "serve")
 
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)

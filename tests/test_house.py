@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,9 @@ def test_no_file_is_reached_from_itself():
         ("ganad.detector", "ganad.registry"),
         ("ganad.methods", "ganad.cli"),
         ("ganad.bench", "ganad.cli"),
+        ("ganad.bench", "ganad.scale"),
+        ("ganad.scale", "ganad.cli"),
+        ("ganad.training", "ganad.scale"),
         ("ganad.serve", "ganad.cli"),
         ("ganad.watching", "ganad.cli"),
         ("ganad.watching", "ganad.serve"),
@@ -76,3 +80,9 @@ def test_no_file_is_reached_from_itself():
 )
 def test_a_room_never_reaches(room, never):
     assert not sorted(m for m in reached(room) if m == never or m.startswith(f"{never}."))
+
+
+def test_ray_is_imported_in_its_room_alone():
+    imports = re.compile(r'import ray\b|from ray\b|import_module\("ray')
+    users = [module for module, path in FILES.items() if imports.search(path.read_text("utf-8"))]
+    assert users and all(module.startswith("ganad.scale.") for module in users)

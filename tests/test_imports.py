@@ -18,7 +18,8 @@ class NoExtras:
 sys.meta_path.insert(0, NoExtras())
 import ganad
 names = [m.name for m in pkgutil.walk_packages(ganad.__path__, "ganad.")]
-on_the_web = ("app", "board", "html", "http_heads", "live", "meters", "middleware", "receiving", "recording")
+on_the_web = ("app", "board", "html", "http_heads", "live", "meters", "middleware", "processes", "receiving")
+on_the_web += ("recording",)
 in_databases = ("database", "monitor", "store", "tables")
 of_extras = {"ganad.mixture.kernels", *(f"ganad.serve.{m}" for m in on_the_web)}  # imported where used
 of_extras |= {f"ganad.history.{m}" for m in in_databases}
@@ -31,7 +32,7 @@ print(len(names))
 
 def test_every_module_imports_without_the_extras():
     extras = "numba,onnx,onnxscript,onnxruntime,playwright,hypothesis,pytest,psutil,pandas,matplotlib,torchvision"
-    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard,sqlalchemy,psycopg,watchfiles"
+    extras += ",fastapi,starlette,uvicorn,prometheus_client,httpx,tensorboard,sqlalchemy,psycopg,watchfiles,ray"
     done = subprocess.run([sys.executable, "-c", IMPORT_ALL, extras], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 30

@@ -11,7 +11,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.stats import beta, false_discovery_control
+from scipy.stats import beta
 
 from .errors import InputError
 
@@ -138,13 +138,32 @@ def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     """
     if not 0 < fdr < 1:
         raise InputError(f"fdr={fdr} must lie between 0 and 1; it is the share of false discoveries that is allowed")
-    if len(p) / (n_calibration + 1) > fdr:
-        least = int(np.ceil(len(p) / ((n_calibration + 1) * fdr)))
-        warnings.warn(
-            f"{n_calibration} calibration samples are few for {len(p)} tests at fdr {fdr:g}: fewer than {least} "
-            f"anomalies in this batch cannot be found; give {int(np.ceil(len(p) / fdr))} or test fewer at a time",
-            SmallCalibrationSet,
-            stacklevel=3,
-        )
-    flagged: np.ndarray = false_discovery_control(p) <= fdr
+    values, counts = np.unique(p, return_counts=True)
+    warn_if_small(len(p), n_calibration, fdr)
+    flagged: np.ndarray = p <= cutoff(values, counts, len(p), fdr)
     return flagged
+
+
+def cutoff(p: np.ndarray, counts: np.ndarray, n: int, fdr: float) -> float:
+    """The largest p-value that ``select`` flags, or -inf: all that is to be known of ``n`` tests in many parts.
+
+    p: different p-values, ascending, ``(k,)``; those above ``fdr`` may be left out, for they are never flagged. counts:
+    ``(k,)`` how often each occurs.
+
+    >>> cutoff(np.array([0.001, 0.002, 0.4]), np.array([1, 1, 1]), n=3, fdr=0.1)
+    0.002
+    """
+    kept = p[p * (n / np.cumsum(counts)) <= fdr]
+    return float(kept[-1]) if len(kept) else float("-inf")
+
+
+def warn_if_small(n: int, n_calibration: int, fdr: float) -> None:
+    """Warn with SmallCalibrationSet where a single clear anomaly among ``n`` tests could not be flagged."""
+    if n / (n_calibration + 1) > fdr:
+        least = int(np.ceil(n / ((n_calibration + 1) * fdr)))
+        warnings.warn(
+            f"{n_calibration} calibration samples are few for {n} tests at fdr {fdr:g}: fewer than {least} "
+            f"anomalies in this batch cannot be found; give {int(np.ceil(n / fdr))} or test fewer at a time",
+            SmallCalibrationSet,
+            stacklevel=4,
+        )

@@ -68,23 +68,8 @@ class ScoreFile:
         labels: np.ndarray | None = None,
         regions: Sequence[Sequence[Region]] | None = None,
     ) -> None:
-        """Write a part: name, score, p-value of a calibrated model, verdict, and what is known of label and regions.
-
-        scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones; regions:
-        those of each photo that stand out, as a list in Parquet and as JSON in CSV.
-        """
-        # a file's name may hold bytes that are not UTF-8
-        given = samples.names or map(str, range(len(scores)))
-        names = [name.encode(errors="backslashreplace").decode() for name in given]
-        columns: dict[str, Any] = {"name": names, "score": scores}
-        if self.calibration is not None:
-            columns["p_value"] = calibrate.p_values(scores, self.calibration)
-        columns["verdict"] = np.where(scores > self.detector.threshold_, "anomaly", "normal")
-        if labels is not None:
-            columns["label"] = pyarrow.array(labels, mask=labels < 0)
-        if regions is not None:
-            columns["regions"] = pyarrow.array([[asdict(r) for r in own] for own in regions], _REGIONS)
-        table = pyarrow.table(columns)
+        """Write a part; see ``table_of``."""
+        table = table_of(self.detector, samples, scores, labels, regions)
         if self.fdr is None:
             self._write(table)
         else:
@@ -127,6 +112,34 @@ class ScoreFile:
             if self._writer is not None:
                 self._writer.close()
             self._place.__exit__(kind, error, trace)
+
+
+def table_of(
+    detector: Detector,
+    samples: Samples,
+    scores: np.ndarray,
+    labels: np.ndarray | None = None,
+    regions: Sequence[Sequence[Region]] | None = None,
+) -> pyarrow.Table:
+    """The rows of some samples: name, score, p-value (calibrated models), verdict, and known labels and regions.
+
+    scores: ``(n,)``; labels: ``(n,)`` with 1 for anomalies, 0 for normal samples and -1 for unknown ones; regions:
+    those of each photo that stand out, as a list in Parquet and as JSON in CSV.
+    """
+    # a file's name may hold bytes that are not UTF-8
+    given = samples.names or map(str, range(len(scores)))
+    names = [name.encode(errors="backslashreplace").decode() for name in given]
+    columns: dict[str, Any] = {"name": pyarrow.array(names, pyarrow.string()), "score": scores}
+    calibration = getattr(detector, "calibration_", None)
+    if calibration is not None:
+        columns["p_value"] = calibrate.p_values(scores, calibration)
+    verdicts = np.where(scores > detector.threshold_, "anomaly", "normal")
+    columns["verdict"] = pyarrow.array(verdicts, pyarrow.string())
+    if labels is not None:
+        columns["label"] = pyarrow.array(labels, mask=labels < 0)
+    if regions is not None:
+        columns["regions"] = pyarrow.array([[asdict(r) for r in own] for own in regions], _REGIONS)
+    return pyarrow.table(columns)
 
 
 def _harmless(name: str) -> str:

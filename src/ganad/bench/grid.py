@@ -1,17 +1,13 @@
-"""All trials of a suite: resumable, in processes of one thread, with one progress bar."""
+"""All trials of a suite: resumable, on whatever engine runs them, with one progress bar."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..engines import Engine, Lost, local
 from ..errors import InputError
 from ..progress import Bar
 from ..protocols import PROTOCOLS
@@ -62,6 +58,7 @@ def run(
     folder: str | Path,
     *,
     workers: int = 1,
+    engine: Engine | None = None,
     hours: float | None = None,
     retry: bool = False,
     on_row: Callable[[Row, int, int], None] | None = None,
@@ -69,16 +66,19 @@ def run(
     """Run the tasks that have no row yet, append their rows to ``folder/<suite>.jsonl``, and return the new rows.
 
     A killed run goes on where it stopped: existing rows are not made again, and failed rows only with ``retry``. No
-    trial starts later than ``hours`` after the call. ``on_row`` is called with each new row, the number of rows made so
-    far, and the number to make. Raises InputError for a damaged file of rows.
+    trial starts later than ``hours`` after the call. ``engine`` runs the trials; None is this machine, with ``workers``
+    processes. ``on_row`` is called with each new row, the number of rows made so far, and the number to make. Raises
+    InputError for a damaged file of rows.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
     todo = _missing(tasks, folder, retry)
     rows: list[Row] = []
     with Bar(", ".join(dict.fromkeys(task.suite.name for task in tasks))) as bar:
         bar.update(0, len(todo))
-        for row in _results(todo, workers, hours):
+        for task, found in (engine or local(workers)).map(trial, _until(end, todo)):
+            row = asked(task) | {"error": found.reason} if isinstance(found, Lost) else found
             with path_of(row["suite"], folder).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             rows.append(row)
@@ -103,52 +103,12 @@ def _missing(tasks: Sequence[Task], folder: Path, retry: bool) -> list[Task]:
     return [task for task in tasks if key(asked(task)) not in done]
 
 
-def _results(todo: Sequence[Task], workers: int, hours: float | None) -> Iterator[Row]:
-    end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
-    if workers <= 1:
-        for task in todo:
-            if time.monotonic() < end:
-                yield trial(task)
-        return
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent) as pool:
-        left, running = list(todo), dict[Future[Row], Task]()
-        try:
-            while left or running:
-                while left and len(running) < workers and time.monotonic() < end:
-                    running[pool.submit(trial, left[0])] = left[0]
-                    del left[0]
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield future.result()
-                    del running[future]
-        except BrokenProcessPool:  # one trial ended its worker, and the pool with it
-            for lost in running.values():
-                yield _alone(lost)
-    if left:
-        yield from _results(left, workers, (end - time.monotonic()) / 3600 if hours is not None else None)
-
-
-def _alone(task: Task) -> Row:
-    """One trial in a separate process; a row with ``error`` if it ends that process."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), end_with_parent) as pool:
-        try:
-            return pool.submit(trial, task).result()
-        except BrokenProcessPool:
-            return asked(task) | {"error": "the process ended, as it does when memory runs out"}
-
-
-def end_with_parent() -> None:
-    """Make this worker end when the grid is killed, because nobody would read its row."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _until(end: float, todo: Iterable[Task]) -> Iterator[Task]:
+    """The tasks, as long as there is time to begin one."""
+    for task in todo:
+        if time.monotonic() >= end:
+            return
+        yield task
 
 
 def _known(suite: str | Suite) -> Suite:

@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import InputError, Interrupted
-from .options import Anomalies, Classes, DataDir, Drop, Impute, Label, SkipBad, list_unreadable, reports_errors, split
+from .options import (
+    Address,
+    Anomalies,
+    Classes,
+    DataDir,
+    Drop,
+    EngineName,
+    Impute,
+    Label,
+    SkipBad,
+    Workers,
+    engine_of,
+    list_unreadable,
+    reports_errors,
+    split,
+)
 
 if TYPE_CHECKING:
     from ..bench import OwnData, Suite
@@ -42,7 +57,12 @@ def bench(
     budget: Annotated[
         str, typer.Option(help="smoke, quick or paper (the published training length; on your data the default one).")
     ] = "quick",
-    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
+    workers: Workers = None,
+    engine: EngineName = "local",
+    address: Address = None,
+    gpus_per_trial: Annotated[
+        float, typer.Option(min=0, help="Share of a GPU for each trial (ray); 0.25 lets four share one.")
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
     hours: Annotated[float | None, typer.Option(help="Begin no trial after this time.")] = None,
     retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
@@ -69,6 +89,7 @@ def bench(
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
+    where = engine_of(engine, workers, address, gpus_per_trial)
     mine: _Mine | None = None
     if suite not in (*SUITES, "all") and Path(suite).exists():
         mine = _read_own(OwnData(suite, label, split(normal), split(anomaly), split(drop), impute), budget)
@@ -89,7 +110,7 @@ def bench(
             )
             left = None if end is None else max(0.0, end - time.monotonic()) / 3600
             show = functools.partial(_show, mine=mine, folder=folder)
-            run(todo, folder, workers=workers, hours=left, retry=retry, on_row=show)
+            run(todo, folder, engine=where, hours=left, retry=retry, on_row=show)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:

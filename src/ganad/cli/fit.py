@@ -8,6 +8,7 @@ import functools
 import inspect
 import itertools
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -18,10 +19,11 @@ import typer
 
 from .. import registry, settings
 from ..display import shown
-from ..errors import InputError, UntrustedFit
+from ..errors import InputError, Interrupted, UntrustedFit
 from .continuing import Continue, OldData, comparison, prepared, sets_of, to_continue
 from .layouts import training_folder
 from .options import (
+    Address,
     Anomalies,
     Classes,
     Data,
@@ -30,15 +32,19 @@ from .options import (
     DayFirst,
     Decimal,
     Drop,
+    EngineName,
     FollowLinks,
+    GpusPerWorker,
     Impute,
     Label,
     Missing,
     Query,
     Thousands,
     Unknown,
+    Workers,
     check_place,
     complete_method,
+    engine_of,
     list_unreadable,
     read,
     reports_errors,
@@ -168,13 +174,28 @@ def fit(
     ] = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
     """Learn what is normal and save the model, and its losses as JSON lines beside it.
+
+    With --engine ray, or under torchrun, several workers share every batch and come to the same model as one.
 
     Every setting of the method is an option as well: --epochs 20 --latent-dim 64. See: ganad methods NAME
     """
     from ..data.labels import only_normal
+    from ..data.large_table import is_large, load_large
+    from ..progress import Bar
+    from ..training import joined
 
+    if engine == "local" and workers is not None:
+        raise InputError(f"--workers {workers} is for a cluster; add --engine ray, or start with torchrun -m ganad fit")
+    if engine != "local":
+        _fit_on(engine_of(engine, workers, address, gpus_per_worker), _checkpoint_of(output))
+        return
+    engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
     data = training_folder(data, normal or anomaly)
     photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose)
@@ -202,23 +223,57 @@ def fit(
         if false_alarm_rate is None:
             false_alarm_rate = getattr(detector, "false_alarm_rate_", None)
     classes = split(normal), split(anomaly)
-    samples = only_normal(read(data, data_dir, split="train", **how), *classes)
+    if continue_ is None and is_large(data) and not impute:
+        with Bar("reading") as bar:
+            named = dict(drop=split(drop), normal=classes[0], anomaly=classes[1])
+            samples = load_large(data, label=label, **named, progress=bar.update)
+    else:
+        samples = only_normal(read(data, data_dir, split="train", **how), *classes)
     old = None if old_data is None else only_normal(read(old_data, data_dir, split="train", **how), *classes)
-    _fit_and_save(
-        detector,
-        samples,
-        output,
-        resume=resume,
-        false_alarm_rate=false_alarm_rate,
-        log_dir=log_dir,
-        parent=continue_,
-    )
+    with joined() as place:
+        _fit_and_save(
+            detector,
+            samples,
+            output,
+            resume=resume,
+            false_alarm_rate=false_alarm_rate,
+            log_dir=log_dir,
+            parent=continue_,
+        )
+    if not place.leads:
+        return
     if continue_ is not None:
         from ..loading import load
 
         sets = sets_of(samples, false_alarm_rate, HELD_OUT, old)
         typer.echo(comparison(load(continue_), detector, sets))
     list_unreadable(samples)
+
+
+def _fit_on(cluster: Any, checkpoint: Path) -> None:
+    """Give the same command to the workers of a cluster, and say what the first of them said."""
+    from ..scale import fitting
+
+    here = ("--engine", "--workers", "--address", "--gpus-per-worker")
+    try:
+        ended = fitting.fit(without(here, sys.argv[1:]), checkpoint, cluster)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; if {checkpoint} is there, the same command with --resume goes on") from stop
+    typer.echo(ended.err, err=True, nl=False)
+    typer.echo(ended.out, nl=False)
+    if ended.code:
+        raise typer.Exit(ended.code)
+
+
+def without(options: tuple[str, ...], arguments: list[str]) -> list[str]:
+    """Arguments without these options and their values."""
+    kept: list[str] = []
+    skip = False
+    for token in arguments:
+        if not skip and token.partition("=")[0] not in options:
+            kept.append(token)
+        skip = not skip and token in options
+    return kept
 
 
 def _checkpoint_of(output: Path) -> Path:
@@ -242,7 +297,7 @@ def _fit_and_save(
     from ..data import described, refill
     from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
-    from ..training import Checkpoint
+    from ..training import Checkpoint, ranks
 
     metrics = output.with_name(output.name + ".metrics.jsonl")
     checkpoint = _checkpoint_of(output)
@@ -251,9 +306,9 @@ def _fit_and_save(
         share = HELD_OUT
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
     samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone
-    log = MetricsFile(metrics)
-    watchers: list[Callable[[Detector], None]] = [log]
-    if log_dir is not None:
+    leads = ranks().leads
+    watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
+    if log_dir is not None and leads:
         shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
         watchers.append(TensorBoard(log_dir / output.stem, shown))
 
@@ -272,7 +327,9 @@ def _fit_and_save(
             hold_out=share,
             false_alarm_rate=false_alarm_rate,
         )
-    log(detector)  # also where no epoch was left to train, or the method has none
+    if not leads:
+        return
+    watchers[0](detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
     if parent is not None:
         detector.parent_ = sha256_of(parent)

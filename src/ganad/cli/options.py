@@ -16,6 +16,8 @@ from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
 
 if TYPE_CHECKING:
     from ..data import Samples
+    from ..engines import Engine
+    from ..scale.scoring import Outcome
 
 
 def complete_method(beginning: str) -> list[str]:
@@ -75,6 +77,16 @@ FollowLinks = Annotated[
     bool, typer.Option("--follow-links", help="Also read what links in a folder of images point to outside of it.")
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Exit with 0 even if inputs were unreadable.")]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray for the machines of a Ray cluster.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, help="Processes of one thread each.  [default: 1; with ray what the cluster has room for]"),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster, or auto; else Ray starts on this machine."),
+]
+GpusPerWorker = Annotated[float, typer.Option(min=0, help="Share of a GPU for each worker (ray).")]
 
 
 def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -97,6 +109,21 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(130) from stop
 
     return wrapped
+
+
+def engine_of(name: str, workers: int | None, address: str | None, gpus: float = 0.0) -> Engine:
+    """The engine that the options name. Raises InputError for one that is not known, and for what belongs to Ray."""
+    if name == "ray":
+        from ..scale import Cluster
+
+        return Cluster(address, workers, gpus)
+    if name != "local":
+        raise InputError(f"--engine {name} is not one of local, ray")
+    if address is not None or gpus:
+        raise InputError("an address and shares of a GPU are for a cluster; add --engine ray")
+    from ..engines import local
+
+    return local(workers or 1)
 
 
 def split(text: str | None) -> tuple[str, ...]:
@@ -124,7 +151,7 @@ def read(name: str, data_dir: Path | None, **options: Any) -> Samples:
         return data.load(name, data_dir=data_dir, progress=bar.update, **given)
 
 
-def list_unreadable(samples: Samples, skip_bad: bool = False) -> None:
+def list_unreadable(samples: Samples | Outcome, skip_bad: bool = False) -> None:
     """List the inputs that could not be read, and exit with 3 unless ``skip_bad``."""
     if not samples.unreadable:
         return

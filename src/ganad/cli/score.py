@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..display import shown
-from ..errors import InputError
+from ..errors import InputError, Interrupted
 from .layouts import tested
 from .options import (
+    Address,
     Anomalies,
     Classes,
     Data,
     DataDir,
     DayFirst,
     Decimal,
+    EngineName,
     FollowLinks,
+    GpusPerWorker,
     Label,
     Missing,
     ModelFile,
@@ -27,7 +30,9 @@ from .options import (
     SkipBad,
     Thousands,
     Unknown,
+    Workers,
     check_place,
+    engine_of,
     list_unreadable,
     read,
     reports_errors,
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
 
     from ..data import Samples
     from ..detector import Detector
+    from ..engines import Engine
 
     Part = tuple[Samples, np.ndarray, np.ndarray | None]
 
@@ -50,7 +56,7 @@ _LISTED = 20  # rows or columns that a line names
 def score(
     model: ModelFile,
     data: Data,
-    output: Annotated[Path, typer.Option("--output", "-o", help="scores.csv or scores.parquet.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="scores.csv, scores.parquet, or a folder for parts.")],
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here as well.")] = None,
     normal: Classes = None,
     anomaly: Anomalies = None,
@@ -72,10 +78,29 @@ def score(
         Path | None,
         typer.Option(help="A folder with KIND/NAME.png or KIND/NAME_mask.png, white where the defect is (images)."),
     ] = None,
+    engine: EngineName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
-    """Score every sample: a row each with name, score and verdict."""
+    """Score every sample: a row each with name, score and verdict.
+
+    An output without an ending is a folder: the data are then scored in parts, by several workers where --workers or
+    --engine ray asks for them, and the same command goes on where it was stopped. DATA may then be a folder of tables,
+    or an address such as s3://bucket/folder.
+    """
     import numpy as np
 
+    where = engine_of(engine, workers, address, gpus_per_worker)
+    if output.is_dir() or not output.suffix:
+        whole = (report, split_, masks, query, decimal, thousands, missing, day_first, unknown)
+        if any(value is not None for value in whole):
+            raise InputError(f"{output}: a report, a split, masks and ways to read need one file; give -o scores.csv")
+        asked = dict(label=label, normal=split(normal), anomaly=split(anomaly), fdr=fdr, follow_links=follow_links)
+        score_parts(model, data, output, where, skip_bad=skip_bad, **asked)
+        return
+    if workers is not None or engine != "local":
+        raise InputError(f"{output}: several workers write a folder of parts; give -o and a name without an ending")
     from ..data import Samples
     from ..data.labels import labels_of, unnamed
     from ..loading import load
@@ -135,6 +160,33 @@ def score(
         page(masks=what.masks, places=places)
         typer.echo(f"report    {report}")
     list_unreadable(samples, skip_bad)
+
+
+def score_parts(model: Path, data: str, folder: Path, engine: Engine, *, skip_bad: bool, **asked: Any) -> None:
+    """Score the parts that are missing in ``folder``, and say what came of all."""
+    from ..data.catalog import DATASETS
+    from ..data.labels import unnamed
+    from ..scale import scoring
+
+    if data in DATASETS and not Path(data).exists():
+        raise InputError(f"{data} is a data set by name, which is scored at once; give -o scores.csv")
+    if folder.is_file() or not folder.parent.is_dir():
+        raise InputError(f"{folder}: no place for a folder; make {folder.parent} first, or name another")
+    if folder.resolve().is_relative_to(Path(data).resolve()):
+        raise InputError(f"{folder} lies in {data}, whose files are scored; name a folder outside of it")
+    try:
+        came = scoring.score(model, data, folder, engine, **asked)
+    except KeyboardInterrupt as stop:
+        raise Interrupted(f"interrupted; {folder} keeps the finished parts, and the same command goes on") from stop
+    for words in came.warned:
+        typer.echo(f"ganad: {words}", err=True)
+    typer.echo(f"{came.rows:,} samples, {came.flagged:,} anomalies at threshold {came.threshold:.6g}")
+    if asked["fdr"] is not None:
+        typer.echo(f"{came.selected:,} selected; on average at most {100 * asked['fdr']:g} % of them are normal")
+    if others := unnamed(came.classes, asked["normal"], asked["anomaly"]):
+        typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
+    typer.echo(f"scores    {folder}: {came.parts:,} parts, {came.kept:,} of them from before")
+    list_unreadable(came, skip_bad)
 
 
 def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:

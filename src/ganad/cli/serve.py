@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Annotated
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, MissingExtra
 from .options import ModelFile, reports_errors
 
 
@@ -27,6 +28,7 @@ def serve(
     spot_checks: Annotated[
         float, typer.Option(help="Share of samples, drawn at random, that the board asks a person about.")
     ] = 0.02,
+    workers: Annotated[int, typer.Option(min=1, help="Processes behind the port, each with the model.")] = 1,
 ) -> None:
     """Answer requests with scores, and show a page to drop files on; a model file that changes is reloaded."""
     from ..serve import Limits
@@ -41,12 +43,15 @@ def serve(
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
     size = math.ceil(max_mb * 2**20)
     limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
-    run(
-        model,
-        host=host,
-        port=port,
-        engine=engine,  # type: ignore[arg-type]
-        limits=limits,
-        history=history,
-        spot_checks=spot_checks,
-    )
+    if history is not None and workers > 1:
+        raise InputError("--history belongs to one process, which draws the board; leave out --workers")
+    how = dict(history=history, spot_checks=spot_checks)
+    one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits, **how)  # type: ignore[arg-type]
+    if workers == 1:
+        one()
+    else:
+        try:
+            from ..serve.processes import serve_in_processes
+        except ImportError as error:
+            raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
+        serve_in_processes(one, workers, host, port)

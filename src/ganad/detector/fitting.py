@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..progress import Bar
 from ..seeds import seed_from
-from ..training import Checkpoint, TrainingSet
+from ..training import Checkpoint, TrainingSet, ranks
 
 _LEAST = 2  # samples that a fit needs
 #: Keywords of ``fit`` that scikit-learn's metadata routing must not send anywhere.
@@ -61,7 +61,7 @@ def seed_for(random_state: Any, mark: str) -> int:
     if mark:
         return seed_from(mark) % 2**31  # a resumed fit must find the seed it began with
     # from the system, so that the caller's random state is left alone here as well
-    return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
+    return int(ranks().agreed(np.random.SeedSequence().generate_state(1)[0] % 2**31))
 
 
 def calmest(scores: np.ndarray, trim: float) -> np.ndarray:

@@ -161,6 +161,14 @@ def as_array(X: Any, owner: str, *, fitted: InputSpec | None = None) -> tuple[np
     return X, None
 
 
+def _mapped_table(x: np.ndarray, columns: _Columns, owner: str, *, reset: bool) -> np.ndarray:
+    """A table on disk, of which a part at a time is in memory. Raises ValueError as scikit-learn does."""
+    validate_data(columns, x[:1], reset=reset)
+    if not all(np.isfinite(part).all() for part in chunks(x)):
+        raise InputError(f"Input X contains NaN or infinity; {owner} needs numbers: remove or repair those rows")
+    return x
+
+
 def _array_like(X: Any) -> Any:
     if isinstance(X, Tensor):
         return X.detach().cpu().numpy()
@@ -185,6 +193,8 @@ def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple
     try:
         # doubles stay doubles until they are centred: 1e9 + 0.5 is not a float32
         kinds = [np.float64, np.float32]
+        if isinstance(X, np.ndarray) and X.dtype in kinds and is_on_disk(X) and len(X) >= least:
+            return _mapped_table(X, columns, owner, reset=fitted is None), None
         table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
     except ValueError as error:  # scikit-learn's words, in our type
         raise InputError(_in_our_words(str(error), X, owner)) from error

@@ -97,8 +97,7 @@ class Scaling:
             return cls(np.array((low + high) / 2, np.float32), np.array((high - low) / 2 or 1, np.float32))
         axis = None if is_image else 0
         if kind == "minmax":
-            low, high = x.min(axis=axis).astype(np.float64), x.max(axis=axis).astype(np.float64)
-            shift, scale = (low + high) / 2, (high - low) / 2
+            shift, scale = _middle_and_half(x, axis)
         elif kind == "standard":
             shift, scale = _mean_and_sd(x, axis)
         else:
@@ -174,6 +173,13 @@ def _image_range(x: np.ndarray) -> tuple[float, float]:
         return 0.0, float(np.iinfo(x.dtype).max)
     ranges = [(float(c.min()), float(c.max())) for c in chunks(x)]
     return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _middle_and_half(x: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Middle and half of the range in float64 by chunks."""
+    lows, highs = zip(*((part.min(axis=axis), part.max(axis=axis)) for part in chunks(x)))
+    low, high = np.min(lows, axis=0).astype(np.float64), np.max(highs, axis=0).astype(np.float64)
+    return (low + high) / 2, (high - low) / 2
 
 
 def _mean_and_sd(x: np.ndarray, axis: int | None) -> tuple[np.ndarray, np.ndarray]:

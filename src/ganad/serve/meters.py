@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from .processes import FIGURES, AllWorkers
 from .served import Current
 
 if TYPE_CHECKING:
@@ -50,5 +52,5 @@ class Meters:
         self.requests.labels(path if path in _KNOWN else "other", str(status)).inc()
 
     def text(self) -> bytes:
-        """Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Prometheus' text format; of several workers whoever is asked tells the figures of all."""
+        return generate_latest(AllWorkers(self.registry) if FIGURES in os.environ else self.registry)

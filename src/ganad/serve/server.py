@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import ipaddress
+import socket
 from pathlib import Path
 from typing import Literal
 
@@ -21,11 +22,13 @@ def serve(
     limits: Limits | None = None,
     history: str | Path | None = None,
     spot_checks: float = 0.02,
+    at: socket.socket | None = None,
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
     When the model's file changes, and on SIGHUP, what it holds then answers. history: file or URL of a history that
-    keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at.
+    keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at. at: a
+    socket that listens already, in place of ``host`` and ``port``.
 
     Raises MissingExtra without the extra ``serve``, or ``watch`` for a history, ModelFileError for a file that is not
     a model, and InputError for a model that the engine cannot score, a history that cannot be kept or an address that
@@ -55,8 +58,8 @@ def serve(
     del detector
     gc.collect()
     gc.freeze()  # what is loaded by now stays; searching it for garbage would stop every request
-    server = uvicorn.Server(
-        uvicorn.Config(
+    try:
+        config = uvicorn.Config(
             app,
             host=host,
             port=port,
@@ -66,12 +69,13 @@ def serve(
             timeout_graceful_shutdown=10,
             timeout_keep_alive=5,
         )
-    )
-    if board:
-        board.stopping = lambda: server.should_exit
-    try:
+        server = uvicorn.Server(config)
+        if board:
+            board.stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt):
-            server.run()
+            server.run(None if at is None else [at])
+        if not server.started:
+            raise SystemExit
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from .. import files
 from ..atomic import locked
 from ..errors import InputError
+from .ranks import ranks
 
 _HASHED_ROWS = 4096
 _LOG = logging.getLogger("ganad")
@@ -28,15 +29,18 @@ class Checkpoint:
 
     A method's ``train`` may make several runs with computations between them. The state at the end of each finished run
     is kept. So a resumed fit replays ``train`` from the start, skips finished runs and ends in the same bits as a fit
-    without interruption.
+    without interruption. Of several processes that fit together the first one writes, and all read.
     """
 
     def __init__(self, folder: str | Path, fingerprint: str, *, every: float = 60.0, resume: bool = False):
         self.folder, self.fingerprint, self.every = Path(folder), fingerprint, every
         self.saved_at = time.monotonic()
         self.failure = ""  #: why the last save failed
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.leads, self.resume = ranks().leads, resume
         self._hold = contextlib.ExitStack()
+        if not self.leads:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
         busy = f"{self.folder}: another process uses this checkpoint; wait for it or name another folder"
         self._hold.enter_context(locked(self._lock, busy))
         files.remove_leftovers(self.folder)
@@ -52,10 +56,12 @@ class Checkpoint:
 
     def due(self) -> bool:
         """Whether ``every`` seconds have passed since the last save."""
-        return time.monotonic() - self.saved_at >= self.every
+        return self.leads and time.monotonic() - self.saved_at >= self.every
 
     def save(self, run: int, state: State, *, finished: bool) -> bool:
         """Write the state and return whether that worked. If not, training goes on and one log line says so."""
+        if not self.leads:
+            return True
         tensors, header = state
         path = self._finished(run) if finished else self._current
         self.saved_at = time.monotonic()
@@ -71,6 +77,8 @@ class Checkpoint:
 
     def load(self, run: int) -> tuple[State, bool] | None:
         """The state of run number ``run`` and whether it is finished; None if there is none."""
+        if not (self.leads or self.resume):  # what is there is not yet cleared
+            return None
         for path, finished in ((self._finished(run), True), (self._current, False)):
             if path.exists():
                 tensors, header = files.read(path, "checkpoint")

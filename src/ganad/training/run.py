@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ..errors import Interrupted, TrainingDiverged
 from ..nets.players import Players
 from ..seeds import rng_state, set_rng_state
 from .checkpoint import Checkpoint, State
+from .ranks import WholeBatch
 from .stop import stop_requests
 from .stream import Stream
 
@@ -46,7 +48,9 @@ class Run:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.device = self.stream.data.device
+        self.device, self.ranks = self.stream.data.device, self.stream.slices.place
+        self.stop: threading.Event | None = None
+        self.asked_to_stop = False
         self.params = {k: [p for g in o.param_groups for p in g["params"]] for k, o in self.optimizers.items()}
         self.base_lr = {k: [g["lr"] for g in o.param_groups] for k, o in self.optimizers.items()}
         self.averages = {k: [p.detach().clone() for p in v] for k, v in self.params.items()} if self.ema else {}
@@ -66,7 +70,7 @@ class Run:
             self.restore(state)
             if finished:
                 return self.history
-        with stop_requests(checkpoint is not None) as stop:
+        with stop_requests(checkpoint is not None) as self.stop:
             while not self.finished:
                 started, epoch = time.perf_counter(), self.stream.epoch
                 self.iterate()
@@ -75,10 +79,11 @@ class Run:
                     self.end_epoch()
                 if self.on_progress:
                     self.on_progress(self)
-                if checkpoint and (stop.is_set() or self.stream.epoch > epoch or checkpoint.due()):
+                stop = self.asked_to_stop if self.ranks.count > 1 else self.stop.is_set()
+                if checkpoint and (stop or self.stream.epoch > epoch or checkpoint.due()):
                     self.check_finite()
                     kept = checkpoint.save(number, self.state(), finished=False)
-                    if stop.is_set():
+                    if stop:
                         raise Interrupted(
                             f"stopped; checkpoint kept in {checkpoint.folder}, resume to go on"
                             if kept
@@ -107,11 +112,12 @@ class Run:
                 for group, lr in zip(optimizer.param_groups, self.base_lr[player]):
                     group["lr"] = lr * factor
         place = (self.stream.epoch, self.stream.position)
+        self.stream.slices.clear()
         updates = self.step(self.stream)
         while True:
             # each part of the step enters autocast anew, because autocast caches cast weights and the optimiser
             # changes the weights at every yield
-            with self.autocast():
+            with self.autocast(), self.whole_batch():
                 update = next(updates, None)
             if update is None:
                 break
@@ -128,7 +134,10 @@ class Run:
             raise RuntimeError(f"{self.name}: the loss of {player!r} depends on none of its parameters")
         optimizer, params = self.optimizers[player], self.params[player]
         optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss, inputs=params)
+        if self.ranks.count == 1:
+            torch.autograd.backward(loss, inputs=params)
+        else:
+            terms = self.backward_together(loss, params, terms)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(params, self.clip_norm)
         optimizer.step()
@@ -141,6 +150,21 @@ class Run:
             self.sums[key] = self.sums.get(key, torch.zeros((), device=self.device)) + value.detach().float()
             self.counts[key] = self.counts.get(key, 0) + 1
 
+    def backward_together(
+        self, loss: Tensor, params: list[nn.Parameter], terms: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Gradients and terms of the whole batch, of which this process has a slice; also whether any was told to stop.
+
+        A mean over the batch is the sum of the slices' means, each weighted by its share of the samples.
+        """
+        weight = self.stream.slices.weight
+        torch.autograd.backward(loss * weight, inputs=params)
+        means = {term: value.detach().float().reshape(()) * weight for term, value in terms.items()}
+        told = torch.tensor(float(self.stop is not None and self.stop.is_set()), device=self.device)
+        self.ranks.add_up([*(p.grad for p in params if p.grad is not None), *means.values(), told])
+        self.asked_to_stop = bool(told)
+        return means
+
     def end_epoch(self) -> None:
         """Log the means of the epoch, validate, start new sums and call ``on_epoch``."""
         row: dict[str, Any] = {"stage": self.name, "epoch": self.stream.epoch, "seconds": round(self.seconds, 3)}
@@ -148,7 +172,7 @@ class Run:
         self.sums, self.counts = {}, {}
         if self.validate:
             with self.averaged_weights():
-                row["validation"] = loss = self.validate()
+                row["validation"] = loss = self.ranks.agreed(self.validate())
             if loss < self.best_loss:
                 self.best_loss, self.waited = loss, 0
                 with self.averaged_weights():
@@ -156,7 +180,7 @@ class Run:
             else:
                 self.waited += 1
         self.history.append(row)
-        if self.on_epoch:
+        if self.on_epoch and self.ranks.leads:
             with self.averaged_weights():
                 self.on_epoch(self)
 
@@ -194,6 +218,10 @@ class Run:
         finally:
             for player, weights in live.items():
                 torch._foreach_copy_([p.detach() for p in self.params[player]], weights)
+
+    def whole_batch(self) -> contextlib.AbstractContextManager[Any]:
+        """Within: what a step draws and normalises by is that of the whole batch."""
+        return contextlib.nullcontext() if self.ranks.count == 1 else WholeBatch(self.stream.slices)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         if self.dtype == torch.float32:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..arrays import DiskRows, is_on_disk
 from ..seeds import seed_from
+from .ranks import Slices, ranks
 
 
 class TrainingSet:
@@ -55,25 +56,30 @@ class TrainingSet:
 
 
 class Stream:
-    """Endless shuffled batches. The order of a pass depends only on the seed and the number of the pass."""
+    """Endless shuffled batches. The order of a pass depends only on the seed and the number of the pass.
+
+    Of several processes that fit together each gets its slice of every batch.
+    """
 
     def __init__(self, data: TrainingSet, batch_size: int, seed: str):
         self.data, self.batch_size, self.seed = data, min(batch_size, len(data)), seed
         self.epoch = 0  #: passes finished
         self.position = 0  #: batches drawn in this pass
         self._order: tuple[Tensor, ...] | None = None
+        self.slices = Slices(ranks())
 
     def __next__(self) -> Tensor:
         if self._order is None:
             generator = torch.Generator().manual_seed(seed_from(f"{self.seed}/{self.epoch}"))
             order = torch.split(torch.randperm(len(self.data), generator=generator), self.batch_size)
-            # batch norm cannot take a single sample, so a last batch of one is left out
-            self._order = order[:-1] if len(order) > 1 and len(order[-1]) == 1 else order
+            # batch norm cannot take a single sample, so a last batch that gives a process one or none is left out
+            too_few = len(order[-1]) < 2 * self.slices.place.count
+            self._order = order[:-1] if len(order) > 1 and too_few else order
         index = self._order[self.position]
         self.position += 1
         if self.position == len(self._order):
             self.epoch, self.position, self._order = self.epoch + 1, 0, None
-        return self.data.batch(index)
+        return self.data.batch(self.slices.of(index))
 
     def seek(self, epoch: int, position: int) -> None:
         """Go on at batch ``position`` of pass ``epoch``, both counted from zero."""
@@ -84,7 +90,8 @@ class Stream:
 
     def sample(self) -> Tensor:
         """A random batch, independent of the others, that does not count as progress."""
-        return self.data.batch(torch.randperm(len(self.data))[: self.batch_size])
+        index = torch.randperm(len(self.data))[: self.batch_size]
+        return self.data.batch(self.slices.of(index, leads=False))
 
     @property
     def progress(self) -> float:

@@ -1,0 +1,117 @@
+"""Where independent jobs run: one after another here, in processes of this machine; ``ganad.scale`` adds a cluster.
+
+Whoever has jobs gives an engine a function and the items it is called with, and does not know which engine it is. An
+item is taken when a worker is free for it, so an iterator that ends early starts no more jobs, and one that makes its
+items as it goes never holds all of them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What comes of an item whose worker ended every time it was tried."""
+
+    reason: str
+
+
+class Engine(Protocol):
+    """Something that calls a function with every item."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+        """Each item with its result, in the order in which they come; what the function raises is raised here.
+
+        When the iteration ends early, by Ctrl-C or because nobody goes on with it, what comes later is dropped.
+        """
+        ...
+
+
+class Serial:
+    """One item after another, in this process."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+        for item in items:
+            yield item, function(item)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of one thread each. An item that ends its process is tried again in a process of its own."""
+
+    workers: int
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        waiting, done = iter(items), False
+        while not done:
+            running: dict[Future[R], T] = {}
+            try:
+                with self._pool(self.workers) as pool:
+                    try:
+                        yield from self._fed(pool, function, waiting, running)
+                        done = True
+                    except (KeyboardInterrupt, GeneratorExit):
+                        pool.shutdown(wait=False, cancel_futures=True)
+                        raise
+            except BrokenProcessPool:  # one of them ended its worker, and the pool with it
+                for lost in running.values():
+                    yield lost, self._alone(function, lost)
+
+    def _fed(
+        self,
+        pool: ProcessPoolExecutor,
+        function: Callable[[T], R],
+        waiting: Iterator[T],
+        running: dict[Future[R], T],
+    ) -> Iterator[tuple[T, R | Lost]]:
+        while True:
+            while len(running) < self.workers:
+                try:
+                    item = next(waiting)
+                except StopIteration:
+                    break
+                running[pool.submit(function, item)] = item
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                result = future.result()
+                yield running.pop(future), result
+
+    def _alone(self, function: Callable[[T], R], item: T) -> R | Lost:
+        with self._pool(1) as pool:
+            try:
+                return pool.submit(function, item).result()
+            except BrokenProcessPool:
+                return Lost("the process ended, as it does when memory runs out")
+
+    def _pool(self, workers: int) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent)
+
+
+def local(workers: int) -> Engine:
+    """The engine for this machine alone."""
+    return Processes(workers) if workers > 1 else Serial()
+
+
+def end_with_parent() -> None:
+    """Make this worker end when its parent is killed; otherwise it would finish its job for nobody."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

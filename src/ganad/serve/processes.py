@@ -1,0 +1,109 @@
+"""Several processes behind one port: each loads the model, and the system hands each connection to one that is free."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from multiprocessing.context import SpawnProcess
+from multiprocessing.queues import SimpleQueue
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from ..engines import end_with_parent
+from ..errors import InputError, MissingExtra
+
+FIGURES = "PROMETHEUS_MULTIPROC_DIR"  #: of the environment: the folder in which workers keep what they count
+_SPAWN = multiprocessing.get_context("spawn")
+_GRACE = 15.0  # seconds that workers have to answer what is under way
+
+
+def serve_in_processes(serve: Callable[..., None], workers: int, host: str, port: int) -> None:
+    """Call ``serve(at=socket)`` in so many processes until SIGTERM or Ctrl-C; one that is killed is started again.
+
+    serve: must be picklable. Raises InputError for an address that cannot be listened on, and in the words of a worker
+    for what that one refuses.
+    """
+    with _bound(host, port) as at, tempfile.TemporaryDirectory(prefix="ganad") as folder, _stop() as stop:
+        os.environ[FIGURES] = folder
+        refusals: SimpleQueue[str] = _SPAWN.SimpleQueue()
+        running = [_started(serve, at, refusals) for _ in range(workers)]
+        try:
+            while not stop.wait(0.2):
+                for number, process in enumerate(running):
+                    if not refusals.empty():
+                        raise InputError(refusals.get())
+                    if not process.is_alive():
+                        mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
+                        running[number] = _started(serve, at, refusals)
+        finally:
+            del os.environ[FIGURES]
+            _end(running)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from error
+
+
+@contextlib.contextmanager
+def _stop() -> Iterator[threading.Event]:
+    """Within: Ctrl-C and SIGTERM set the event."""
+    stop = threading.Event()
+    former = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _started(serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str]) -> SpawnProcess:
+    process = _SPAWN.Process(target=_work, args=(serve, at, refusals))
+    process.start()
+    return process
+
+
+def _work(serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str]) -> None:
+    end_with_parent()
+    try:
+        serve(at=at)
+    except (InputError, MissingExtra, OSError) as error:
+        refusals.put(str(error))
+
+
+def _end(processes: list[SpawnProcess]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(_GRACE)
+        process.kill()
+
+
+class AllWorkers:
+    """Figures of all workers, for whichever of them is asked: their counts added up, and gauges of the one asked.
+
+    A gauge tells how something is at this moment in one process; it has that process in its label ``worker``.
+    """
+
+    def __init__(self, own: Any):
+        self.own = own
+
+    def collect(self) -> Iterator[Metric]:
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+        yield from (metric for metric in shared.collect() if metric.type != "gauge")
+        for metric in self.own.collect():
+            if metric.type == "gauge":
+                named = {"worker": str(os.getpid())}
+                metric.samples = [sample._replace(labels=sample.labels | named) for sample in metric.samples]
+                yield metric
