@@ -50,6 +50,7 @@ def test_a_map_is_linear_between_centres_and_level_beyond_them():
 @pytest.mark.parametrize("name", backbones.NAMES)
 def test_maps_have_the_published_strides_and_channels(name):
     channels = {"efficientnet-lite0": (24, 40, 112, 320), "resnet18": (64, 128, 256, 512)}
+    channels["alexnet"] = (64, 192, 256, 256)
     wanted = channels.get(name, (256, 512, 1024, 2048))
     with torch.no_grad():
         maps = backbones.build(name, (1, 2, 3, 4))(torch.rand(1, 3, 65, 96))
@@ -172,3 +173,20 @@ def test_the_packaged_backbone_has_its_weights():
     view = Backbone()
     [(_, vectors)] = view.blocks(plates(1)[0], view.network(), CPU)
     assert vectors.shape[1] == 112 + 320 and np.isfinite(vectors).all()
+
+
+def test_alexnet_takes_torchvisions_weights_and_sees_what_it_sees_one_pixel_further(tmp_path):
+    from ganad.nets.alexnet import AlexNetFeatures
+
+    torch.manual_seed(0)
+    known = AlexNetFeatures()
+    path = tmp_path / "alexnet.pth"
+    torch.save({f"features.{k}": v for k, v in known.features.state_dict().items()}, path)
+    view = Backbone("alexnet", layers=(1,), weights=str(path))
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        own = view.network()(x)[0]
+        # with a pixel before the photo, theirs begins where ours does
+        shifted = torch.nn.functional.pad((x - known.mean) / known.sd, (1, 0, 1, 0))
+        theirs = known.features[:2](shifted)
+    torch.testing.assert_close(own[:, :, :15, :15], theirs)

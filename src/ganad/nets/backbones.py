@@ -127,6 +127,28 @@ class ResNet(FeatureMaps):
         return [stem, *(self.get_submodule(f"layer{layer}") for layer in range(1, self.last + 1))]
 
 
+class AlexNet(FeatureMaps):
+    """AlexNet, A. Krizhevsky et al., NIPS 2012, as torchvision has it: maps of 64, 192, 256 and 256 channels.
+
+    Its first convolution and its poolings are padded so that every map has its side rounded up, and its positions lie
+    where those of the other networks do. Away from the edges that moves what they see by one pixel.
+    """
+
+    def __init__(self, layers: Sequence[int]):
+        super().__init__(layers, *_IMAGENET)
+        self.features = nn.Sequential(
+            *(SameConv2d(3, 64, 11, 4), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
+            *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
+            *(nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 256, 3, padding=1), nn.ReLU()),
+            *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
+        )
+
+    def stages(self) -> list[nn.Module]:
+        ends = (0, 2, 5, 12, 13)
+        parts = [self.features[a:b] for a, b in zip(ends, ends[1:])]
+        return [nn.Identity(), *parts[: max(self.layers)]]
+
+
 class _Residual(nn.Module):
     """The input plus the result of ``path``; the input is first brought to the result's shape if needed."""
 
@@ -183,13 +205,14 @@ def _norm(channels: int, eps: float = 1e-5) -> nn.Module:
 
 
 def build(name: str, layers: Sequence[int]) -> FeatureMaps:
-    """An untrained backbone: "efficientnet-lite0", "resnet18" or "wide-resnet50-2"."""
+    """An untrained backbone: "efficientnet-lite0", "resnet18", "alexnet" or "wide-resnet50-2"."""
     makers: dict[str, Callable[[], FeatureMaps]] = {
         "efficientnet-lite0": lambda: EfficientNetLite0(layers),
         "resnet18": lambda: ResNet(layers, _Basic, (2, 2, 2, 2)),
+        "alexnet": lambda: AlexNet(layers),
         "wide-resnet50-2": lambda: ResNet(layers, _Wide, (3, 4, 6, 3)),
     }
     return makers[name]().eval().requires_grad_(False)
 
 
-NAMES = ("efficientnet-lite0", "resnet18", "wide-resnet50-2")
+NAMES = ("efficientnet-lite0", "resnet18", "wide-resnet50-2", "alexnet")

@@ -29,7 +29,7 @@ class Backbone:
     memory is bounded.
     """
 
-    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2
+    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet
     layers: tuple[int, ...] = (3, 4)  #: whose maps are concatenated; chosen on defects planted in normal photos
     weights: str | None = None  #: file of a state dict; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
