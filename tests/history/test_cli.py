@@ -170,7 +170,7 @@ def test_a_signal_ends_the_watch_and_everything_is_kept(digit_file, tmp_path):
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     lines = [process.stdout.readline() for _ in range(30)]
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0 and out == "" and "Traceback" not in err
     assert [line.split("\t")[0] for line in lines] == [f"{i:02d}.png" for i in range(30)]
     with History(tmp_path / "h.db") as history:
