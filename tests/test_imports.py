@@ -18,8 +18,8 @@ class NoExtras:
 sys.meta_path.insert(0, NoExtras())
 import ganad
 names = [m.name for m in pkgutil.walk_packages(ganad.__path__, "ganad.")]
-on_the_web = ("app", "html", "http_heads", "meters", "middleware", "receiving")
-in_databases = ("database", "store", "tables")
+on_the_web = ("app", "board", "html", "http_heads", "live", "meters", "middleware", "receiving")
+in_databases = ("database", "monitor", "store", "tables")
 of_extras = {"ganad.mixture.kernels", *(f"ganad.serve.{m}" for m in on_the_web)}  # imported where used
 of_extras |= {f"ganad.history.{m}" for m in in_databases}
 for name in set(names) - of_extras:
