@@ -299,7 +299,7 @@ def test_a_connection_too_many_is_told_when_to_come_back(table_model):
 
 
 def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
-    from ganad.serve import app as module
+    from ganad.serve import served as module
 
     def broken(x):
         raise RuntimeError("out of order")
@@ -312,7 +312,7 @@ def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):
 
 
 def test_what_waits_too_long_is_neither_scored_nor_read(table_model, monkeypatch):
-    from ganad.serve import app as module
+    from ganad.serve import served as module
 
     scored, go_on = [], threading.Event()
 
@@ -395,7 +395,7 @@ def test_concurrent_requests_are_batched_and_each_gets_its_own_score(pictures, p
 
 
 def test_a_full_queue_says_when_to_come_back(picture_model, monkeypatch):
-    from ganad.serve import app as module
+    from ganad.serve import served as module
 
     def slow(detector, engine):
         return "slow", lambda x: (time.sleep(0.5), np.zeros(len(x)))[1]

@@ -25,7 +25,10 @@ def serve(
         typer.Option(metavar="URL", help="Keep what is scored, in a SQLite file or PostgreSQL, and show it on /board."),
     ] = None,
     spot_checks: Annotated[
-        float, typer.Option(help="Share of samples, drawn at random, that the board asks a person about.")
+        float,
+        typer.Option(
+            help="Share of samples, drawn at random, that the board asks a person about.",
+        ),
     ] = 0.02,
 ) -> None:
     """Answer requests with scores, and show a page to drop files on; a model file that changes is reloaded."""
