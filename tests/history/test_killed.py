@@ -50,12 +50,12 @@ def land(folder, pictures, whole):
         time.sleep(rng.exponential(0.004) if rng.random() < 0.9 else 0.05)
 
 
-def kept(database):
-    """Rows as another program reads them while they are written."""
+def kept(database, what="ganad_samples"):
+    """The number of rows, as another program reads it while they are written."""
     try:
         # a second is for the moment in which what a killed process left is recovered
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=1)) as connection:
-            return connection.execute("SELECT count(*) FROM ganad_samples").fetchone()[0]
+            return connection.execute(f"SELECT count(*) FROM {what}").fetchone()[0]
     except sqlite3.OperationalError as error:
         assert "unable to open" in str(error) or "no such table" in str(error), error
         return 0
@@ -76,11 +76,13 @@ def test_every_file_is_a_row_once_though_the_watch_is_killed(digit_file, tmp_pat
     for level in [*np.linspace(0, FILES, KILLS + 2, dtype=int)[1:-1], FILES]:
         process = fork.Process(target=work, args=[digit_file, folder, database, flagged], daemon=True)
         process.start()
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while kept(database) < level and time.monotonic() < end:
             time.sleep(0.002)
         if level == FILES:
             lands.join()
+            while kept(database, "ganad_files WHERE flagged AND NOT acted") and time.monotonic() < end:
+                time.sleep(0.01)
             time.sleep(0.5)  # for what would come twice
         os.kill(process.pid, signal.SIGKILL)
         process.join()

@@ -84,6 +84,7 @@ class Live:
                 self._look()
             except HistoryUnavailable:
                 self._publish({"problem": "the history cannot be reached; what is scored waits for it"})
+                self._shown = ()  # so that its return is told
             except Exception:  # a board that fails must not end the service, and tries again
                 _LOG.exception("the board could not be made")
             self._asked.wait(_EVERY)
