@@ -3,6 +3,7 @@
 import datetime
 import gzip
 import json
+import warnings
 
 import numpy as np
 import pandas
@@ -384,7 +385,10 @@ def test_numbers_too_large_to_calculate_with_name_their_column(tmp_path):
 
 def test_a_column_whose_values_do_not_survive_is_named(caplog):
     x = np.random.default_rng(0).normal(size=(100, 3))
-    PCAResidual(verbose=0).fit(x + 1e9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        PCAResidual(verbose=0).fit(x + 1e9)
+        PCAResidual(verbose=0).fit(x.astype(np.float32))
     assert caplog.text == ""
     x[0, 1] = 1e13
     PCAResidual(verbose=0).fit(pandas.DataFrame(x, columns=["a", "far", "c"]))

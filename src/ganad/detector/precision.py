@@ -22,7 +22,7 @@ def refuse_huge(x: np.ndarray, names: Sequence[str] | None) -> None:
     """Raise InputError naming a column of the table ``(n, d)`` whose numbers are too large to be scaled."""
     if x.ndim > 2 or (x.dtype.kind == "f" and x.dtype.itemsize < 8):  # 32 bits hold no such number
         return
-    largest = np.maximum(x.max(axis=0), -x.min(axis=0))
+    largest = np.maximum(x.max(axis=0), -x.min(axis=0)).astype(np.float64)
     if (largest > _LARGEST).any():
         column = int(largest.argmax())
         row = int(np.abs(x[:, column]).argmax())
