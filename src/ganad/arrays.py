@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 _CHUNK_BYTES = 16 * 2**20
-_PAGE_CLUSTER = 64 * 1024  # what Linux maps around one page fault
+_PAGE_CLUSTER = 256 * 1024  # what Linux may map around one page fault, where it keeps files in large folios
 
 
 def is_on_disk(x: np.ndarray) -> bool:
@@ -60,9 +60,12 @@ class DiskRows:
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         order = np.argsort(index)  # read forwards, then put back in the order asked for
         rows = np.empty((len(index), *self.x.shape[1:]), self.x.dtype)
-        rows[order] = self.x[index[order]]
-        self.drawn += len(index) * self.cost
-        if self.drawn > self.budget:
-            release(self.x)
-            self.drawn = 0
+        most = max(1, self.budget // self.cost)  # a large batch alone may touch more than the budget
+        for start in range(0, len(order), most):
+            some = order[start : start + most]
+            rows[some] = self.x[index[some]]
+            self.drawn += len(some) * self.cost
+            if self.drawn > self.budget:
+                release(self.x)
+                self.drawn = 0
         return rows
