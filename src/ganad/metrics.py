@@ -255,8 +255,8 @@ def by_kind(
     no masks. Raises InputError as ``auroc`` does.
 
     >>> lines = by_kind(["good", "good", "cut", "hole"], np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
-    >>> [(line["kind"], line["auroc"]) for line in lines]
-    [('cut', 0.5), ('hole', 1.0), ('all', 0.75)]
+    >>> {line["kind"]: line["auroc"] for line in lines}
+    {'cut': 0.5, 'hole': 1.0, 'all': 0.75}
     """
     y, score = _checked(y, score)
     names = np.array(["all"] * len(y) if kinds is None else kinds, str)
