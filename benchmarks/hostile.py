@@ -1,7 +1,9 @@
 """What ganad does with input made to harm. Part one: model files whose checksums are right and whose content is not.
 
-    python benchmarks/hostile.py [--bases vae-table] [--every 7] [--list "other scores"] [--seconds 10]
-    python benchmarks/hostile.py --tables [--every 1] [--list hang] [--seconds 60]
+    python benchmarks/hostile.py [models] [--bases vae-table] [--every 7] [--list "other scores"] [--seconds 10]
+    python benchmarks/hostile.py tables [--every 1] [--list hang] [--seconds 60]
+    python benchmarks/hostile.py readers [--share 1]       images, masks, checkpoints, data sets, weights of backbones
+    python benchmarks/hostile.py requests [--share 1]      a service on this machine: bodies, heads, forged Parquet
 
 A handful of the golden model files (tests/golden) is altered in thousands of ways: headers that are no object, keys
 that are missing or of another type, wild settings, state and weights of other shapes, types and values, tensors and
@@ -27,9 +29,6 @@ import itertools
 import json
 import os
 import resource
-import selectors
-import signal
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -39,8 +38,11 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hostile_readers
+import hostile_requests
 import hostile_tables
 import numpy as np
+from hostile_child import Child
 from hostile_models import BASES, Base, copies, read_base
 
 import ganad
@@ -116,66 +118,11 @@ def controls(text: str) -> bool:
 # -- in the parent ---------------------------------------------------------------------------------------------------
 
 
-class Child:
-    """A process that judges files until one of them ends it."""
-
-    def __init__(self, errors: Any) -> None:
-        self.process: subprocess.Popen[str] | None = None
-        self.errors = errors
-        self.peak = 0  #: MB of memory that any of the processes had
-
-    def ask(self, question: dict[str, Any], seconds: float) -> tuple[str, str, bool, int]:
-        """Outcome, message, whether it has control characters, and its length."""
-        if self.process is None:
-            self.process = self.started()
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps(question) + "\n")
-        self.process.stdin.flush()
-        if not self.answers_within(seconds):
-            self.end()
-            return "hang", f"no answer in {seconds:g} s", False, 0
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            self.process = None
-            name = signal.Signals(-code).name if code < 0 else f"exit {code}"
-            return "process died", name, False, 0
-        outcome, message, control, length, peak = json.loads(line)
-        self.peak = max(self.peak, peak)
-        return outcome, message, control, length
-
-    def started(self) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, __file__, "--child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-        )
-        assert process.stdout
-        if process.stdout.readline() != "ready\n":
-            sys.exit("the child process does not start; run this script with --child to see why")
-        return process
-
-    def answers_within(self, seconds: float) -> bool:
-        """Whether a line, or the end, comes in time."""
-        assert self.process and self.process.stdout
-        with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
-            return bool(selector.select(seconds))
-
-    def end(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-
 def model_files(names: list[str], every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[str]]:
     """Counts of outcomes by the kind of alteration; copies of the ``wanted`` outcome are printed."""
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as errors:
-        child = Child(errors)
+        child = Child(errors, [sys.executable, __file__, "--child"])
         try:
             for name, now in itertools.product(names, (False, True)):
                 one_base(read_base(name, now), every, child, Path(folder), seconds, wanted, counts)
@@ -217,16 +164,21 @@ def tables(every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[s
     """The same for tables, after the files themselves, which must be read right."""
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as name, open(os.devnull, "w") as errors:
-        folder, child, files = Path(name), Child(errors), hostile_tables.bases()
+        folder, child, files = Path(name), Child(errors, [sys.executable, __file__, "--child"]), hostile_tables.bases()
         (folder / "plain.csv").write_bytes(files["plain.csv"])
         known = ganad.data.load(folder / "plain.csv")
         np.save(folder / "x.npy", known.x)
-        question: dict[str, Any] = dict(source=known.source, numbers=str(folder / "x.npy"))
+        question: dict[str, Any] = dict(numbers=str(folder / "x.npy"))
+        sources = {}
+        for end, data in files.items():  # each by its own recipe, for one has decimal commas
+            (folder / end).write_bytes(data)
+            sources[end] = ganad.data.load(folder / end).source
         try:
             whole = [("the files themselves", "", *file) for file in files.items()]
             for family, what, end, data in [*whole, *itertools.islice(hostile_tables.copies(), 0, None, every)]:
                 (folder / end).write_bytes(data)
-                outcome, message, control, length = child.ask(question | {"table": str(folder / end)}, seconds)
+                asked = question | {"table": str(folder / end), "source": sources.get(end, known.source)}
+                outcome, message, control, length = child.ask(asked, seconds)
                 flags = [outcome, *(m for m, true in zip(MESSAGES, (control, length > LONG)) if true)]
                 counts.setdefault(family, Counter()).update([*flags, "copies"])
                 if set(wanted) & set(flags):
@@ -249,18 +201,22 @@ def table(counts: dict[str, Counter[str]], outcomes: tuple[str, ...] = OUTCOMES)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
+    add("what", nargs="?", default="models", choices=("models", "tables", "readers", "requests"), help="kind of input")
+    add("--share", type=float, default=1, help="of the readers' files and the requests")
+    add("--seed", type=int, default=0, help="of the readers' files and the requests")
     add("--bases", nargs="+", default=BASES, choices=BASES, metavar="FILE", help="golden files to alter")
     add("--every", type=int, default=7, metavar="N", help="take every N-th copy; 1 takes all, in about an hour")
     outcomes = sorted({*OUTCOMES, *hostile_tables.OUTCOMES, *MESSAGES})
-    add("--tables", action="store_true", help="alter tables instead of model files")
     add("--list", nargs="+", default=[], choices=outcomes, metavar="OUTCOME", help="print the copies behind it")
     add("--seconds", type=float, default=10, help="after which a file counts as a hang")
     add("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         serve()
-    elif options.tables:
+    elif options.what == "tables":
         print(table(tables(options.every, options.seconds, options.list), hostile_tables.OUTCOMES))
+    elif options.what != "models":
+        {"readers": hostile_readers, "requests": hostile_requests}[options.what].main(options.share, options.seed)
     else:
         print(table(model_files(options.bases, options.every, options.seconds, options.list)))
 

@@ -1,6 +1,7 @@
 """Development targets with the standard library alone: ``python scripts/dev.py TARGET``.
 
-Each target makes .venv from constraints.txt first, once, and again when a dependency changes.
+Each target makes .venv from constraints.txt first, once, and again when a dependency changes. Only files whose SHA-256
+stands in constraints.hashes.txt are installed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
+
+import lock as locking
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -44,8 +47,9 @@ def apt_install(package: str) -> bool:
 
 
 def setup() -> None:
-    """Make .venv with the exact versions of constraints.txt."""
-    wanted = b"".join((ROOT / name).read_bytes() for name in ("constraints.txt", "pyproject.toml"))
+    """Make .venv with the exact versions of constraints.txt, and with files of constraints.hashes.txt alone."""
+    names = ("constraints.txt", locking.LOCK.name, "pyproject.toml")
+    wanted = b"".join((ROOT / name).read_bytes() for name in names)
     stamp, mark = VENV / "installed", hashlib.sha256(wanted + sys.version.encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == mark:
         return
@@ -54,8 +58,20 @@ def setup() -> None:
     print(f"setting up {VENV.name} (a few minutes the first time)", file=sys.stderr, flush=True)
     # symlinks as `python -m venv` makes them: copying over a link that is already there fails
     venv.create(VENV, with_pip=True, symlinks=os.name != "nt", clear=not (BIN / "python").exists() and VENV.exists())
-    run(BIN / "python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dev]")
+    install(BIN / "python", ".[dev]")
     stamp.write_text(mark)
+
+
+def install(python: str | Path, project: str) -> None:
+    """Install this project and what it needs, from known files."""
+    if os.environ.get(locking.OFF) == "1":
+        run(python, "-m", "pip", "install", "--quiet", "-c", "constraints.txt", "-e", project)
+        return
+    packages = locking.chosen(python, "-c", "constraints.txt", "-e", project)
+    if missing := locking.unknown(packages, locking.LOCK.read_text("utf-8")):
+        sys.exit(locking.refusal(missing))
+    locking.install(python, packages)
+    run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", project)
 
 
 def browser() -> None:
@@ -83,6 +99,9 @@ def slow() -> None:
 def lint() -> None:
     run(BIN / "ruff", "check", ".")
     run(BIN / "mypy")
+    run(BIN / "python", "scripts/supply.py", "licences")
+    # an advisory comes without a change of ours: here it is said, and `audit` fails
+    subprocess.run([BIN / "python", "scripts/supply.py", "audit"], cwd=ROOT)
 
 
 def bench() -> None:
@@ -102,17 +121,41 @@ def bench_paper() -> None:
     run(BIN / "ganad", "tables")
 
 
+def lock() -> None:
+    """Write constraints.hashes.txt again, after a change of constraints.txt; needs uv and PyPI."""
+    locking.write()
+
+
+def audit() -> None:
+    """Advisories against pinned packages, where their database can be reached; fails where there are some."""
+    run(BIN / "python", "scripts/supply.py", "audit")
+
+
+def dist() -> None:
+    """Wheel, sdist and bill of materials of the last commit in dist/, the same bytes each time."""
+    run(BIN / "python", "scripts/dist.py")
+
+
+def pythons() -> None:
+    """The quick tests on every Python from 3.11 that is found; an environment each in .venvs/."""
+    run(BIN / "python", "scripts/pythons.py")
+
+
 def docs() -> None:
     run(BIN / "python", "-m", "mkdocs", "build", "--strict", NO_MKDOCS_2_WARNING="1")
 
 
 def clean() -> None:
-    for name in (".venv", "demo", "site", "dist"):
+    for name in (".venv", ".venvs", "demo", "site", "dist"):
         shutil.rmtree(ROOT / name, ignore_errors=True)
 
 
 TARGETS = {
-    f.__name__.replace("_", "-"): f for f in (setup, demo, test, slow, lint, bench, bench_paper, speed, docs, clean)
+    f.__name__.replace("_", "-"): f
+    for f in (
+        *(setup, demo, test, slow, lint, bench, bench_paper, speed, docs),
+        *(lock, audit, dist, pythons, clean),
+    )
 }
 
 

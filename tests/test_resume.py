@@ -9,8 +9,10 @@ import sys
 import time
 
 import pytest
+import torch
 
-from ganad import EGBAD, AutoEncoder, InputError
+from ganad import EGBAD, AutoEncoder, InputError, files
+from ganad.errors import ModelFileError
 from ganad.training import Checkpoint
 
 from .samples import normal, small
@@ -115,3 +117,27 @@ def test_without_a_seed_a_resumed_fit_finds_the_one_it_began_with(tmp_path):
     again = small(EGBAD, random_state=None).fit(x, checkpoint=tmp_path / "c", resume=True).nets_.state_dict()
     digest = [hashlib.sha256(b"".join(v.numpy().tobytes() for v in s.values())).hexdigest() for s in (first, again)]
     assert digest[0] == digest[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t, h: h.update(epoch=-1), "epoch"),
+        (lambda t, h: h.update(position=10**6), "batch 1000000 of a pass"),
+        (lambda t, h: h.update(history=[{"stage": 1}]), "history"),
+        (lambda t, h: h["counts"].clear() or h["counts"].update(x=1), "sums of other losses"),
+        (lambda t, h: t.update({next(k for k in t if k.endswith("exp_avg")): torch.zeros(1, 2, 3)}), "of other shapes"),
+        (lambda t, h: t.pop(next(k for k in t if k.endswith("exp_avg"))), "of other parameters"),
+        (lambda t, h: t.pop(next(k for k in t if k.startswith("nets/"))), "weights of other names"),
+    ],
+)
+def test_a_checkpoint_that_was_forged_is_refused_before_it_is_used(tmp_path, change, words):
+    x = normal("table")
+    small(AutoEncoder, epochs=2).fit(x, checkpoint=tmp_path / "c")
+    file = tmp_path / "c" / "run-0.safetensors"
+    tensors, header = files.read(file, "checkpoint")
+    change(tensors, header)
+    files.write(file, "checkpoint", tensors, header)
+    with pytest.raises(ModelFileError, match=words) as said:
+        small(AutoEncoder, epochs=2).fit(x, checkpoint=tmp_path / "c", resume=True)
+    assert "fit without resume" in str(said.value)

@@ -225,3 +225,50 @@ def test_the_command_says_so_in_one_line(tmp_path):
         done = subprocess.run([*map(str, command), *options], capture_output=True, text=True, check=True)
         assert [line.split()[0] for line in done.stdout.splitlines()].count(word) == 1
         assert "Warning" not in done.stderr
+
+
+FEW = 20
+#: What 20 samples of six columns or 64 pixels teach too much: new normal samples are flagged, most or all of them.
+BY_HEART = {
+    (GMM, "table"),
+    (GMM, "images"),
+    (KDE, "images"),
+    (OneClassSVM, "table"),
+    (PCAResidual, "images"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cls", ganad.DETECTORS, ids=lambda cls: cls.__name__)
+def test_twenty_samples_are_refused_or_doubted_where_they_teach_nothing_else(cls, kind):
+    """Whatever the method: no fit to so few samples flags nearly all new normal ones without a word."""
+    x = normal(kind)
+    model = small(cls)
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            model.fit(x[:FEW])
+    except ganad.InputError as refused:
+        assert "\n" not in str(refused)
+        return
+    new = model.anomaly_score(x[FEW:])
+    assert np.isfinite(new).all() and np.isfinite(model.threshold_)
+    doubted = [w for w in said if issubclass(w.category, UntrustedFit)]
+    if (new > model.threshold_).mean() > 0.9:
+        assert doubted and not model.self_test_.trusted
+    if (cls, kind) in BY_HEART:
+        assert "flag nearly every" in str(doubted[0].message)
+
+
+def test_few_samples_that_are_not_known_by_heart_pass_and_held_out_ones_are_not_asked():
+    x = normal("table")[:20]
+    rng = np.random.default_rng(0)
+    far, near = 9 + rng.random(20), rng.normal(size=20)
+    given = dict(threshold=3.0, is_trained=False)
+    scores = rng.normal(size=20)
+    assert "by heart" in selftest.examine(x, scores, dict(noise=far, columns=far), held_out=False, **given).findings[0]
+    assert selftest.examine(x, scores, dict(noise=far, columns=near), held_out=False, **given).trusted
+    assert selftest.examine(x, scores, dict(noise=far, columns=far), held_out=True, **given).trusted
+    many, of_many = np.concatenate([x] * 3) + rng.normal(size=(60, 6)), np.concatenate([scores] * 3)
+    made = dict(noise=9 + rng.random(60), columns=9 + rng.random(60))
+    assert selftest.examine(many, of_many, made, held_out=False, **given).trusted

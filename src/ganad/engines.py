@@ -54,7 +54,7 @@ class Processes:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Lost]]:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-        waiting, done = iter(items), False
+        waiting, done, others = iter(items), False, set(multiprocessing.active_children())
         while not done:
             running: dict[Future[R], T] = {}
             try:
@@ -63,7 +63,8 @@ class Processes:
                         yield from self._fed(pool, function, waiting, running)
                         done = True
                     except (KeyboardInterrupt, GeneratorExit):
-                        pool.shutdown(wait=False, cancel_futures=True)
+                        for worker in set(multiprocessing.active_children()) - others:
+                            worker.terminate()  # leaving the pool would wait for their jobs
                         raise
             except BrokenProcessPool:  # one of them ended its worker, and the pool with it
                 for lost in running.values():

@@ -34,6 +34,10 @@ _ONLY_DISTANCE = 0.995
 _UPSIDE_DOWN = 0.3
 #: Share of held-out normal samples above the threshold from which the threshold needs calibration.
 _FLAGGED = 0.2
+#: Training samples under which a model may know each by heart, and the AUROC of all made samples that shows it. Of 56
+#: fits of 28 methods to 20 samples, 10 flagged more than .8 of new normal ones: it finds 9 of them, not Skip-GANomaly
+#: on digits, and of the other 46 two that flagged .6 and one that flagged .3.
+_BY_HEART, _WITHOUT_FAULT = 50, 0.99
 #: Fewest samples for a verdict; with fewer, chance decides.
 _FEW = 8
 _MIXED = ("columns", "halves", "patches")  # made of real parts
@@ -155,7 +159,7 @@ def examine(
         variety=variety,
     )
     found = [*_of_scores(x, scores, figures), *_of_threshold(scores, made_scores, threshold)]
-    found += [*_of_made(figures), *_of_training(figures, is_trained)]
+    found += [*_of_made(figures), *_of_few(figures), *_of_training(figures, is_trained)]
     return SelfTest(**{**vars(figures), "findings": tuple(found), "notes": tuple(_notes(figures, is_trained))})
 
 
@@ -223,6 +227,17 @@ def _of_made(figures: SelfTest) -> list[str]:
         if value < min(limit, level):
             return [f"it takes {_WORDS[kind]} for more normal than the normal samples (AUROC {value:.2f}); {_LONGER}"]
     return []
+
+
+def _of_few(figures: SelfTest) -> list[str]:
+    """Whether few training samples are known by heart: then whatever was not among them is told from them."""
+    kinds = [value for kind, value in figures.auroc.items() if kind != "blur"]
+    if figures.held_out or figures.n >= _BY_HEART or len(kinds) < 2 or min(kinds) < _WITHOUT_FAULT:
+        return []
+    return [
+        f"it tells the {figures.n} training samples from all others, as a model does that knows them by heart, and may "
+        "flag nearly everything new; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+    ]
 
 
 def _of_training(figures: SelfTest, is_trained: bool) -> list[str]:

@@ -1,18 +1,26 @@
 """Data made to harm: names that a terminal obeys, links that lead out, pickles and tables that ask for memory."""
 
+import gzip
+import io
 import os
 import pickle
 import sys
+import tarfile
 
 import numpy as np
 import pyarrow.csv
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
 from ganad import AutoEncoder, InputError
+from ganad.bench import rows
 from ganad.cli.options import list_unreadable
 from ganad.data import load
-from ganad.data.sets.cifar10 import _from_pickles
+from ganad.data.sets import arrhythmia
+from ganad.data.sets.cifar10 import _from_parquet, _from_pickles, _from_tar
+from ganad.data.sets.mnist import read_idx
+from ganad.data.sets.ocan import _array
 from ganad.data.text_file import MAX_COLUMNS
 from ganad.score_file import ScoreFile
 
@@ -111,3 +119,57 @@ def test_a_cifar_batch_is_read():
     x, y = _from_pickles({"test_batch": pickle.dumps({b"data": PIXELS, b"labels": [0, 9]}, protocol=2)}, "test")
     assert x.shape == (2, 32, 32, 3)
     assert y.tolist() == [0, 9]
+
+
+def test_an_archive_unpacks_no_further_than_the_largest_of_the_set(tmp_path, monkeypatch):
+    monkeypatch.setattr("ganad.data.sets.mnist._MOST", 1000)
+    for name, write in (("x.gz", gzip.open), ("x.idx", open)):
+        with write(tmp_path / name, "wb") as file:
+            file.write(b"\0\0\x08\x01" + (2000).to_bytes(4, "big") + bytes(2000))
+        with pytest.raises(InputError, match="not an IDX file of bytes"):
+            read_idx(tmp_path / name)
+    monkeypatch.setattr("ganad.data.sets.cifar10._MOST", 1000)
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        entry = tarfile.TarInfo("test_batch")
+        entry.size = 2000
+        archive.addfile(entry, io.BytesIO(bytes(2000)))
+    with pytest.raises(InputError, match="larger than CIFAR-10's"):
+        _from_tar(tmp_path / "x.tar")
+
+
+def test_axes_whose_product_overflows_are_refused(tmp_path):
+    (tmp_path / "x").write_bytes(b"\0\0\x08\x04" + (2**16).to_bytes(4, "big") * 4)  # 2**64 bytes, or 0 in 64 bits
+    with pytest.raises(InputError, match="not an IDX file of bytes"):
+        read_idx(tmp_path / "x")
+
+
+def test_an_array_whose_header_asks_for_memory_is_refused(tmp_path):
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,), }"
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(InputError, match="not a NumPy array or damaged"):
+        _array(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("label", [[99], [None], ["x"], [0.5]])
+def test_a_parquet_copy_of_cifar_holds_labels_and_images_as_they_are(tmp_path, label):
+    png = io.BytesIO()
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(png, "PNG")
+    table = pyarrow.table({"img": [{"bytes": png.getvalue()}], "label": label})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    with pytest.raises(InputError, match="not CIFAR-10 or damaged"):
+        _from_parquet(tmp_path / "x.parquet", None)
+
+
+@pytest.mark.parametrize("line", [b"\xff\n", b"[1]\n", b"[" * 100_000 + b"\n"])
+def test_a_results_file_that_is_none_is_refused_with_the_line(tmp_path, line):
+    (tmp_path / "rows.jsonl").write_bytes(b"{}\n" + line)
+    with pytest.raises(InputError, match="line 2"):
+        rows.read(tmp_path / "rows.jsonl")
+
+
+def test_a_matlab_file_that_is_not_the_known_one_never_meets_its_reader(tmp_path, monkeypatch):
+    """One byte of a small whole file, changed, ended the process with SIGSEGV."""
+    monkeypatch.setattr("scipy.io.loadmat", lambda *a, **k: pytest.fail("it was read"))
+    (tmp_path / "x.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    with pytest.raises(InputError, match="not the file with SHA-256"):
+        arrhythmia.read(tmp_path / "x.mat")

@@ -1,19 +1,18 @@
 """Training that goes on: it begins with the model's weights and scaling, and ends as a model of its own."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
 
 import ganad
 from ganad import AutoEncoder
-from ganad.errors import InputError
+from ganad.cli.continuing import to_continue
+from ganad.errors import InputError, NotSupported
 from ganad.files import sha256_of
 from ganad.testing import has_networks, normal, small
 
 from .models import table
+from .test_cli import run
 
 NETWORKS = [cls for cls in ganad.DETECTORS if has_networks(cls)]
 
@@ -97,6 +96,7 @@ def test_settings_of_other_networks_are_refused():
         detector.continue_fit(rows(100, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("detector", NETWORKS, ids=lambda cls: cls.__name__)
 def test_every_method_with_networks_goes_on(detector):
     model, x = small(detector), normal("table")
@@ -104,14 +104,6 @@ def test_every_method_with_networks_goes_on(detector):
     spec = model.input_
     model.continue_fit(x)
     assert model.input_ is spec and np.isfinite(model.anomaly_score(x[:5])).all()
-
-
-def run(*arguments, code=0):
-    done = subprocess.run([sys.executable, "-m", "ganad.cli", *map(str, arguments)], capture_output=True, text=True)
-    assert done.returncode == code and "Traceback" not in done.stderr, (
-        f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    )
-    return done.stdout, done.stderr
 
 
 def test_on_the_command_line(tmp_path):
@@ -127,6 +119,6 @@ def test_on_the_command_line(tmp_path):
     assert "--method cannot be chosen with --continue" in err
 
 
-def test_a_model_without_training_of_its_own(tmp_path, digit_file):
-    _, err = run("fit", "digits", "--continue", digit_file, "-o", tmp_path / "c", code=2)
-    assert "a KDE has no training of its own that could go on" in err
+def test_a_model_without_training_of_its_own(digit_file):
+    with pytest.raises(NotSupported, match="a KDE has no training of its own that could go on"):
+        to_continue(digit_file)

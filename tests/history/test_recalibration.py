@@ -93,7 +93,7 @@ def history(model, tmp_path_factory):
 
 
 def false_alarms(detector):
-    return (detector.anomaly_score(rows(10_000, 9, DRIFT)) > detector.threshold_).mean()
+    return (detector.anomaly_score(rows(5000, 9, DRIFT)) > detector.threshold_).mean()
 
 
 def test_the_rate_is_back_within_its_interval_and_the_file_names_its_parent(model, history, tmp_path):

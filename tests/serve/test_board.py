@@ -61,7 +61,9 @@ def entries(model, n=60, anomalies=4, start=0):
             model=model,
             p_value=0.5,
             spot_check=i == 1,
-            traits={"brightness": 100.0},
+            traits={"brightness": 0.5},
+            thumbnail=png(np.zeros((20, 40), np.uint8)) if i == n - 1 else None,
+            boxes=[{"x": 0.25, "y": 0.5, "width": 0.5, "height": 0.25, "share": 0.9}] if i == n - 1 else None,
         )
         for i in range(n)
     ]
@@ -153,6 +155,11 @@ def test_the_board_shows_what_is_scored_and_takes_feedback_by_mouse_and_keys(at_
     history.add(entries(model))
     tab.wait_for_selector("#queue li:has-text('part 59')")
     assert tab.inner_text("#latest li:first-child .name") == "part 59"
+    tab.wait_for_function("document.querySelector('#queue .frame').getBoundingClientRect().height > 5")
+    frame, mark = (tab.locator(f"#queue {part}").first.bounding_box() for part in (".frame", ".mark"))
+    assert frame["width"] == pytest.approx(2 * frame["height"], abs=1)
+    assert mark["x"] - frame["x"] == pytest.approx(frame["width"] / 4, abs=1)
+    assert mark["y"] - frame["y"] == pytest.approx(frame["height"] / 2, abs=1)
     n = int(tab.inner_text("#waiting"))
     assert n == history.count(review=True, feedback="none")
     marked = lambda name: next(row.feedback for row in history.rows() if row.name == name)  # noqa: E731

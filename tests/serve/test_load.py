@@ -24,13 +24,14 @@ from .test_service import COLUMNS, long_texts, lying, many, png
 
 
 @contextlib.contextmanager
-def command(model, folder):
+def command(model, folder, *options):
     """URL and process of ``ganad serve``."""
     model.save(folder / "model")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, "-m", "ganad.cli", "serve", str(folder / "model"), "--port", str(port)])
+    words = ["serve", str(folder / "model"), "--port", str(port), *options]
+    process = subprocess.Popen([sys.executable, "-m", "ganad.cli", *words])
     url = f"http://127.0.0.1:{port}"
     try:
         while process.poll() is None:

@@ -110,10 +110,24 @@ def test_the_old_model_is_forgotten(picture_model, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_hangup_reloads_and_does_not_end_it(picture_model, other_model, tmp_path):
-    with command(picture_model, tmp_path) as (url, process):
+def test_a_hangup_reloads_and_the_end_keeps_what_was_scored(picture_model, other_model, tmp_path):
+    kept = str(tmp_path / "history.db")
+    with command(picture_model, tmp_path, "--history", kept, "--spot-checks", "0", "--engine", "torch") as (
+        url,
+        process,
+    ):
         path = tmp_path / "model"
+        hashes = [sha256(path)]
+        for i in range(100):
+            assert post(url, png(normal("images")[i]), "image/png", name=f"a{i}").status_code == 200
         other_model.save(path)
         process.send_signal(signal.SIGHUP)
         wait_for(url, path)
         assert process.poll() is None
+        hashes.append(sha256(path))
+        for i in range(100):
+            assert post(url, png(normal("images")[i]), "image/png", name=f"b{i}").status_code == 200
+    with History(kept, create=False) as history:  # at once after SIGTERM
+        assert [row.name for row in history.rows()] == [f"{part}{i}" for part in "ab" for i in range(100)]
+        assert [history.count(model=sha) for sha in hashes] == [100, 100]
+        assert [model.sha256 for model in history.models()] == hashes

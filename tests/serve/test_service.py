@@ -289,13 +289,42 @@ def test_a_body_that_nobody_reads_does_not_hold_the_connection(tables, head):
 def test_a_connection_too_many_is_told_when_to_come_back(table_model):
     with running(table_model, limits=Limits(connections=2)) as url:
         with begun(url, "Content-Length: 9"), begun(url, "Content-Length: 9"):
-            answer = httpx.get(f"{url}/health")
+            answer = httpx.get(f"{url}/model")
             assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
             assert "connections" in answer.json()["error"]
+            assert httpx.get(f"{url}/health").status_code == 200
         deadline = time.monotonic() + 10
-        while httpx.get(f"{url}/health").status_code != 200:
+        while httpx.get(f"{url}/model").status_code != 200:
             assert time.monotonic() < deadline
-        assert 'ganad_requests_total{path="/health",status="503"}' in httpx.get(f"{url}/metrics").text
+        assert 'ganad_requests_total{path="/model",status="503"}' in httpx.get(f"{url}/metrics").text
+
+
+def test_heads_that_never_end_keep_nobody_else_out(table_model):
+    """Five times as many half-sent heads as a service takes connections, from one client, who asks honestly as well."""
+    limits = Limits(connections=40, heads=10)
+    with running(table_model, limits=limits) as url, contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        for i in range(200):
+            half = stack.enter_context(socket.create_connection(address))
+            half.sendall(b"GET /model HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+            if i % 20 == 0:
+                assert httpx.get(f"{url}/health").status_code == 200
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{url}/model").status_code != 200:  # the oldest are closed a moment later
+            assert time.monotonic() < deadline
+        assert post(url, b"[[1,2,0,1]]", "application/json").status_code == 200
+        half.sendall(b"y\r\n\r\n")  # the newest was kept, and may still finish
+        assert half.recv(64).startswith(b"HTTP/1.1 200")
+
+
+def test_many_connections_that_open_at_once_are_all_answered(table_model):
+    """They wait for their heads together, as the half-sent ones do, for less than a moment."""
+    with running(table_model, limits=Limits(heads=10)) as url, contextlib.ExitStack() as stack:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        opened = [stack.enter_context(socket.create_connection(address)) for _ in range(60)]
+        for s in opened:
+            s.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        assert all(s.recv(64).startswith(b"HTTP/1.1 200") for s in opened)
 
 
 def test_an_error_nobody_expected_is_counted(table_model, monkeypatch):

@@ -123,11 +123,14 @@ def read(path: Path) -> list[Row]:
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
         try:
-            rows.append(json.loads(line))
-        except ValueError as error:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is not valid JSON; delete it") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: line {number} is not a row of a benchmark; delete it")
+        rows.append(row)
     return rows
 
 

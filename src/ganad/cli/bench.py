@@ -81,8 +81,9 @@ def bench(
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure a published table again, or which detector suits your data; stopped and started again it goes on.
+    """Measure a published table again, or detectors on your data.
 
+    Stopped and started again it goes on.
     On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
     """
     from ..bench import SUITES, OwnData, run, tasks
@@ -170,7 +171,10 @@ def tables(
         "benchmarks"
     ),
 ) -> None:
-    """Print what was measured beside what was published, as Markdown and as a page."""
+    """Write the tables of what was measured and published.
+
+    They are TABLES.md and the page tables.html.
+    """
     from ..bench import write
 
     if not any(results.glob("*.jsonl")):

@@ -8,7 +8,6 @@ import functools
 import inspect
 import itertools
 import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable
@@ -19,7 +18,8 @@ import typer
 
 from .. import registry, settings
 from ..display import shown
-from ..errors import InputError, Interrupted, UntrustedFit
+from ..errors import InputError, UntrustedFit
+from . import on_cluster
 from .continuing import Continue, OldData, comparison, prepared, sets_of, to_continue
 from .layouts import training_folder
 from .options import (
@@ -179,8 +179,9 @@ def fit(
     address: Address = None,
     gpus_per_worker: GpusPerWorker = 0.0,
 ) -> None:
-    """Learn what is normal and save the model, and its losses as JSON lines beside it.
+    """Learn what is normal, and save the model.
 
+    Its losses are saved as JSON lines beside it.
     With --engine ray, or under torchrun, several workers share every batch and come to the same model as one.
 
     Every setting of the method is an option as well: --epochs 20 --latent-dim 64. See: ganad methods NAME
@@ -193,7 +194,7 @@ def fit(
     if engine == "local" and workers is not None:
         raise InputError(f"--workers {workers} is for a cluster; add --engine ray, or start with torchrun -m ganad fit")
     if engine != "local":
-        _fit_on(engine_of(engine, workers, address, gpus_per_worker), _checkpoint_of(output))
+        on_cluster.fit(engine_of(engine, workers, address, gpus_per_worker), _checkpoint_of(output))
         return
     engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
     given = (context.obj or {}) | dict(_named(text) for text in set_ or ())
@@ -248,32 +249,6 @@ def fit(
         sets = sets_of(samples, false_alarm_rate, HELD_OUT, old)
         typer.echo(comparison(load(continue_), detector, sets))
     list_unreadable(samples)
-
-
-def _fit_on(cluster: Any, checkpoint: Path) -> None:
-    """Give the same command to the workers of a cluster, and say what the first of them said."""
-    from ..scale import fitting
-
-    here = ("--engine", "--workers", "--address", "--gpus-per-worker")
-    try:
-        ended = fitting.fit(without(here, sys.argv[1:]), checkpoint, cluster)
-    except KeyboardInterrupt as stop:
-        raise Interrupted(f"interrupted; if {checkpoint} is there, the same command with --resume goes on") from stop
-    typer.echo(ended.err, err=True, nl=False)
-    typer.echo(ended.out, nl=False)
-    if ended.code:
-        raise typer.Exit(ended.code)
-
-
-def without(options: tuple[str, ...], arguments: list[str]) -> list[str]:
-    """Arguments without these options and their values."""
-    kept: list[str] = []
-    skip = False
-    for token in arguments:
-        if not skip and token.partition("=")[0] not in options:
-            kept.append(token)
-        skip = not skip and token in options
-    return kept
 
 
 def _checkpoint_of(output: Path) -> Path:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,7 +73,13 @@ def main() -> None:
     """Entry point of the ``ganad`` command. It shows what the library logs, such as a fit to a part of the data."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ganad").setLevel(logging.INFO)
+    signal.signal(signal.SIGTERM, stop)  # by itself it ends the process where it stands, and leaves temporary files
     try:
         run(sys.argv[1:])
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def stop(*_: Any) -> None:
+    """SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt

@@ -105,7 +105,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             typer.echo(f"ganad: {shown(str(stop), 2000)}", err=True)
             raise typer.Exit(130) from stop
         except KeyboardInterrupt as stop:
-            typer.echo("ganad: interrupted; nothing was written", err=True)
+            typer.echo("ganad: interrupted; no file was left half-written", err=True)
             raise typer.Exit(130) from stop
 
     return wrapped

@@ -26,7 +26,10 @@ def serve(
         typer.Option(metavar="URL", help="Keep what is scored, in a SQLite file or PostgreSQL, and show it on /board."),
     ] = None,
     spot_checks: Annotated[
-        float, typer.Option(help="Share of samples, drawn at random, that the board asks a person about.")
+        float,
+        typer.Option(
+            help="Share of samples, drawn at random, that the board asks a person about.",
+        ),
     ] = 0.02,
     workers: Annotated[int, typer.Option(min=1, help="Processes behind the port, each with the model.")] = 1,
 ) -> None:

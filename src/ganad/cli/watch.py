@@ -23,7 +23,10 @@ HistoryUrl = Annotated[
     ),
 ]
 SpotChecks = Annotated[
-    float, typer.Option(metavar="SHARE", help="Share of all samples, drawn at random, for a person to look at.")
+    float,
+    typer.Option(
+        "--spot-checks", metavar="SHARE", help="Share of all samples, drawn at random, for a person to look at."
+    ),
 ]
 
 
@@ -38,7 +41,7 @@ def watch(
     run: Annotated[
         str | None, typer.Option(metavar="'COMMAND {path}'", help="Run this for every flagged file, without a shell.")
     ] = None,
-    spot_check: SpotChecks = 0.01,
+    spot_checks: SpotChecks = 0.02,
     settle: Annotated[
         float, typer.Option(metavar="SECONDS", help="A file is whole when it has not changed for so long.")
     ] = 0.5,
@@ -49,8 +52,8 @@ def watch(
 
     Ctrl-C or SIGTERM ends it. Started again it goes on where it was: nothing is scored twice or left out.
     """
-    if not 0 <= spot_check <= 1:
-        raise InputError(f"--spot-check {spot_check:g} must lie between 0 and 1; 0.01 is one sample in a hundred")
+    if not 0 <= spot_checks <= 1:
+        raise InputError(f"--spot-checks {spot_checks:g} must lie between 0 and 1; 0.01 is one sample in a hundred")
     if not 0 <= settle <= 3600:
         raise InputError(f"--settle {settle:g} must lie between 0 and 3600 seconds")
     is_stream = source == "-"
@@ -68,7 +71,7 @@ def watch(
         if is_stream:
             from ..watching.stream import StreamWatcher
 
-            stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_check)
+            stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_checks)
             stream.run(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "backslashreplace", newline=""), stop)
             unreadable = stream.unreadable
         else:
@@ -83,7 +86,7 @@ def watch(
                 kept,
                 told=_tell,
                 actions=actions,
-                spot_checks=spot_check,
+                spot_checks=spot_checks,
                 settle=settle,
             )
             logging.getLogger("ganad").info(

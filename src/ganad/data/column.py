@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
-from .notation import PLAIN, Notation, as_plain, matches
+from .notation import PLAIN, Notation, as_plain, cast, matches
 from .text_kinds import DATE, TIME, WORDED_DAY, is_number, look_of
 
 MAX_CATEGORIES = 100
@@ -253,8 +253,8 @@ def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: boo
 
 def _as_numbers(column: pyarrow.ChunkedArray, notation: Notation) -> tuple[pyarrow.ChunkedArray, int | None]:
     """A column of text as float64, or the row of the first cell that is no number."""
-    if notation.marks == PLAIN and _casts(column):
-        return column.cast(pyarrow.float64()), None
+    if notation.marks == PLAIN and (numbers := cast(column)) is not None:
+        return numbers, None
     column = notation.present(column, among_numbers=True)
     if notation.marks != PLAIN:
         row = pc.index(matches(notation.marks, column), False).as_py()
@@ -310,20 +310,12 @@ def _all_match(column: pyarrow.ChunkedArray, pattern: str) -> bool:
 def _first_misfit(column: pyarrow.ChunkedArray) -> int | None:
     """The row of the first cell that is no number, found by halving; None if every cell is one or missing."""
     low, high = 0, len(column)
-    if _casts(column):
+    if cast(column) is not None:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _casts(column.slice(low, middle - low)) else (low, middle)
+        low, high = (middle, high) if cast(column.slice(low, middle - low)) is not None else (low, middle)
     return low
-
-
-def _casts(column: pyarrow.ChunkedArray) -> bool:
-    try:
-        column.cast(pyarrow.float64())
-    except pyarrow.ArrowInvalid:
-        return False
-    return True
 
 
 def drop(name: str) -> str:

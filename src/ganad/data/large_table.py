@@ -29,7 +29,8 @@ from .row_groups import row_batches
 from .samples import Progress, Samples
 from .table import encode
 from .table_file import first_line
-from .table_options import Place
+from .table_options import UNKNOWN, Place
+from .written import origin_of
 
 #: Bytes of a table as float64 from which it is mapped. Read whole it takes about four times as many.
 LARGE = 2**30
@@ -151,12 +152,24 @@ def _source(
     # what ``load_table`` refuses in the first rows it refuses here, and it knows which column only counts the rows
     head = pyarrow.Table.from_batches([first]).select(kept)
     plain = [name for name in kept if not _is_text(head.schema.field(name).type)]
-    counted = encode(head.select(plain), Place(path)).source["columns"] if plain else []
-    known = {recipe["name"]: recipe for recipe in counted}
+    looked: dict[str, Any] = encode(head.select(plain), Place(path)).source if plain else {}
+    known = {recipe["name"]: recipe for recipe in looked.get("columns", ())}
     texts = [name for name in kept if name not in plain]
     found = _recipes_of_text(file, texts, path)
     recipes = [known.get(name) or found[name] for name in kept if name in known or name in found]
-    source = {"kind": "table", "columns": recipes, "label": label}
+    left_out = looked.get("read", {}).get("left_out", {}) | dict.fromkeys(drop, "--drop")
+    source: dict[str, Any] = {
+        "kind": "table",
+        "columns": recipes,
+        "label": label,
+        "text": origin_of(head, Place(path), {}).notation.to_source(),
+        "unknown": UNKNOWN[0],
+        "read": {
+            "rows": file.metadata.num_rows,
+            "missing": {},
+            "left_out": left_out | ({label: "the label"} if label else {}),
+        },
+    }
     features = (
         encode(pyarrow.Table.from_batches([first]).slice(0, 1), Place(path), source=source, label=label).columns or []
     )

@@ -107,7 +107,7 @@ def marks_of(columns: Mapping[str, pyarrow.ChunkedArray], where: str, decimal: s
             f"space or an apostrophe"
         )
     texts = {name: pc.drop_null(column) for name, column in columns.items()}
-    marked = {name: cells for name, cells in texts.items() if _is_marked(cells)}
+    marked = {name: cells for name, cells in texts.items() if cast(cells) is None and _is_marked(cells)}
     if not marked:
         return allowed[0]
     others = [cells for name, cells in texts.items() if name not in marked and len(cells) and _fits(PLAIN, cells)]
@@ -119,6 +119,14 @@ def marks_of(columns: Mapping[str, pyarrow.ChunkedArray], where: str, decimal: s
     if any(reading != first for reading in more):
         raise _either(where, marked)
     return full[0]
+
+
+def cast(cells: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray | None:
+    """Cells of text as float64, where all are numbers as a computer writes them."""
+    try:
+        return cells.cast(pyarrow.float64())
+    except pyarrow.ArrowInvalid:
+        return None
 
 
 def matches(marks: Marks, cells: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:

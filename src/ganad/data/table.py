@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -40,16 +40,21 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     if is_frame(path):
         return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
     place = _called(path)
-    names, dialect, batches = open_table(path, _TOGETHER, None, _separator(source), options.get("query"))
+    names, dialect, batches = open_table(path, None, None, _separator(source), options.get("query"))
+    # not named here: what was read need not stay beside what becomes of it
+    return encode(_whole(batches, names, place), Place(place, dialect), source=source, **options)
+
+
+def _whole(batches: Iterable[pyarrow.RecordBatch], names: list[str], place: Path) -> pyarrow.Table:
+    """All parts as one table."""
     parts = [pyarrow.Table.from_batches([batch]) for batch in batches]
     if not parts and names:
         refuse_twice(names, place)
         raise InputError(f"{place}: no rows in this table")
     try:
-        table = pyarrow.concat_tables(parts, promote_options="permissive") if parts else pyarrow.table({})
+        return pyarrow.concat_tables(parts, promote_options="permissive") if parts else pyarrow.table({})
     except pyarrow.ArrowException as error:
         raise InputError(f"{place}: a column mixes kinds of values ({str(error).splitlines()[0]})") from error
-    return encode(table, Place(place, dialect), source=source, **options)
 
 
 def iter_table(

@@ -18,6 +18,7 @@ from .frames import is_frame
 from .text_file import ENDINGS, PACKED, Dialect, open_text
 
 _PARQUET = {".parquet", ".pq"}
+_TOGETHER = 65_536  # rows
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error, EOFError)
 #: Endings of the files that hold tables.
 TABLES = ENDINGS | _PARQUET | excel.ENDINGS | {f"{end}{packed}" for end in ENDINGS for packed in PACKED}
@@ -36,26 +37,30 @@ def is_table(place: Any) -> bool:
 
 
 def open_table(
-    place: Any, rows: int, known: Collection[str] | None = None, separator: str | None = None, query: str | None = None
+    place: Any,
+    rows: int | None,
+    known: Collection[str] | None = None,
+    separator: str | None = None,
+    query: str | None = None,
 ) -> Source:
-    """The columns' names, how a text file is written, and the table in parts of at most ``rows`` rows.
+    """The columns' names, how a text file is written, and the table in parts of at most ``rows`` rows, if that is said.
 
     known: of the columns only these are read, if some are named. separator: of a text file, the one to try first.
     Raises InputError, here or while the parts are read, if it cannot be read.
     """
     with _in_words(place):
         if queries.is_query(str(place)):
-            names, batches = queries.answered(str(place), query, rows)
+            names, batches = queries.answered(str(place), query, rows or _TOGETHER)
             return names, None, batches
         path = Path(place)
         if path.is_dir() or path.suffix.lower() in _PARQUET:
-            names, batches = _parquet(_parts(path) or [path], rows, known)
+            names, batches = _parquet(_parts(path) or [path], rows or _TOGETHER, known)
             return names, None, _guarded(path, batches)
         if path.suffix.lower() in excel.ENDINGS:
             table = excel.read(path)
             return table.column_names, None, table.to_batches(max_chunksize=rows)
         reader, names, dialect = open_text(path, known, separator)
-        return names, dialect, _guarded(path, _regrouped(reader, rows))
+        return names, dialect, _guarded(path, _regrouped(reader, rows) if rows else reader)
 
 
 def first_line(error: BaseException) -> str:

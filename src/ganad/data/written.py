@@ -12,10 +12,10 @@ import pyarrow
 from ..errors import InputError
 from .column import Origin, Recipe, width
 from .dates import check_parts, day_first_of
-from .notation import AMONG_NUMBERS, MISSING, Notation, marks_of
+from .notation import AMONG_NUMBERS, MISSING, Notation, cast, marks_of
 from .table_options import UNKNOWN, Place, TableOptions
 
-_LOOKED_AT = 200_000  # cells of a column that its notation is told from
+_LOOKED_AT = 50_000  # cells of a column that its notation is told from
 
 
 def origin_of(table: pyarrow.Table, place: Place, options: TableOptions) -> Origin:
@@ -51,9 +51,10 @@ def origin_by(source: dict[str, Any], place: Place, table: pyarrow.Table, option
 
 
 def _texts(table: pyarrow.Table, way: Notation) -> Mapping[str, pyarrow.ChunkedArray]:
-    """The columns of text, gaps where a cell is missing."""
+    """The beginnings of the columns of text, gaps where a cell is missing."""
     named = zip(table.column_names, table.columns)
-    return {n: way.present(c[:_LOOKED_AT], among_numbers=True) for n, c in named if pyarrow.types.is_string(c.type)}
+    texts = {name: column[:_LOOKED_AT] for name, column in named if pyarrow.types.is_string(column.type)}
+    return {n: c if cast(c) is not None else way.present(c, among_numbers=True) for n, c in texts.items()}
 
 
 def account(x: np.ndarray, recipes: list[Recipe], place: Place, left_out: dict[str, str]) -> dict[str, Any]:

@@ -67,10 +67,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     #: Fitted attributes that a model file leaves out because ``restored`` makes them again.
     TRANSIENT: ClassVar[tuple[str, ...]] = ()
     #: The form of every fitted attribute. Model files are checked against it; see ``ganad.detector.declared``.
-    LEARNS: ClassVar[dict[str, str]] = {
-        "history_": "list",
-        "mean_": "float32[*shape]",
-    }
+    LEARNS: ClassVar[dict[str, str]] = {"history_": "list", "mean_": "float32[*shape]"}
     #: If set, the reason why a score is not a single forward pass, which makes export impossible.
     NO_FORWARD_PASS: ClassVar[str] = ""
     #: The class that turns the user's samples into the networks' input.

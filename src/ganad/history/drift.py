@@ -23,7 +23,7 @@ P(M >= c at any time) <= 1 / c. ``ALARM`` is c = 100.
 **The condition.** Calibration samples and the stream's normal samples are exchangeable until drift begins, and the
 stream holds few anomalies. Anomalies that a person confirmed are left out by ``Monitor``, which harms nothing, because
 no normal sample is left out with them. Bets are linear, so an anomaly raises log M by .41 at most: a few do not make
-drift, a tenth of all samples does.
+drift, a tenth of all samples may.
 """
 
 from __future__ import annotations

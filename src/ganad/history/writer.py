@@ -39,7 +39,6 @@ class Writer:
         self._queue: deque[Entry] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        self._last = 0.0  # seconds that the end may take
         self._thread = threading.Thread(target=self._work, name="history", daemon=True)
         self._thread.start()
 

@@ -12,6 +12,7 @@ class Limits:
     body_bytes: int = 32 * 2**20  #: of one request
     bodies_bytes: int = 256 * 2**20  #: of all requests under way
     connections: int = 1000  #: open at a time
+    heads: int = 128  #: connections of one client whose head has not come, after a moment
     samples: int = 10_000  #: of one request
     pixels: int = 16 * 10**6  #: of one image
     reading: int = 256  #: large bodies being read, or waiting for it

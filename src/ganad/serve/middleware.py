@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .rejections import LAST, RETRY, Refused
 
+ALWAYS = "/health"  #: answered however many connections there are, or what watches the service would restart it
 FULL = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=RETRY | LAST)
 
 
@@ -36,7 +37,7 @@ class Answers:
             await send(message)
 
         try:
-            full = scope.get("state", {}).get("full")
+            full = scope.get("state", {}).get("full") and scope["path"] != ALWAYS
             await (FULL if full else self.app)(scope, receive, counted)
         except Exception:
             if not started:  # the answer to an error that nobody expected is written outside of this

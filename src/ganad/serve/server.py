@@ -56,6 +56,7 @@ def serve(
     local = is_loopback(host)
     app = create_app(detector, engine=engine, limits=limits, local_only=local, file=file, board=board)
     del detector
+    allow_connections(limits.connections)
     gc.collect()
     gc.freeze()  # what is loaded by now stays; searching it for garbage would stop every request
     try:
@@ -78,6 +79,19 @@ def serve(
             raise SystemExit
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
+
+
+def allow_connections(n: int) -> None:
+    """Let this process open twice as many files as connections, as far as the system allows; many allow 1,024."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * n + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def is_loopback(host: str) -> bool:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from .. import files
 from ..atomic import locked
-from ..errors import InputError
+from ..display import shown
+from ..errors import InputError, ModelFileError
 from .ranks import ranks
 
 _HASHED_ROWS = 4096
@@ -82,14 +83,22 @@ class Checkpoint:
         for path, finished in ((self._finished(run), True), (self._current, False)):
             if path.exists():
                 tensors, header = files.read(path, "checkpoint")
-                if header["fingerprint"] != self.fingerprint:
+                if header.get("fingerprint") != self.fingerprint:
                     raise InputError(
                         f"{self.folder}: this checkpoint is of other data, settings or versions; "
                         "fit without resume to start over"
                     )
-                if header["run"] == run:
+                if header.get("run") == run:
                     return (tensors, header), finished
         return None
+
+    def refusal(self, error: Exception) -> ModelFileError:
+        """What is raised for a file that is whole, of this fit by its own word, and not a state of it."""
+        reason = shown((str(error).strip() or type(error).__name__).splitlines()[0], 120)
+        return ModelFileError(
+            f"{self.folder}: what this checkpoint holds does not fit together ({reason}); fit without "
+            "resume to start over"
+        )
 
     def clear(self) -> None:
         """Delete the checkpoint's files."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from ..errors import Interrupted, TrainingDiverged
 from ..nets.players import Players
 from ..seeds import rng_state, set_rng_state
 from .checkpoint import Checkpoint, State
+from .progress import Progress, same_shapes, slots_of
 from .ranks import WholeBatch
 from .stop import stop_requests
 from .stream import Stream
@@ -67,7 +69,11 @@ class Run:
         found = checkpoint.load(number) if checkpoint else None
         if found is not None:
             state, finished = found
-            self.restore(state)
+            try:
+                self.restore(state)
+            except Exception as error:  # a file may hold anything
+                assert checkpoint
+                raise checkpoint.refusal(error) from error
             if finished:
                 return self.history
         with stop_requests(checkpoint is not None) as self.stop:
@@ -250,47 +256,43 @@ class Run:
         for player, average in self.averages.items():
             tensors |= {f"average/{player}/{i}": a for i, a in enumerate(average)}
         for player, optimizer in self.optimizers.items():
-            packed = optimizer.state_dict()
             plain: dict[str, dict[str, Any]] = {}
-            for i, slots in packed["state"].items():
+            for i, slots in optimizer.state_dict()["state"].items():
                 for slot, value in slots.items():
                     if isinstance(value, Tensor):
                         tensors[f"optimizer/{player}/{i}/{slot}"] = value
                     else:
                         plain.setdefault(str(i), {})[slot] = value
-            header["optimizers"][player] = {"groups": packed["param_groups"], "plain": plain}
+            header["optimizers"][player] = plain
         return tensors, header
 
     def restore(self, state: State) -> None:
-        """Continue from ``state()``'s result."""
+        """Continue from ``state()``'s result; whatever error comes of one that is not such a result.
+
+        Everything is compared with what this run has before it is used, or an error would come in a later step.
+        """
         tensors, header = state
+        known = msgspec.convert(header, Progress)
 
         def part(prefix: str) -> dict[str, Tensor]:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
+        same_shapes(part("nets/"), self.nets.state_dict())
         self.nets.load_state_dict(part("nets/"))
         self.best = {k: v.to(self.device) for k, v in part("best/").items()}
-        self.sums = {k: v.to(self.device) for k, v in part("sums/").items()}
+        if self.best:
+            same_shapes(self.best, self.nets.state_dict())
+        self.sums = {k: v.float().reshape(()).to(self.device) for k, v in part("sums/").items()}
+        if self.sums.keys() != known.counts.keys():
+            raise ValueError("sums of other losses than were counted")
         for player, average in self.averages.items():
             torch._foreach_copy_(average, [tensors[f"average/{player}/{i}"] for i in range(len(average))])
         for player, optimizer in self.optimizers.items():
-            saved = header["optimizers"][player]
-            slots: dict[int, dict[str, Any]] = {int(i): dict(v) for i, v in saved["plain"].items()}
-            for key, value in part(f"optimizer/{player}/").items():
-                i, slot = key.split("/", 1)
-                slots.setdefault(int(i), {})[slot] = value
-            for number, values in slots.items():  # fused kernels need the parameter's own memory layout
-                p = self.params[player][number]
-                values |= {
-                    k: torch.empty_like(p).copy_(v)
-                    for k, v in values.items()
-                    if isinstance(v, Tensor) and v.shape == p.shape
-                }
-            groups = [{k: tuple(v) if k == "betas" else v for k, v in g.items()} for g in saved["groups"]]
-            optimizer.load_state_dict({"state": slots, "param_groups": groups})
-        self.stream.seek(header["epoch"], header["position"])
-        self.iteration, self.counts = header["iteration"], header["counts"]
+            slots = slots_of(known.optimizers[player], part(f"optimizer/{player}/"), self.params[player])
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": slots})
+        self.stream.seek(known.epoch, known.position)
+        self.iteration, self.counts = known.iteration, known.counts
         self.history[:] = header["history"]
-        self.seconds, self.waited = header["seconds"], header["waited"]
-        self.best_loss = math.inf if header["best_loss"] is None else header["best_loss"]
+        self.seconds, self.waited = known.seconds, known.waited
+        self.best_loss = math.inf if known.best_loss is None else known.best_loss
         set_rng_state(part("rng/"), self.device)

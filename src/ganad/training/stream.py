@@ -82,7 +82,11 @@ class Stream:
         return self.data.batch(self.slices.of(index))
 
     def seek(self, epoch: int, position: int) -> None:
-        """Go on at batch ``position`` of pass ``epoch``, both counted from zero."""
+        """Go on at batch ``position`` of pass ``epoch``, both counted from zero; ValueError for one beyond a pass."""
+        n, rest = divmod(len(self.data), self.batch_size)
+        batches = max(1, n + (rest > 1))
+        if not 0 <= position < batches:
+            raise ValueError(f"batch {position} of a pass of {batches}")
         self.epoch, self.position, self._order = epoch, position, None
 
     def __iter__(self) -> Stream:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ...errors import InputError
 from ..fetch import fetch, find
@@ -18,6 +19,7 @@ from ..samples import Progress, Samples, image_set
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 MD5 = "c58f30108f718f92721af3b95e74349a"
+_MOST = 2**28  # bytes of all batches, which have 184 million
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 
 
@@ -65,9 +67,13 @@ def _from_tar(path: Path) -> dict[str, bytes]:
     try:
         with tarfile.open(path) as archive:
             members = [m for m in archive.getmembers() if m.isfile() and "_batch" in m.name]
+            if sum(member.size for member in members) > _MOST:
+                raise InputError(f"{path}: its batches are larger than CIFAR-10's; download it again")
             return {Path(m.name).name: file.read() for m in members if (file := archive.extractfile(m))}
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        reason = str(error).splitlines()[0]
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path}: not the CIFAR-10 archive or damaged ({reason}); download it again") from error
 
 
@@ -112,18 +118,32 @@ def _from_parquet(path: Path, progress: Progress | None) -> tuple[np.ndarray, np
     import pyarrow
     import pyarrow.compute
     import pyarrow.parquet
-    from PIL import Image
 
-    table = pyarrow.parquet.read_table(path)
-    cells = next((table[n] for n in ("img", "image") if n in table.column_names), None)
-    if cells is None or "label" not in table.column_names:
-        raise InputError(f"{path}: needs a column img or image and a column label, has {', '.join(table.column_names)}")
-    if pyarrow.types.is_struct(cells.type):
-        cells = pyarrow.compute.struct_field(cells, "bytes")
-    x = np.empty((len(cells), 32, 32, 3), np.uint8)
-    for i, cell in enumerate(cells):
-        with Image.open(io.BytesIO(cell.as_py()), formats=("JPEG", "PNG")) as image:
-            x[i] = np.asarray(image.convert("RGB"))
-        if progress and i % 1000 == 0:
-            progress(i, len(x))
-    return x, table["label"].to_numpy()
+    try:
+        table = pyarrow.parquet.read_table(path)
+        cells = next((table[n] for n in ("img", "image") if n in table.column_names), None)
+        if cells is None or "label" not in table.column_names:
+            names = ", ".join(table.column_names)
+            raise InputError(f"{path}: needs a column img or image and a column label, has {names}")
+        if pyarrow.types.is_struct(cells.type):
+            cells = pyarrow.compute.struct_field(cells, "bytes")
+        x = np.empty((len(cells), 3 * 32 * 32), np.uint8)
+        for i, cell in enumerate(cells):
+            x[i] = _picture(cell.as_py())
+            if progress and i % 1000 == 0:
+                progress(i, len(x))
+        x, y = _checked(x, table["label"].to_numpy())
+    except InputError:
+        raise
+    except Exception as error:  # a picture may fail in as many ways as it has formats
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not CIFAR-10 or damaged ({reason:.200}); copy it again") from error
+    return x.reshape(-1, 32, 32, 3), y
+
+
+def _picture(content: bytes) -> np.ndarray:
+    """The bytes of one image of 32 x 32 pixels in colour; ValueError for another size, whatever Pillow raises else."""
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+        if image.size != (32, 32):
+            raise ValueError(f"an image of {image.width} x {image.height} pixels")
+        return np.asarray(image.convert("RGB")).reshape(-1)

@@ -63,7 +63,7 @@ def _read(path: Path) -> pyarrow.Table:
             read_options=pyarrow.csv.ReadOptions(column_names=[*FEATURES, "label"]),
             convert_options=pyarrow.csv.ConvertOptions(column_types=types),
         )
-    except (pyarrow.ArrowInvalid, OSError) as error:
+    except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{path}: not the KDDCUP99 file or damaged ({error}); download it again") from error
 
 

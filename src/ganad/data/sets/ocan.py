@@ -33,7 +33,8 @@ def _array(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Python 2 wrote these files; NumPy warns and reads them
             warnings.simplefilter("ignore", UserWarning)
-            array: np.ndarray = np.load(path, allow_pickle=False)
+            # as a map of the file, which believes no size that the file has not
+            array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
             return array.astype(np.float64)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a header is an expression in Python, and may fail in as many ways
         raise InputError(f"{path}: not a NumPy array or damaged ({error}); copy it again") from error

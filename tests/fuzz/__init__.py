@@ -1,0 +1,1 @@
+"""Fuzzing: every reader of foreign bytes, fed with damaged and forged ones."""
