@@ -54,9 +54,10 @@ import random, sys, tempfile, time
 from pathlib import Path
 from tests.fuzz.targets import TARGETS
 name, seconds, seed, kept = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
-target, end, tries = TARGETS[name], time.monotonic() + float(seconds), 0
-source = random.Random(seed)
+target, tries, source = TARGETS[name], 0, random.Random(seed)
 with tempfile.TemporaryDirectory() as folder:
+    target.attempt(target.seeds()[0], Path(folder))  # which imports what it needs
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         data = target.one(source)
         kept.write_bytes(data)
