@@ -113,11 +113,13 @@ def answer(port: int, data: bytes, seconds: float) -> tuple[str, str]:
             return "no answer", ""
     except ConnectionError:
         pass
+    received = received.removeprefix(b"HTTP/1.1 100 \r\n\r\n")  # "go on", before the answer
     if not received.startswith(b"HTTP/1.1 "):
         return "closed", ""
     status = received[9:12].decode()
     text = received.partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1 ")[0].decode(errors="replace")
-    return status if status in ("200", "500", "503") else f"{status[0]}xx", text.replace("\r\n", " ") if status != "200" else ""
+    outcome = status if status in ("200", "500", "503") else f"{status[0]}xx"
+    return outcome, "" if status == "200" else text.replace("\r\n", " ")  # which chunks are divided by
 
 
 def request(method: str, path: str, heads: dict[str, str], body: bytes) -> bytes:

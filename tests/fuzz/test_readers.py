@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from .targets import CORPUS, SECONDS, SHARED, TARGETS
 
+FOUND = CORPUS.parent / "found"  #: where bytes that did harm are kept; not in the repository
 MINUTES = float(os.environ.get("GANAD_FUZZ_MINUTES", "10"))  #: of the slow run, over all targets
 
 
@@ -69,10 +70,11 @@ print(tries)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_minutes_of_it(name, tmp_path):
+def test_minutes_of_it(name):
     """In a process of its own, which may die; the bytes that did it are kept."""
     seconds, seed = 60 * MINUTES / len(TARGETS), time.time_ns() % 2**32
-    kept = tmp_path / f"harm-{name}-{seed}"
+    FOUND.mkdir(exist_ok=True)
+    kept = FOUND / f"harm-{name}-{seed}"
     command = [sys.executable, "-c", RUN, name, str(seconds), str(seed), str(kept)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
@@ -84,5 +86,6 @@ def test_minutes_of_it(name, tmp_path):
         cwd=CORPUS.parents[2],
     )
     assert done.returncode == 0, f"{kept} (copy it to {CORPUS / name}): {done.returncode}\n{done.stderr[-3000:]}"
+    kept.unlink()
     assert int(done.stdout) > 0
     sys.stdout.write(f"{name}: {done.stdout.strip()} tries\n")

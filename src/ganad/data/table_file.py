@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow
 import pyarrow.csv
@@ -17,6 +18,7 @@ from .text_kinds import is_number
 
 MAX_COLUMNS = 30_000  #: of a CSV file; each costs memory and time however short the file is
 _HEAD = 2**22  # bytes in which the line of names must end
+_Part = TypeVar("_Part", pyarrow.Table, pyarrow.RecordBatch)
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error)
 _MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
@@ -25,7 +27,7 @@ def read(path: Path) -> pyarrow.Table:
     """The whole table; InputError if it cannot be read."""
     try:
         if path.suffix.lower() == ".parquet":
-            return pyarrow.parquet.read_table(path)
+            return _checked(pyarrow.parquet.read_table(path))
         with open_csv(path) as reader:
             return reader.read_all()
     except InputError:
@@ -42,7 +44,7 @@ def batches(path: Path, rows: int, known: Collection[str] | None) -> Iterator[py
     try:
         if path.suffix.lower() == ".parquet":
             with pyarrow.parquet.ParquetFile(path) as file:
-                yield from file.iter_batches(rows)
+                yield from map(_checked, file.iter_batches(rows))
         else:
             with open_csv(path, known) as reader:
                 yield from _regrouped(reader, rows)
@@ -50,6 +52,13 @@ def batches(path: Path, rows: int, known: Collection[str] | None) -> Iterator[py
         raise
     except _UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a table ({first_line(error)})") from error
+
+
+def _checked(part: _Part) -> _Part:
+    """The same table, whose names and texts are UTF-8: pyarrow reads others as well, and raises when they are used."""
+    "".join(part.schema.names)
+    part.validate(full=True)
+    return part
 
 
 def open_csv(path: Path, known: Collection[str] | None = None) -> pyarrow.csv.CSVStreamingReader:
