@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from .targets import CORPUS, SECONDS, SHARED, TARGETS
 
+FOUND = CORPUS.parent / "found"  #: where bytes that did harm are kept; not in the repository
 MINUTES = float(os.environ.get("GANAD_FUZZ_MINUTES", "10"))  #: of the slow run, over all targets
 
 
@@ -54,9 +55,10 @@ import random, sys, tempfile, time
 from pathlib import Path
 from tests.fuzz.targets import TARGETS
 name, seconds, seed, kept = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
-target, end, tries = TARGETS[name], time.monotonic() + float(seconds), 0
-source = random.Random(seed)
+target, tries, source = TARGETS[name], 0, random.Random(seed)
 with tempfile.TemporaryDirectory() as folder:
+    target.attempt(target.seeds()[0], Path(folder))  # which imports what it needs
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         data = target.one(source)
         kept.write_bytes(data)
@@ -68,10 +70,11 @@ print(tries)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_minutes_of_it(name, tmp_path):
+def test_minutes_of_it(name):
     """In a process of its own, which may die; the bytes that did it are kept."""
     seconds, seed = 60 * MINUTES / len(TARGETS), time.time_ns() % 2**32
-    kept = tmp_path / f"harm-{name}-{seed}"
+    FOUND.mkdir(exist_ok=True)
+    kept = FOUND / f"harm-{name}-{seed}"
     command = [sys.executable, "-c", RUN, name, str(seconds), str(seed), str(kept)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
@@ -83,5 +86,6 @@ def test_minutes_of_it(name, tmp_path):
         cwd=CORPUS.parents[2],
     )
     assert done.returncode == 0, f"{kept} (copy it to {CORPUS / name}): {done.returncode}\n{done.stderr[-3000:]}"
+    kept.unlink()
     assert int(done.stdout) > 0
     sys.stdout.write(f"{name}: {done.stdout.strip()} tries\n")

@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from ganad import InputError
+from ganad.serve import parquet_pages
 from ganad.serve.limits import Limits
 from ganad.serve.parquet_body import parquet_table
 from ganad.serve.parquet_pages import pages
@@ -114,3 +115,24 @@ def test_a_body_says_what_it_is(tables, kind):
     answer = httpx.post(f"{tables}/score", content=CSV, headers=headers)
     assert answer.status_code == 415
     assert "text/csv" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("field", [b"\x18\x01x", b"\x1c\x00", b"\x19\x00"])
+@pytest.mark.parametrize("place", range(3))
+def test_a_page_whose_sizes_are_no_numbers_is_refused(field, place):
+    """Sizes and the number of values of a page's head, as text, as a group of fields or as a list."""
+    sizes = [b"\x15\x00"] * 3
+    sizes[place] = bytes([field[0]]) + field[1:]
+    head = b"\x15\x00" + sizes[0] + sizes[1] + b"\x2c" + sizes[2] + b"\x00\x00"
+    with pytest.raises(InputError, match="is damaged"):
+        list(pages(head + bytes(8), 0, len(head)))
+
+
+@pytest.mark.parametrize(("start", "length"), [(b"x", 1), (0, b"x"), ([], 1), (-1, 1), (0, 100)])
+def test_a_column_whose_place_is_no_number_is_refused(start, length):
+    with pytest.raises(InputError, match="is damaged"):
+        list(pages(bytes(10), start, length))
+
+
+def test_a_library_of_endless_version_is_not_counted():
+    parquet_pages._refuse_old(b"parquet-mr version 1." + b"9" * 5000)

@@ -112,6 +112,7 @@ def _parquet_batches(paths: list[Path], rows: int, wanted: list[str] | None) -> 
     for path in paths:
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(rows, columns=wanted):
+                batch.validate(full=True)  # pyarrow reads texts that are not UTF-8, and raises when they are used
                 yield batch.select(wanted) if wanted else batch
 
 

@@ -51,16 +51,16 @@ def all_pages(body: bytes) -> Iterator[Page]:
 
 def _refuse_old(writer: bytes) -> None:
     """InputError for a file of the early versions whose columns' sizes pyarrow does not believe."""
-    found = re.match(rb"parquet-mr(?: version (\d+)\.(\d+))?", writer, re.IGNORECASE)
+    found = re.match(rb"parquet-mr(?: version (\d{1,9})\.(\d{1,9}))?", writer, re.IGNORECASE)
     if found and (found[1] is None or (int(found[1]), int(found[2])) < (1, 3)):
         raise InputError("body: written by a Parquet library before version 1.3, whose sizes are wrong; write it anew")
 
 
 def pages(body: bytes, start: int, length: int) -> Iterator[Page]:
     """The pages of a part of a column, from ``start`` on in ``length`` bytes; InputError where one is damaged."""
-    end = start + length
-    if not (isinstance(end, int) and 0 <= start <= end <= len(body)):
+    if not (isinstance(start, int) and isinstance(length, int) and 0 <= start <= start + length <= len(body)):
         raise InputError(_DAMAGED)
+    end = start + length
     while start < end:
         reader = _Reader(body, start)
         try:
@@ -69,7 +69,7 @@ def pages(body: bytes, start: int, length: int) -> Iterator[Page]:
             values = next((header[field][1] for field in _HEADS if field in header), 0)
         except (IndexError, KeyError, TypeError) as error:
             raise InputError(_DAMAGED) from error
-        if min(unpacked, packed, values) < 0:
+        if not all(isinstance(size, int) and size >= 0 for size in (unpacked, packed, values)):
             raise InputError(_DAMAGED)
         yield Page(unpacked, values)
         start = reader.at + packed
