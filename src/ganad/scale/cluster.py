@@ -221,7 +221,7 @@ def _refuse_silence(address: str, refusal: str) -> None:
     try:
         socket.create_connection((host, int(port)), _PATIENCE).close()
     except OSError as error:
-        raise InputError(f"{self._refusal} ({error.strerror or error})") from error
+        raise InputError(f"{refusal} ({error.strerror or error})") from error
 
 
 def _reason(error: Exception) -> str:
