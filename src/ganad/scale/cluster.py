@@ -51,6 +51,8 @@ class Cluster:
     def connected(self) -> Iterator[ModuleType]:
         """Ray, connected for the length of this block; a connection that the program has already is used and kept."""
         ray = imported()
+        if self.address is not None:
+            _refuse_silence(self.address, self._refusal)
         if ray.is_initialized():
             yield ray
             return
@@ -60,19 +62,21 @@ class Cluster:
         finally:
             ray.shutdown()
 
+    @property
+    def _refusal(self) -> str:
+        return f"no Ray cluster answers at {self.address}; start one with: ray start --head"
+
     def _connect(self, ray: ModuleType) -> None:
         if self.address is None:
             from ..devices import available_cores  # imports torch, which workers of other jobs do without
 
             start(ray, max(self.workers or 1, available_cores()))
             return
-        refusal = f"no Ray cluster answers at {self.address}; start one with: ray start --head"
-        _refuse_silence(self.address, refusal)
         plugins = {name: value for name, value in os.environ.items() if name == registry.PLUGINS}
         try:
             ray.init(address=self.address, runtime_env={"env_vars": plugins}, **_QUIET)
         except Exception as error:  # its kinds of error share no base class
-            raise InputError(f"{refusal} ({(str(error).splitlines() or [''])[0]})") from error
+            raise InputError(f"{self._refusal} ({(str(error).splitlines() or [''])[0]})") from error
 
     def size(self, ray: ModuleType) -> int:
         """Workers that the cluster has room for, as many as were asked for at most; InputError if there is none."""
