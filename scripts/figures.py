@@ -19,7 +19,7 @@ from ganad.bench.table_lines import collect
 from ganad.bench.table_text import cell
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/guide/choosing.md")
+PAGES = ("README.md", "docs/guide/choosing.md", "docs/guide/ensembles.md")
 CLASSES = ("0", "1", "5")
 BASELINES = ("1-NN, PCA", "LOF", "KDE", "PCA residual", "IsolationForest", "untrained network", "random")
 
