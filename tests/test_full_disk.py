@@ -104,12 +104,12 @@ def test_metrics_that_cannot_be_written_do_not_end_a_fit_and_are_all_there_in_th
 
 
 def test_the_command_keeps_a_model_for_which_there_is_no_room(disk, tmp_path, monkeypatch, capsys):
-    from ganad.cli.fit import _saved
+    from ganad.cli.fitting import saved
 
     monkeypatch.chdir(tmp_path)
     model = small(AutoEncoder).fit(normal("table"))
     fill(disk)
-    place = _saved(model, disk / "model.safetensors")
+    place = saved(model, disk / "model.safetensors")
     assert place.parent == tmp_path
     assert (ganad.load(place).anomaly_score(normal("table")) == model.anomaly_score(normal("table"))).all()
     assert "No space left" in capsys.readouterr().err
@@ -118,7 +118,7 @@ def test_the_command_keeps_a_model_for_which_there_is_no_room(disk, tmp_path, mo
     monkeypatch.setenv("HOME", str(disk))
     monkeypatch.setattr("tempfile.tempdir", str(disk))
     with pytest.raises(InputError, match="--resume"):
-        _saved(model, disk / "model.safetensors")
+        saved(model, disk / "model.safetensors")
 
 
 # -- two processes ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 import ganad
 from ganad import DAGMM, IGMMGAN, OCAN, VAE, Auto, FenceGAN, InputError, NearestNeighbor, Snapshots
-from ganad.cli.fit import make_detector
+from ganad.cli.making import make_detector
 from ganad.detector.fitting import seed_for
 from ganad.ensemble.rules import RULES, rule_for
 from ganad.ensemble.snapshots import Album

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, Interrupted
-from .layouts import tested
+from .layouts import Tested, tested
 from .options import (
     Address,
     Anomalies,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..data import Samples
     from ..detector import Detector
     from ..engines import Engine
+    from ..score_file import ScoreFile
 
     Part = tuple[Samples, np.ndarray, np.ndarray | None]
 
@@ -89,8 +90,6 @@ def score(
     --engine ray asks for them, and the same command goes on where it was stopped. DATA may then be a folder of tables,
     or an address such as s3://bucket/folder.
     """
-    import numpy as np
-
     where = engine_of(engine, workers, address, gpus_per_worker)
     if output.is_dir() or not output.suffix:
         whole = (report, split_, masks, query, decimal, thousands, missing, day_first, unknown)
@@ -101,8 +100,6 @@ def score(
         return
     if workers is not None or engine != "local":
         raise InputError(f"{output}: several workers write a folder of parts; give -o and a name without an ending")
-    from ..data import Samples
-    from ..data.labels import labels_of, unnamed
     from ..loading import load
     from ..score_file import ScoreFile
 
@@ -114,52 +111,81 @@ def score(
         raise InputError(f"{model}: --fdr needs a calibrated model; fit it with --false-alarm-rate")
     own_size = (getattr(detector, "source_", None) or {}).get("kind") == "photos"
     what = tested(data, normal, anomaly, masks, own_size)
-    parts, classes, named = [], set[str](), (split(what.normal), split(anomaly))
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
     table = dict(label=label, query=query, unknown=unknown) | written
-    unseen = Unseen()
-    seen: Scan | None = None
+    parts = read_like_training(detector, what.data, data_dir, split_, follow_links, table)
     with ScoreFile(output, detector, fdr) as file:
-        for samples in read_like_training(detector, what.data, data_dir, split_, follow_links, table):
-            samples = without(samples, what.data, what.masks)
-            unseen.add(samples)
-            seen = scan(detector, samples, what.masks)
-            scores = seen.scores
-            labels = labels_of(samples, *named)
-            if labels is None and seen.masks:  # a photo without a mask has no defect
-                labels = np.array([int(mask is not None) for mask in seen.masks])
-            file.add(samples, scores, labels, seen.regions)
-            kinds = samples.y
-            classes.update([] if samples.y is None else samples.y.astype(str))
-            if report is None:  # only the page needs the samples themselves again
-                samples = Samples(samples.x[:0], unreadable=samples.unreadable)
-            parts.append((samples, scores, labels))
-        others = unnamed(classes, *named)
-    for words in (*file.warned, *unseen.lines()):
-        typer.echo(f"ganad: {words}", err=True)
-    samples, scores, labels = joined(parts)
-    flagged = int((scores > detector.threshold_).sum())
-    typer.echo(f"{len(scores):,} samples, {flagged:,} anomalies at threshold {detector.threshold_:.6g}")
-    if fdr is not None:
-        typer.echo(f"{file.selected:,} selected; on average at most {100 * fdr:g} % of them are normal")
-    if others:
-        typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(others)}")
-    places = _places(seen, kinds, scores, labels)
-    if places:
-        show_places(places)
-    else:
-        _show_areas(scores, labels)
+        found = _scored(detector, parts, file, what, split(anomaly), keep=report is not None)
+    _tell(found, file, detector.threshold_)
     typer.echo(f"scores    {output}")
     if report is not None:
-        from ..reporting import report as write_report
+        _report(found, detector, report, what.masks, {"model": str(model), "data": data})
+    list_unreadable(found.samples, skip_bad)
 
-        # the page shows every sample, and counts by labels only where every sample has one
-        known = None if others else labels
-        facts = {"model": str(model), "data": data}
-        page = functools.partial(write_report, detector, samples, report, scores=scores, labels=known, facts=facts)
-        page(masks=what.masks, places=places)
-        typer.echo(f"report    {report}")
-    list_unreadable(samples, skip_bad)
+
+@dataclass
+class _Found:
+    """What was scored, and what came of it."""
+
+    samples: Samples
+    scores: np.ndarray
+    labels: np.ndarray | None
+    others: list[str]  #: classes that are neither normal nor anomalous
+    places: list[dict[str, Any]]  #: figures by kind of defect
+    unseen: Unseen
+
+
+def _scored(
+    detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
+) -> _Found:
+    """Score the parts into the file; the samples themselves are only kept where ``keep`` asks for them."""
+    import numpy as np
+
+    from ..data import Samples
+    from ..data.labels import labels_of, unnamed
+
+    done, classes, named = [], set[str](), (split(what.normal), anomaly)
+    unseen, seen, kinds = Unseen(), None, None
+    for samples in parts:
+        samples = without(samples, what.data, what.masks)
+        unseen.add(samples)
+        seen = scan(detector, samples, what.masks)
+        labels = labels_of(samples, *named)
+        if labels is None and seen.masks:  # a photo without a mask has no defect
+            labels = np.array([int(mask is not None) for mask in seen.masks])
+        file.add(samples, seen.scores, labels, seen.regions)
+        kinds = samples.y
+        classes.update([] if samples.y is None else samples.y.astype(str))
+        kept = samples if keep else Samples(samples.x[:0], unreadable=samples.unreadable)
+        done.append((kept, seen.scores, labels))
+    others = unnamed(classes, *named)
+    samples, scores, labels = joined(done)
+    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), unseen)
+
+
+def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
+    for words in (*file.warned, *found.unseen.lines()):
+        typer.echo(f"ganad: {words}", err=True)
+    flagged = int((found.scores > threshold).sum())
+    typer.echo(f"{len(found.scores):,} samples, {flagged:,} anomalies at threshold {threshold:.6g}")
+    if file.fdr is not None:
+        typer.echo(f"{file.selected:,} selected; on average at most {100 * file.fdr:g} % of them are normal")
+    if found.others:
+        typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(found.others)}")
+    if found.places:
+        show_places(found.places)
+    else:
+        _show_areas(found.scores, found.labels)
+
+
+def _report(found: _Found, detector: Detector, path: Path, masks: Path | None, facts: dict[str, str]) -> None:
+    from ..reporting import report
+
+    # the page shows every sample, and counts by labels only where every sample has one
+    labels = None if found.others else found.labels
+    more = dict(masks=masks, places=found.places, facts=facts)
+    report(detector, found.samples, path, scores=found.scores, labels=labels, **more)  # type: ignore[arg-type]
+    typer.echo(f"report    {path}")
 
 
 def score_parts(model: Path, data: str, folder: Path, engine: Engine, *, skip_bad: bool, **asked: Any) -> None:

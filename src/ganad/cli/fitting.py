@@ -1,0 +1,200 @@
+"""What ``ganad fit`` does once its options are read: a detector, its samples, the fit, the model file."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from ..display import shown
+from ..errors import InputError, UntrustedFit
+from .continuing import comparison, prepared, sets_of
+from .making import make_detector
+from .options import list_unreadable, read
+from .photos import PhotoOptions
+
+if TYPE_CHECKING:
+    from ..data import Samples
+    from ..detector import Detector, NetworkDetector
+
+DEFAULT = "auto"
+#: Share of the samples that a false-alarm rate holds out.
+HELD_OUT = 0.2
+
+
+@dataclasses.dataclass
+class Asked:
+    """What a command asks for, in groups."""
+
+    data: str
+    output: Path
+    method: str
+    preset: str | None
+    given: dict[str, str]  #: settings of the method, as text
+    classes: tuple[tuple[str, ...], tuple[str, ...]]  #: normal and anomalous ones
+    false_alarm_rate: float | None
+    resume: bool
+    parent: Path | None  #: the model to continue
+    old_data: str | None
+    how: dict[str, Any]  #: how the data are read, old and new ones
+    form: dict[str, Any]  #: how training data are read; a model that is continued says it itself
+    photos: PhotoOptions
+    data_dir: Path | None
+    log_dir: Path | None
+
+
+def run(asked: Asked) -> None:
+    """Fit and save; of several processes that fit together the first one saves and speaks."""
+    from ..data.labels import only_normal
+    from ..training import joined
+
+    detector = _continued(asked) if asked.parent else _new(asked)
+    samples = _samples(asked)
+    old = asked.old_data and only_normal(
+        read(asked.old_data, asked.data_dir, split="train", **asked.how), *asked.classes
+    )
+    with joined() as place:
+        _fit_and_save(detector, samples, asked)
+    if not place.leads:
+        return
+    if asked.parent:
+        from ..loading import load
+
+        sets = sets_of(samples, asked.false_alarm_rate, HELD_OUT, old or None)
+        typer.echo(comparison(load(asked.parent), detector, sets))
+    list_unreadable(samples)
+
+
+def _new(asked: Asked) -> Detector:
+    """A detector that has learnt nothing yet."""
+    if asked.old_data is not None:
+        raise InputError("--old-data is for --continue; give the model to go on with as well")
+    method, given, photos = asked.method, asked.given, asked.photos
+    if method == DEFAULT and asked.preset is None and asked.form["size"] is None:
+        method, chosen, photos = photos.chosen(asked.data, asked.how["follow_links"])
+        given = chosen | given
+    asked.how |= asked.form | dict(own_size=photos.own_size)
+    return photos.of_photos(make_detector(method, asked.preset, given))
+
+
+def _continued(asked: Asked) -> Detector:
+    """The detector of the model to continue, with the settings that were given."""
+    assert asked.parent is not None
+    others = dict(method=asked.method != DEFAULT, preset=asked.preset) | asked.form | dataclasses.asdict(asked.photos)
+    detector = prepared(asked.parent, asked.given, {f"--{k.replace('_', '-')}": v for k, v in others.items()})
+    asked.how |= dict(source=detector.source_)
+    if asked.false_alarm_rate is None:
+        asked.false_alarm_rate = getattr(detector, "false_alarm_rate_", None)
+    return detector
+
+
+def _samples(asked: Asked) -> Samples:
+    """The normal samples; a table larger than memory as a mapped file."""
+    from ..data.labels import only_normal
+    from ..data.large_table import is_large, load_large
+    from ..progress import Bar
+
+    if asked.parent or asked.form["impute"] or not is_large(asked.data):
+        return only_normal(read(asked.data, asked.data_dir, split="train", **asked.how), *asked.classes)
+    normal, anomaly = asked.classes
+    named = dict(label=asked.how["label"], drop=asked.form["drop"], normal=normal, anomaly=anomaly)
+    with Bar("reading") as bar:
+        return load_large(asked.data, **named, progress=bar.update)
+
+
+def checkpoint_of(output: Path) -> Path:
+    return output.with_name(output.name + ".ckpt")
+
+
+def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
+    """Fit, or go on with a fit, and write what came of it."""
+    import numpy as np
+
+    from ..calibrate import hold_out
+    from ..data import described, refill
+    from ..files import sha256_of
+    from ..logs import SHOWN, MetricsFile, TensorBoard
+    from ..training import Checkpoint, ranks
+
+    output, false_alarm_rate = asked.output, asked.false_alarm_rate
+    metrics = output.with_name(output.name + ".metrics.jsonl")
+    checkpoint = checkpoint_of(output)
+    rows, held_out, share = np.arange(len(samples.x)), np.empty(0), None
+    if false_alarm_rate is not None:
+        share = HELD_OUT
+        rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
+    samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone
+    leads = ranks().leads
+    watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
+    if asked.log_dir is not None and leads:
+        shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
+        watchers.append(TensorBoard(asked.log_dir / output.stem, shown))
+
+    def on_epoch(detector: Detector) -> None:
+        for watch in watchers:
+            watch(detector)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
+        learn = detector.fit if asked.parent is None else cast("NetworkDetector", detector).continue_fit
+        learn(
+            samples if isinstance(samples.x, np.ndarray) else samples.x,  # photos differ in size
+            checkpoint=checkpoint,
+            resume=asked.resume,
+            on_epoch=on_epoch,
+            hold_out=share,
+            false_alarm_rate=false_alarm_rate,
+        )
+    if not leads:
+        return
+    watchers[0](detector)  # also where no epoch was left to train, or the method has none
+    detector.remember_source(samples.source, samples.columns)
+    if asked.parent is not None:
+        detector.parent_ = sha256_of(asked.parent)
+    output = saved(detector, output)
+    Checkpoint.remove_folder(checkpoint)
+    _tell(detector, len(rows), len(held_out), asked)
+    typer.echo(f"model     {output}")
+    typer.echo(f"metrics   {metrics}")
+    for line in described(samples.source):
+        typer.echo(line)
+
+
+def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
+    """Length of the training, threshold and self-test."""
+    seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
+    typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
+    rule = f"{100 * detector.contamination:g} % of these samples lie above; --false-alarm-rate bounds it for new ones"
+    if asked.false_alarm_rate is not None:
+        rule = f"at most {100 * asked.false_alarm_rate:g} % false alarms, calibrated on {held_out:,} held-out samples"
+    typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
+    if hasattr(detector, "self_test_"):  # photos, which are judged by their regions, have none
+        trusted = detector.self_test_.trusted
+        typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
+
+
+def saved(detector: Detector, output: Path) -> Path:
+    """Where the model is: in ``output``, or where there is room if that cannot be written, for a fit may cost days."""
+    try:
+        detector.save(output)
+        return output
+    except OSError as error:
+        typer.echo(f"ganad: {shown(str(error), 500)}; the model is written elsewhere, move it", err=True)
+        failure = error
+    for folder in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        place = folder / f"{output.stem}-{os.getpid()}{output.suffix}"
+        with contextlib.suppress(OSError):
+            detector.save(place)
+            return place
+    checkpoint = output.with_name(output.name + ".ckpt")
+    raise InputError(
+        f"{failure}, nor is there room in the working, home and temporary folders; make room, then fit again with "
+        f"--resume, which continues from {checkpoint}"
+    ) from failure
