@@ -181,12 +181,7 @@ def fit(
     engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
     data = training_folder(data, normal or anomaly)
     check_place(output, "model", data, *filter(None, [continue_]))
-    if false_alarm_rate is not None and not 0 < false_alarm_rate < 1:
-        raise InputError(f"--false-alarm-rate {false_alarm_rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
-    if resume and not checkpoint_of(output).is_dir():
-        raise InputError(f"{checkpoint_of(output)}: no checkpoint to resume from; fit without --resume")
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
-    photos = PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose)
     asked = Asked(
         data=data,
         output=output,

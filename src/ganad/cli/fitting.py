@@ -55,6 +55,7 @@ def run(asked: Asked) -> None:
     from ..data.labels import only_normal
     from ..training import joined
 
+    _check(asked)
     detector = _continued(asked) if asked.parent else _new(asked)
     samples = _samples(asked)
     old = asked.old_data and only_normal(
@@ -70,6 +71,15 @@ def run(asked: Asked) -> None:
         sets = sets_of(samples, asked.false_alarm_rate, HELD_OUT, old or None)
         typer.echo(comparison(load(asked.parent), detector, sets))
     list_unreadable(samples)
+
+
+def _check(asked: Asked) -> None:
+    """Raise InputError for what cannot work, before anything is read."""
+    rate, checkpoint = asked.false_alarm_rate, checkpoint_of(asked.output)
+    if rate is not None and not 0 < rate < 1:
+        raise InputError(f"--false-alarm-rate {rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
+    if asked.resume and not checkpoint.is_dir():
+        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
 
 
 def _new(asked: Asked) -> Detector:
