@@ -171,8 +171,8 @@ def _body(content_type: str, kind: str = "table") -> Callable[[bytes, Path], Any
     limits = Limits(body_bytes=2**20, bodies_bytes=2**26, samples=500, pixels=10**6)
 
     def read(data: bytes, folder: Path) -> None:
-        x, names = parse(data, content_type, _served(kind), limits)
-        assert len(x) == len(names) and len(x) <= limits.samples
+        samples = parse(data, content_type, _served(kind), limits)
+        assert len(samples.x) == len(samples.names or ()) and len(samples.x) <= limits.samples
 
     return read
 

@@ -193,4 +193,4 @@ def test_recalibrate(table_file, tmp_path):
     assert new.parent_ == sha256_of(table_file) and new.threshold_ != old.threshold_
     np.testing.assert_array_equal(new.mean_, old.mean_)
     _, err = run(*arguments[:-1], table_file, code=2)
-    assert "would take the place of another file" in err
+    assert "would overwrite another file" in err

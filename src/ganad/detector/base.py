@@ -217,7 +217,9 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             rows, others = calibrate.hold_out(len(x), hold_out, false_alarm_rate)
             x, held_back = x[rows], x[others]
         elif false_alarm_rate is not None:
-            raise InputError(f"false_alarm_rate={false_alarm_rate} needs samples to calibrate on; give hold_out=0.2")
+            raise InputError(
+                f"false_alarm_rate={false_alarm_rate} needs samples to hold out; give hold_out=0.2 as well"
+            )
         columns = names if read is None else read.columns
         refuse_huge(x, columns)
         spec = self._spec(x, names)

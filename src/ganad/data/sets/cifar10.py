@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ...errors import InputError
 from ..fetch import fetch, find
@@ -143,6 +142,8 @@ def _from_parquet(path: Path, progress: Progress | None) -> tuple[np.ndarray, np
 
 def _picture(content: bytes) -> np.ndarray:
     """The bytes of one image of 32 x 32 pixels in colour; ValueError for another size, whatever Pillow raises else."""
+    from PIL import Image
+
     with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
         if image.size != (32, 32):
             raise ValueError(f"an image of {image.width} x {image.height} pixels")
