@@ -8,9 +8,11 @@ import pytest
 from PIL import Image
 
 from ganad import InputError, PCAResidual
+from ganad.history import History
 from ganad.photos import Regions, Tiles
 from ganad.serve import Limits
 from ganad.serve.app import create_app
+from ganad.serve.board import Board
 
 from ..page.test_page import violations
 from ..serve.conftest import running
@@ -61,6 +63,24 @@ def test_a_photo_of_any_size_is_answered_as_python_scores_it(url, model):
     best = result["regions"][0]
     assert best["x"] <= 36 <= best["x"] + best["width"] and best["y"] <= 24 <= best["y"] + best["height"]
     assert posted(url, png(photo), explain=True).json()["results"][0]["explanation"].startswith("data:image/png")
+
+
+def test_a_history_keeps_photos_of_any_size_with_the_places_in_flagged_ones(model, tmp_path):
+    model.save(tmp_path / "model.safetensors")
+    board = Board(History(tmp_path / "h.db"), tmp_path / "model.safetensors", spot_checks=0.0)
+    good, bad = plates(1, seed=7)[0], spotted(plates(1, seed=8)[0])
+    with running(model, limits=LIMITS, board=board) as url:
+        assert httpx.get(f"{url}/model").json()["kind"] == "photos"
+        for name, photo in (("good", good), ("cut", good[:-7, :-3]), ("bad", bad)):
+            assert posted(url, png(photo), name=name).status_code == 200
+        assert httpx.get(f"{url}/board").status_code == 200
+    with History(tmp_path / "h.db") as history:  # the end of the service has kept what waited
+        rows = {row.name: row for row in history.rows()}
+    assert rows.keys() == {"good", "cut", "bad"} and rows["good"].score == model.anomaly_score([good])[0]
+    assert rows["bad"].is_anomaly and rows["bad"].thumbnail and rows["bad"].p_value == model.p_values([bad])[0]
+    best = rows["bad"].boxes[0]
+    assert best["x"] <= 36 / bad.shape[1] <= best["x"] + best["width"]
+    assert not rows["good"].boxes or rows["good"].is_anomaly
 
 
 def test_what_is_no_photo_and_what_is_too_large_is_refused(url, model):

@@ -23,6 +23,7 @@ from .scoring import Keep, Scoring, forget
 
 _MAP_SIDE = 512  # largest side of a heat map in an answer
 _BOXES = 100  # regions of a photo in an answer, the highest
+_KEPT = 5  # of them in a history
 
 EngineName = Literal["auto", "onnx", "torch"]
 
@@ -72,7 +73,8 @@ class PhotoScoring(Scoring):
             raise Refused(503, "busy; try again later", **RETRY) from error
         except InputError as error:
             raise Refused(422, shortened(str(error))) from error
-        self.keep(([name or "image"], photo[None], np.array([finding.score]), {}))
+        places = _shares(finding) if finding.score > self.detector.threshold_ else []
+        self.keep(([name or "image"], photo[None], np.array([finding.score]), {0: places}))
         return {"threshold": finite(self.detector.threshold_), "results": [self._result(finding, explain)]}
 
     def _read(self, body: bytes) -> np.ndarray:
@@ -91,3 +93,12 @@ class PhotoScoring(Scoring):
             step = -(-max(height, width) // _MAP_SIDE)
             result["explanation"] = heat_map((finding.heat - np.median(finding.heat))[::step, ::step])
         return result
+
+
+def _shares(finding: Finding) -> list[dict[str, float]]:
+    """The highest regions as shares of the photo's sides, as a history keeps them."""
+    height, width = finding.heat.shape
+    return [
+        {"x": r.x / width, "y": r.y / height, "width": r.width / width, "height": r.height / height}
+        for r in finding.regions[:_KEPT]
+    ]

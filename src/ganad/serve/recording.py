@@ -149,6 +149,9 @@ class Recorder:
         if x.ndim == 2:
             return [{"traits": traits} for traits in verdicts.columns_of(x)]
         found: list[dict[str, Any]] = [{"traits": traits} for traits in lights(x)]
+        for i, reason in maps.items():
+            if isinstance(reason, list) and reason:  # places in a photo
+                found[i]["boxes"] = reason
         for i, pixels in enumerate(x):
             if asked[i] or self._pictures >= 1:
                 self._pictures -= not asked[i]
