@@ -40,6 +40,17 @@ def running(detector, **options):
         thread.join(20)
 
 
+@pytest.fixture
+def tab(browser):
+    """A narrow page of a browser, which notes its errors."""
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page.errors = []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    yield page
+    page.close()
+
+
 @pytest.fixture(scope="session")
 def picture_model():
     return small(AutoEncoder).fit(normal("images")[:150]).calibrate(normal("images")[150:], false_alarm_rate=0.1)

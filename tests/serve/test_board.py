@@ -31,16 +31,6 @@ def at_work(picture_model, tmp_path):
         yield url, history, board
 
 
-@pytest.fixture
-def tab(browser):
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.errors = []
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    yield page
-    page.close()
-
-
 def wait_until(true, seconds=20):
     deadline = time.monotonic() + seconds
     while not true():

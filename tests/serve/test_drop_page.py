@@ -1,20 +1,8 @@
 """The page in a real browser: a PNG and a table are dropped, hostile names stay text."""
 
-import pytest
-
 from ..page.test_page import violations
 from ..samples import normal
 from .test_service import png
-
-
-@pytest.fixture
-def tab(browser):
-    page = browser.new_page(viewport={"width": 360, "height": 740})
-    page.errors = []
-    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    yield page
-    page.close()
 
 
 def test_a_dropped_image_is_scored_with_a_heat_map(tab, pictures):

@@ -15,6 +15,7 @@ import pyarrow.parquet
 from ..errors import InputError
 from . import excel, queries
 from .frames import is_frame
+from .row_groups import row_batches
 from .text_file import ENDINGS, PACKED, Dialect, open_text
 
 _PARQUET = {".parquet", ".pq"}
@@ -111,7 +112,7 @@ def _parquet(
 def _parquet_batches(paths: list[Path], rows: int, wanted: list[str] | None) -> Iterator[pyarrow.RecordBatch]:
     for path in paths:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(rows, columns=wanted):
+            for batch in row_batches(file, rows, columns=wanted):
                 batch.validate(full=True)  # pyarrow reads texts that are not UTF-8, and raises when they are used
                 yield batch.select(wanted) if wanted else batch
 
