@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,8 +40,13 @@ def deployment(
         raise InputError(f"replicas={replicas} cannot be; give the fewest and the most, such as (1, 4)")
     if not Path(model).is_file():
         raise InputError(f"{model}: no such file")
+    path = str(Path(model).resolve())
+
+    def application() -> FastAPI:  # Ray takes any other callable for the application itself
+        return _app(path, engine)
+
     scaling = {"min_replicas": least, "max_replicas": most, "target_ongoing_requests": requests}
-    served = serve.ingress(functools.partial(_app, str(Path(model).resolve()), engine))(_Replica)
+    served = serve.ingress(application)(_Replica)
     made = serve.deployment(served, name="ganad", autoscaling_config=scaling, ray_actor_options={"num_gpus": gpus})
     return made.bind()
 
