@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from ganad import EGBAD, GenerativeDetector
+from ganad.arrays import DiskRows
 from ganad.detector import Batches, Updates
 from ganad.errors import TrainingDiverged
 from ganad.losses import bce
@@ -161,6 +162,30 @@ def test_each_pass_holds_every_sample_once_in_an_order_of_its_own():
     assert not torch.equal(*passes)
     again = Stream(TrainingSet(x, CPU), 10, "seed")
     assert torch.equal(torch.cat([next(again) for _ in range(10)]).flatten(), passes[0])
+
+
+@pytest.mark.parametrize("budget", [1, 60, 10_000])
+def test_batches_from_a_disk_are_those_of_memory_however_many_are_read_at_once(tmp_path, budget):
+    x = torch.randn(101, 3, dtype=torch.float64)
+    np.save(tmp_path / "x.npy", x.numpy())
+    data = TrainingSet(np.load(tmp_path / "x.npy", mmap_mode="r"), CPU)
+    data.x = DiskRows(data.x.x, budget=budget)
+    here, there = Stream(TrainingSet(x, CPU), 10, "seed"), Stream(data, 10, "seed")
+    for _ in range(25):
+        assert torch.equal(next(here), next(there))
+    for stream in (here, there):
+        stream.seek(1, 7)
+    for _ in range(5):
+        assert torch.equal(next(here), next(there))
+    assert (here.epoch, here.position) == (there.epoch, there.position) == (2, 2)
+
+
+def test_of_very_many_samples_some_may_come_twice_but_the_draw_is_quick():
+    stream = Stream(TrainingSet(torch.arange(2_000_000)[:, None], CPU), 1000, "seed")
+    draws = [stream.sample().flatten() for _ in range(2)]
+    assert all(len(draw) == 1000 and draw.max() > 1_500_000 and draw.min() < 500_000 for draw in draws)
+    assert not torch.equal(*draws)
+    assert stream.position == 0
 
 
 def test_a_memmap_trains_to_the_same_weights_as_the_array(tmp_path):

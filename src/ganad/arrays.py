@@ -48,24 +48,42 @@ def release(x: np.ndarray) -> None:
 
 
 class DiskRows:
-    """Rows of a memmap by index; pages are given back after every ``budget`` bytes drawn."""
+    """Rows of a memmap by index; pages are given back after every ``budget`` bytes touched.
 
-    def __init__(self, x: np.ndarray, budget: int = 256 * 2**20):
-        self.x, self.budget, self.drawn = x, budget, 0
-        self.cost = _PAGE_CLUSTER + x.itemsize * int(np.prod(x.shape[1:]))
+    The rows of a call are read in the order of the file, so a call for many costs one pass over it, and one for few
+    costs a jump a row. Where the file is larger than memory that is the difference between minutes and hours.
+    """
+
+    def __init__(self, x: np.ndarray, budget: int = 64 * 2**20):
+        self.x, self.budget, self.touched = x, budget, 0
+        self.row_bytes = max(1, x.itemsize * int(np.prod(x.shape[1:])))
 
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def at_once(self) -> int:
+        """Rows to ask for together where more than one batch is known to come."""
+        return max(1, 2 * self.budget // self.row_bytes)
+
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
         order = np.argsort(index)  # read forwards, then put back in the order asked for
         rows = np.empty((len(index), *self.x.shape[1:]), self.x.dtype)
-        most = max(1, self.budget // self.cost)  # a large batch alone may touch more than the budget
-        for start in range(0, len(order), most):
-            some = order[start : start + most]
+        part = index[order] // max(1, self.budget // self.row_bytes)
+        for some in np.split(order, np.flatnonzero(np.diff(part)) + 1):
             rows[some] = self.x[index[some]]
-            self.drawn += len(some) * self.cost
-            if self.drawn > self.budget:
+            self.touched += min(len(some) * (_PAGE_CLUSTER + self.row_bytes), self.budget + _PAGE_CLUSTER)
+            if self.touched > self.budget:
                 release(self.x)
-                self.drawn = 0
+                self.touched = 0
         return rows
+
+
+def rows_of(x: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """``x[index]``, of a memmap without keeping what is read around the rows."""
+    if not is_on_disk(x):
+        return np.asanyarray(x[index])
+    try:
+        return DiskRows(x)[index]
+    finally:
+        release(x)

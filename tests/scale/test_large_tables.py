@@ -121,7 +121,7 @@ sys.stderr.write(f"{peak() - before:.3f}")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_two_gigabytes_of_a_table_are_fitted_in_less_than_they_are(tmp_path):
+def test_two_gigabytes_of_a_table_are_fitted_in_about_one(tmp_path):
     rng = np.random.default_rng(0)
     block = pa.table({f"f{i}": rng.normal(size=500_000) for i in range(20)})
     with pq.ParquetWriter(tmp_path / "t.parquet", block.schema) as writer:
@@ -133,4 +133,4 @@ def test_two_gigabytes_of_a_table_are_fitted_in_less_than_they_are(tmp_path):
     assert done.returncode == 0, done.stderr
     gigabytes = float(done.stderr.rsplit("\n", 1)[-1])
     print(f"peak above the imports: {gigabytes:.2f} GB")  # noqa: T201
-    assert 0.01 < gigabytes < 2
+    assert 0.01 < gigabytes < 1.3

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import calibrate, devices, settings
+from ..arrays import rows_of
 from ..deprecation import renamed
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
@@ -297,11 +298,11 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
 
     def _look_at(self, x: np.ndarray, seed: int) -> None:
         """Set the threshold and the mean sample, at which explanations start, from the training samples."""
-        rows = np.arange(len(x))
         if len(x) > self.threshold_samples:
             rows = np.sort(np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False))
-        self.mean_ = self.input_.mean(x[rows], self.device_)
-        scores = self._scores(x[rows])
+            x = rows_of(x, rows)
+        self.mean_ = self.input_.mean(x, self.device_)
+        scores = self._scores(x)
         self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
 
     # -- public -------------------------------------------------------------------------------------------

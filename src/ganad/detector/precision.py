@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ..arrays import chunks, rows_of
 from ..errors import InputError
 from .input import InputSpec
 
@@ -22,7 +23,7 @@ def refuse_huge(x: np.ndarray, names: Sequence[str] | None) -> None:
     """Raise InputError naming a column of the table ``(n, d)`` whose numbers are too large to be scaled."""
     if x.ndim > 2 or (x.dtype.kind == "f" and x.dtype.itemsize < 8):  # 32 bits hold no such number
         return
-    largest = np.maximum(x.max(axis=0), -x.min(axis=0)).astype(np.float64)
+    largest = np.max([np.maximum(part.max(axis=0), -part.min(axis=0)) for part in chunks(x)], axis=0)
     if (largest > _LARGEST).any():
         column = int(largest.argmax())
         row = int(np.abs(x[:, column]).argmax())
@@ -36,7 +37,7 @@ def tell_lost(x: np.ndarray, spec: InputSpec, names: Sequence[str] | None) -> No
     """Log the columns of a table ``(n, d)`` in which different values become equal once they are scaled to 32 bits."""
     if x.ndim > 2:
         return
-    rows = x[:: max(1, -(-len(x) // _ROWS), -(-x.size // _CELLS))]
+    rows = rows_of(x, np.arange(0, len(x), max(1, -(-len(x) // _ROWS), -(-x.size // _CELLS))))
     before, after = (_different(part) for part in (rows, spec.to_network(torch.from_numpy(np.array(rows))).numpy()))
     lost = np.flatnonzero(after < _KEPT * before)
     for column in lost[:_LISTED]:

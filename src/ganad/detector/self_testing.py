@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from .. import selftest
+from ..arrays import rows_of
 from ..errors import UntrustedFit
 from ..nets.players import Players
 from ..seeds import isolated_rng
@@ -56,7 +57,7 @@ class Trust:
         rng = np.random.default_rng(0)
         kinds = 5 if self.input_.is_image else 3
         n = min(len(x), max(_LEAST, (self._chunk if self.NO_FORWARD_PASS else _ROWS) // kinds))
-        rows = np.array(x[np.sort(rng.choice(len(x), n, replace=False))])
+        rows = np.array(rows_of(x, np.sort(rng.choice(len(x), n, replace=False))))
         made = selftest.made(rows, rng)
         scores, *others = np.split(self._map(self.score_batch, np.concatenate([rows, *made.values()])), len(made) + 1)
         seen = self._map(lambda batch: batch.flatten(1), rows).astype(np.float64)

@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from .. import files
+from ..arrays import rows_of
 from ..atomic import locked
 from ..display import shown
 from ..errors import InputError, ModelFileError
@@ -135,7 +136,7 @@ def fingerprint(detector: Any, x: np.ndarray) -> str:
 
     Of a large array, 4,096 evenly spread rows are hashed.
     """
-    rows = x if len(x) <= _HASHED_ROWS else x[np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int)]
+    rows = x if len(x) <= _HASHED_ROWS else rows_of(x, np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int))
     settings = {k: v for k, v in detector.get_params().items() if k.rpartition("__")[2] != "verbose"}
     words = json.dumps([type(detector).__name__, settings, files.versions(), x.shape, str(x.dtype)], default=str)
     return hashlib.sha256(words.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()

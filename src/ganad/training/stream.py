@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from torch import Tensor
 from ..arrays import DiskRows, is_on_disk
 from ..seeds import seed_from
 from .ranks import Slices, ranks
+
+_VERY_MANY = 1_000_000
 
 
 class TrainingSet:
@@ -45,14 +47,32 @@ class TrainingSet:
 
     def batch(self, index: Tensor) -> Tensor:
         """The samples at ``index`` as input of the networks, on the device."""
+        return self.ready(self.read(index))
+
+    def batches(self, indices: list[Tensor]) -> Iterator[Tensor]:
+        """The batches at ``indices``; from a disk many are read at once, so that a pass does not jump for every row."""
+        if not isinstance(self.x, DiskRows):
+            yield from map(self.batch, indices)
+            return
+        at_once = max(1, self.x.at_once // max(1, len(indices[0])))
+        for start in range(0, len(indices), at_once):
+            some = indices[start : start + at_once]
+            yield from map(self.ready, torch.split(self.read(torch.cat(some)), [len(index) for index in some]))
+
+    def read(self, index: Tensor) -> Tensor:
+        """The samples at ``index`` as they are kept."""
         if self.rows is not None:
             index = self.rows[index]
-        if isinstance(self.x, DiskRows):
-            rows = self.x[index.numpy()]
-            if rows.dtype not in (np.uint8, np.float64):  # doubles are scaled before they are rounded
-                rows = rows.astype(np.float32, copy=False)
-            return self.prepare(torch.from_numpy(rows).to(self.device))
-        return self.prepare(self.x[index.to(self.device)])
+        if not isinstance(self.x, DiskRows):
+            return self.x[index.to(self.device)]
+        rows = self.x[index.numpy()]
+        if rows.dtype not in (np.uint8, np.float64):  # doubles are scaled before they are rounded
+            rows = rows.astype(np.float32, copy=False)
+        return torch.from_numpy(rows)
+
+    def ready(self, rows: Tensor) -> Tensor:
+        """Samples as they are kept as input of the networks, on the device."""
+        return self.prepare(rows.to(self.device))
 
 
 class Stream:
@@ -66,6 +86,7 @@ class Stream:
         self.epoch = 0  #: passes finished
         self.position = 0  #: batches drawn in this pass
         self._order: tuple[Tensor, ...] | None = None
+        self._batches: Iterator[Tensor] = iter(())  # the rest of the pass
         self.slices = Slices(ranks())
 
     def __next__(self) -> Tensor:
@@ -75,11 +96,13 @@ class Stream:
             # batch norm cannot take a single sample, so a last batch that gives a process one or none is left out
             too_few = len(order[-1]) < 2 * self.slices.place.count
             self._order = order[:-1] if len(order) > 1 and too_few else order
-        index = self._order[self.position]
+            share = self.slices.place.share
+            self._batches = self.data.batches([index[share(len(index))] for index in self._order[self.position :]])
+        self.slices.of(self._order[self.position])
         self.position += 1
         if self.position == len(self._order):
             self.epoch, self.position, self._order = self.epoch + 1, 0, None
-        return self.data.batch(self.slices.of(index))
+        return next(self._batches)
 
     def seek(self, epoch: int, position: int) -> None:
         """Go on at batch ``position`` of pass ``epoch``, both counted from zero; ValueError for one beyond a pass."""
@@ -94,7 +117,9 @@ class Stream:
 
     def sample(self) -> Tensor:
         """A random batch, independent of the others, that does not count as progress."""
-        index = torch.randperm(len(self.data))[: self.batch_size]
+        n = len(self.data)
+        # a permutation of very many costs more than the step, and to draw one of them twice is rare
+        index = torch.randint(n, (self.batch_size,)) if n > _VERY_MANY else torch.randperm(n)[: self.batch_size]
         return self.data.batch(self.slices.of(index, leads=False))
 
     @property
