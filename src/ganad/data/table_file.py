@@ -43,11 +43,13 @@ def open_table(
     known: Collection[str] | None = None,
     separator: str | None = None,
     query: str | None = None,
+    encoding: str | None = None,
 ) -> Source:
     """The columns' names, how a text file is written, and the table in parts of at most ``rows`` rows, if that is said.
 
-    known: of the columns only these are read, if some are named. separator: of a text file, the one to try first.
-    Raises InputError, here or while the parts are read, if it cannot be read.
+    known: of the columns only these are read, if some are named. separator: of a text file, the one to try first;
+    encoding: of one, what the user or the model says. Raises InputError, here or while the parts are read, if it cannot
+    be read.
     """
     with _in_words(place):
         if queries.is_query(str(place)):
@@ -60,8 +62,18 @@ def open_table(
         if path.suffix.lower() in excel.ENDINGS:
             table = excel.read(path)
             return table.column_names, None, table.to_batches(max_chunksize=rows)
-        reader, names, dialect = open_text(path, known, separator)
+        reader, names, dialect = open_text(path, known, separator, encoding)
         return names, dialect, _guarded(path, _regrouped(reader, rows) if rows else reader)
+
+
+def cells_of(place: Any) -> int:
+    """Rows times columns of Parquet files by their footers; 0 for what tells no number, and for databases."""
+    path = Path(place)
+    if queries.is_query(str(place)) or not (path.is_dir() or path.suffix.lower() in _PARQUET):
+        return 0
+    with _in_words(place):
+        footers = [pyarrow.parquet.read_metadata(part) for part in _parts(path) or [path]]
+        return sum(footer.num_rows * footer.num_columns for footer in footers)
 
 
 def first_line(error: BaseException) -> str:
@@ -73,7 +85,7 @@ def first_line(error: BaseException) -> str:
 def _in_words(place: Any) -> Iterator[None]:
     try:
         yield
-    except InputError:
+    except (InputError, MemoryError):  # Arrow's error for want of memory is one of those below as well
         raise
     except _UNREADABLE as error:
         raise InputError(f"{place}: cannot be read as a table ({first_line(error)})") from error
