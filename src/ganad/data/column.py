@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
+from ..display import shown
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
 from .notation import PLAIN, Notation, as_plain, cast, matches
@@ -207,9 +208,10 @@ def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill:
     if len(new) and unknown == "refuse":
         others = ", ".join(str(origin.first_row + row) for row in new[1:6])
         others = f"; so are rows {others}{', ...' if len(new) > 6 else ''}" if others else ""
+        known = shown(", ".join(categories[:10]), 300)
         raise InputError(
             f"{origin.path}: column {name!r}, row {origin.first_row + new[0]}: {text[int(new[0])].as_py()!r} did not "
-            f"occur in training, which had {', '.join(categories[:10])}{others}; --unknown anomaly or ignore goes on"
+            f"occur in training, which had {known}{others}; --unknown anomaly or ignore goes on"
         )
     if isinstance(fill, str) and fill in categories:
         codes = np.where(missing, categories.index(fill), codes)

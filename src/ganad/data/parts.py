@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from ..atomic import scratch
 from ..errors import InputError
 from .decode import SUFFIXES, UNSUPPORTED, decode, decode_one, reason, strict
 from .folder import images_in
@@ -108,8 +108,8 @@ class TablePart:
         if not is_address(self.place.address):
             yield from iter_table(Path(self.place.address), recipe, rows=_BATCH, label=label)
             return
-        with tempfile.TemporaryDirectory(prefix="ganad") as folder:  # the reader looks at the first lines twice
-            path = Path(folder) / "table.csv"
+        with scratch() as folder:  # the reader looks at the first lines twice
+            path = folder / "table.csv"
             path.write_bytes(self.place.read())
             yield from iter_table(path, recipe, rows=_BATCH, label=label)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow
 
 from .. import memory
+from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
 from .frames import frame_table, is_frame
@@ -251,9 +252,10 @@ def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> N
     present = set(names)
     missing = [recipe["name"] for recipe in recipes if recipe["name"] not in present]
     if missing:
-        lacking = f"column {missing[0]!r} is missing"
+        first = shown(repr(missing[0]), 200)
+        lacking = f"column {first} is missing"
         if len(missing) > 1:
-            lacking = f"columns {missing[0]!r} and {len(missing) - 1} more are missing"
+            lacking = f"columns {first} and {len(missing) - 1} more are missing"
         raise InputError(f"{path}: {lacking}, which the model was trained on")
 
 

@@ -11,7 +11,6 @@ import codecs
 import csv
 import io
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.csv
 
+from ..atomic import scratch
 from ..errors import InputError
 from .encodings import encoding_of
 from .text_kinds import is_number
@@ -190,8 +190,8 @@ def _sniffed(head: str) -> tuple[str, int] | None:
 
     text = head[:_SNIFFED]
     text = text[: text.rfind("\n") + 1] or text
-    with tempfile.TemporaryDirectory(prefix="ganad") as folder, duckdb.connect(config=OFFLINE) as connection:
-        place = Path(folder, "head.csv")
+    with scratch() as folder, duckdb.connect(config=OFFLINE) as connection:
+        place = folder / "head.csv"
         place.write_text(text, "utf-8", errors="replace", newline="")
         sniff = "SELECT Delimiter, SkipRows FROM sniff_csv(?, header = true, all_varchar = true)"
         try:
