@@ -1,9 +1,11 @@
 """Too little memory: said in a sentence, before the work where its size is known, and afterwards where it is not."""
 
+import gzip
 import subprocess
 import sys
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import torch
 import typer
@@ -15,6 +17,7 @@ from ganad.data import load, pixel_cache
 from ganad.photos import Regions, Tiles
 
 from .samples import small
+from .serve.test_foreign_requests import packed_tight, with_small_sizes
 
 READ = """
 import resource, sys
@@ -55,8 +58,6 @@ def test_features_of_many_categories_are_counted_before_they_are_made(tmp_path, 
 
 
 def test_a_parquet_file_that_cannot_fit_is_refused_by_its_footer(tmp_path, hardly_any):
-    import pyarrow.parquet
-
     path = tmp_path / "t.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"a": np.zeros(100_000)}), path)
     with pytest.raises(InputError, match=r"a table read whole needs 2 MB .*--impute"):
@@ -139,3 +140,50 @@ def test_the_strictest_of_a_containers_groups_counts(tmp_path):
 
 def test_this_machine_tells_how_much_it_has():
     assert 2**20 < memory.available() < 2**50
+
+
+GIVEN_BACK = """
+import resource, sys
+from pathlib import Path
+from ganad import InputError
+from ganad.data import load
+from ganad.serve.limits import Limits
+from ganad.serve.parquet_body import parquet_table
+from ganad.serve.rejections import Refused
+
+def used(which):
+    return int(open("/proc/self/statm").read().split()[which]) * resource.getpagesize()
+
+def refuse_all():
+    for path in sys.argv[1:]:
+        try:
+            parquet_table(Path(path).read_bytes(), ["a", "b"], Limits()) if path.endswith("body") else load(path)
+        except (InputError, Refused) as refused:
+            assert str(refused).isprintable()
+        else:
+            sys.exit(f"{path} was read")
+
+resource.setrlimit(resource.RLIMIT_AS, (used(0) + 2**30, -1))
+refuse_all()  # what is loaded once is loaded
+before = used(1)
+for _ in range(3):
+    refuse_all()
+print(used(1) - before >> 20)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_tables_made_to_harm_took_is_given_back(tmp_path):
+    """Small files that unfold to gigabytes: refused with a gigabyte at hand, and little stays of three rounds."""
+    sink = tmp_path / "folded.parquet"
+    cells = pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(20_000, np.int32)), ["x" * 2**20])
+    table = pyarrow.table({"a": np.ones(20_000), "b": cells})
+    pyarrow.parquet.write_table(table, sink, store_schema=False)
+    (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a,b\n1,2,") + gzip.compress(b"x" * 2**23) * 60)
+    (tmp_path / "wide.csv").write_text(",".join(f"c{i}" for i in range(100_000)) + "\n")
+    (tmp_path / "body").write_bytes(with_small_sizes(packed_tight(1000, 100_000)))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 5 * 2**20
+    command = [sys.executable, "-c", GIVEN_BACK, *map(str, sorted(tmp_path.iterdir()))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) < 50

@@ -12,6 +12,7 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
+from .. import memory
 from ..errors import InputError
 from . import excel, queries
 from .frames import is_frame
@@ -20,6 +21,7 @@ from .text_file import ENDINGS, PACKED, Dialect, open_text
 
 _PARQUET = {".parquet", ".pq"}
 _TOGETHER = 65_536  # rows
+_WITH_TEXTS = 4096  # rows of a Parquet file with texts, of which one may be large and stand in every row
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error, EOFError)
 #: Endings of the files that hold tables.
 TABLES = ENDINGS | _PARQUET | excel.ENDINGS | {f"{end}{packed}" for end in ENDINGS for packed in PACKED}
@@ -58,7 +60,7 @@ def open_table(
         path = Path(place)
         if path.is_dir() or path.suffix.lower() in _PARQUET:
             names, batches = _parquet(_parts(path) or [path], rows or _TOGETHER, known)
-            return names, None, _guarded(path, batches)
+            return names, None, _regrouped(_guarded(path, batches), rows) if rows else _guarded(path, batches)
         if path.suffix.lower() in excel.ENDINGS:
             table = excel.read(path)
             return table.column_names, None, table.to_batches(max_chunksize=rows)
@@ -85,15 +87,21 @@ def first_line(error: BaseException) -> str:
 def _in_words(place: Any) -> Iterator[None]:
     try:
         yield
-    except (InputError, MemoryError):  # Arrow's error for want of memory is one of those below as well
+    except InputError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{place}: {memory.shortage(error)}") from error
     except _UNREADABLE as error:
         raise InputError(f"{place}: cannot be read as a table ({first_line(error)})") from error
 
 
 def _guarded(path: Path, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """The same batches while there is room for another one like the last, for few bytes may unfold to many."""
     with _in_words(path):
-        yield from batches
+        for batch in batches:
+            what = f"{path}: {batch.num_rows:,} more rows such as the last"
+            memory.require(batch.nbytes, what, "read a part of its rows, or leave its long texts out")
+            yield batch
 
 
 def _ending(path: Path) -> str:
@@ -124,9 +132,17 @@ def _parquet(
 def _parquet_batches(paths: list[Path], rows: int, wanted: list[str] | None) -> Iterator[pyarrow.RecordBatch]:
     for path in paths:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in row_batches(file, rows, columns=wanted):
+            has_texts = any(map(_is_text, file.schema_arrow.types))
+            for batch in row_batches(file, min(rows, _WITH_TEXTS) if has_texts else rows, columns=wanted):
                 batch.validate(full=True)  # pyarrow reads texts that are not UTF-8, and raises when they are used
                 yield batch.select(wanted) if wanted else batch
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return any(
+        is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_binary, types.is_dictionary)
+    )
 
 
 def _regrouped(blocks: Iterable[pyarrow.RecordBatch], rows: int) -> Iterator[pyarrow.RecordBatch]:
