@@ -44,9 +44,11 @@ import hostile_tables
 import numpy as np
 from hostile_child import Child
 from hostile_models import BASES, Base, copies, read_base
+from hostile_recipes import recipes
 
 import ganad
 import ganad.data
+from ganad.data import described
 
 MEMORY = 4 << 30  #: bytes of addresses that a child may have
 LONG = 500  #: characters of a message that nobody reads any more
@@ -59,10 +61,13 @@ OUTCOMES = (
     "hang",
     "same scores",
     "another model",
+    "other scores, and said so",
     "other scores",
     "scores not finite",
 )
 MESSAGES = ("control characters", "long message")
+#: Counts by kind of input, their columns, and MB of memory by process: after the first, at most, at the end.
+Found = tuple[dict[str, Counter[str]], tuple[str, ...], dict[str, dict[str, int]]]
 
 
 # -- in the child ----------------------------------------------------------------------------------------------------
@@ -81,14 +86,19 @@ def serve() -> None:
             warnings.simplefilter("always")
             question = json.loads(line)
             outcome, message = (hostile_tables.judge if "table" in question else judge)(**question)
-        said = " ".join([message, *(str(w.message) for w in caught)]).strip(" ")
+        messages = [message, *(str(w.message) for w in caught)]
+        said, longest = " ".join(messages).strip(" "), max(map(len, messages))
+        if outcome == "other scores" and any(isinstance(w.message, ganad.errors.OtherScores) for w in caught):
+            outcome = "other scores, and said so"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        answers.write(json.dumps([outcome, said[:2000], controls(said), len(said), peak]) + "\n")
+        answers.write(json.dumps([outcome, said[:2000], controls(said), longest, [now(), peak]]) + "\n")
         answers.flush()
 
 
-def judge(path: str, samples: str, scores: list[float], threshold: float | None) -> tuple[str, str]:
-    """What comes of one file, and what is said of it."""
+def judge(
+    path: str, samples: str, scores: list[float], threshold: float | None, rows: str | None = None
+) -> tuple[str, str]:
+    """What comes of one file, and what is said of it. rows: the samples as a table, which the model's recipe reads."""
     try:
         model = ganad.load(path, device="cpu")
     except ganad.InputError as error:
@@ -103,11 +113,20 @@ def judge(path: str, samples: str, scores: list[float], threshold: float | None)
         if not np.isfinite(found).all() or np.isnan(limit):
             return "scores not finite", f"{found.tolist()} {limit}"
         same = found.shape == np.shape(scores) and np.allclose(found, scores, rtol=1e-5) and np.isclose(limit, known)
+        source = getattr(model, "source_", None)  # None, or empty, of an array's model
+        if rows is not None and source:
+            read = np.vstack([part.x for part in ganad.data.iter_table(rows, source)])
+            same &= np.array_equal(read, np.load(samples)) and all(map(str.isprintable, described(source)))
         return ("same scores", "") if same else ("other scores", f"{found.tolist()} {limit}")
     except ganad.InputError as error:
         return "refused when scoring", str(error)
     except BaseException as error:
         return "such when scoring", f"{type(error).__name__}: {error}"
+
+
+def now() -> int:
+    """MB of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
 
 
 def controls(text: str) -> bool:
@@ -118,7 +137,7 @@ def controls(text: str) -> bool:
 # -- in the parent ---------------------------------------------------------------------------------------------------
 
 
-def model_files(names: list[str], every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[str]]:
+def model_files(names: list[str], every: int, seconds: float, wanted: list[str]) -> Found:
     """Counts of outcomes by the kind of alteration; copies of the ``wanted`` outcome are printed."""
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as errors:
@@ -128,7 +147,7 @@ def model_files(names: list[str], every: int, seconds: float, wanted: list[str])
                 one_base(read_base(name, now), every, child, Path(folder), seconds, wanted, counts)
         finally:
             child.end()
-    return counts
+    return counts, ("copies", *OUTCOMES, *MESSAGES), {"reading process": child.megabytes}
 
 
 def one_base(
@@ -144,11 +163,14 @@ def one_base(
     np.save(folder / "x.npy", base.x)
     path = folder / "model.safetensors"
     question = dict(path=str(path), samples=str(folder / "x.npy"), scores=base.scores, threshold=base.threshold)
+    if base.rows:
+        (folder / "rows.csv").write_text(base.rows, "utf-8")
+        question["rows"] = str(folder / "rows.csv")
     path.write_bytes(base.unaltered)
     outcome, message, *_ = child.ask(question, 60)
     if outcome != "same scores":
         sys.exit(f"{base.name} itself: {outcome} {message!r}")
-    for family, what, data, possible in itertools.islice(copies(base), 0, None, every):
+    for family, what, data, possible in itertools.islice(itertools.chain(copies(base), recipes(base)), 0, None, every):
         path.write_bytes(data)
         outcome, message, control, length = child.ask(question, seconds)
         if possible and outcome == "other scores":
@@ -160,7 +182,7 @@ def one_base(
     print(f"{base.name}: done", file=sys.stderr, flush=True)
 
 
-def tables(every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[str]]:
+def tables(every: int, seconds: float, wanted: list[str]) -> Found:
     """The same for tables, after the files themselves, which must be read right."""
     counts: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as name, open(os.devnull, "w") as errors:
@@ -185,17 +207,26 @@ def tables(every: int, seconds: float, wanted: list[str]) -> dict[str, Counter[s
                     print(f"{outcome}  {end}  {family}: {what}  {len(message)} {ascii(message)[:200]}", flush=True)
         finally:
             child.end()
-        print(f"largest process: {child.peak:,} MB", file=sys.stderr)
-    return counts
+    return counts, ("copies", *hostile_tables.OUTCOMES, *MESSAGES), {"reading process": child.megabytes}
 
 
-def table(counts: dict[str, Counter[str]], outcomes: tuple[str, ...] = OUTCOMES) -> str:
-    """Markdown, a row for each kind of alteration and one for all."""
-    columns = ("copies", *outcomes, *MESSAGES)
+def shown(counts: dict[str, Counter[str]], columns: tuple[str, ...], memory: dict[str, dict[str, int]]) -> str:
+    """Markdown, a row for each kind of input and one for all, and lines on the memory."""
     rows = [*counts.items(), ("**all**", sum(counts.values(), Counter()))]
     lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
     lines += [f"| {name} | {' | '.join(str(row[c] or '') for c in columns)} |" for name, row in rows]
-    return "\n".join(lines)
+    words = "memory of the {}: {first:,} MB after the first, {most:,} at most, {last:,} at the end"
+    return "\n".join([*lines, *(words.format(name, **figures) for name, figures in memory.items())])
+
+
+def keep(path: Path, what: str, found: Found) -> None:
+    """Put the counts into the file of results, beside those of other kinds of input."""
+    counts, columns, memory = found
+    known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    total = sum(counts.values(), Counter())
+    rows = {name: {c: row[c] for c in columns if row[c]} for name, row in counts.items()}
+    known[what] = {"all": {c: total[c] for c in columns}, "kinds": rows, "memory_mb": memory}
+    path.write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -209,16 +240,22 @@ def main() -> None:
     outcomes = sorted({*OUTCOMES, *hostile_tables.OUTCOMES, *MESSAGES})
     add("--list", nargs="+", default=[], choices=outcomes, metavar="OUTCOME", help="print the copies behind it")
     add("--seconds", type=float, default=10, help="after which a file counts as a hang")
+    add("--output", type=Path, help="keep the counts in this file, benchmarks/results/hostile.json")
     add("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         serve()
+        return
+    if options.what == "models":
+        found = model_files(options.bases, options.every, options.seconds, options.list)
     elif options.what == "tables":
-        print(table(tables(options.every, options.seconds, options.list), hostile_tables.OUTCOMES))
-    elif options.what != "models":
-        {"readers": hostile_readers, "requests": hostile_requests}[options.what].main(options.share, options.seed)
+        found = tables(options.every, options.seconds, options.list)
     else:
-        print(table(model_files(options.bases, options.every, options.seconds, options.list)))
+        room = {"readers": hostile_readers, "requests": hostile_requests}[options.what]
+        found = room.found(options.share, options.seed)
+    print(shown(*found))
+    if options.output:
+        keep(options.output, options.what, found)
 
 
 if __name__ == "__main__":

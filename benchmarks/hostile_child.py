@@ -16,7 +16,7 @@ class Child:
     def __init__(self, errors: Any, command: list[str]) -> None:
         self.process: subprocess.Popen[str] | None = None
         self.errors, self.command = errors, command
-        self.peak = 0  #: MB of memory that any of the processes had, where they tell it
+        self.memory: list[tuple[int, int]] = []  #: MB that a process had, and ever had, after each answer
 
     def ask(self, question: dict[str, Any], seconds: float) -> tuple[str, str, bool, Any]:
         """Outcome, message, whether it has control characters, and a figure."""
@@ -34,8 +34,8 @@ class Child:
             self.process = None
             name = signal.Signals(-code).name if code < 0 else f"exit {code}"
             return "process died", name, False, 0
-        outcome, message, control, length, *peak = json.loads(line)
-        self.peak = max(self.peak, *peak, 0)
+        outcome, message, control, length, memory = json.loads(line)
+        self.memory.append(tuple(memory))
         return outcome, message, control, length
 
     def started(self) -> subprocess.Popen[str]:
@@ -57,6 +57,11 @@ class Child:
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             return bool(selector.select(seconds))
+
+    @property
+    def megabytes(self) -> dict[str, int]:
+        """Memory of the processes: after the first file, at most, and at the end."""
+        return dict(first=self.memory[0][0], most=max(most for _, most in self.memory), last=self.memory[-1][0])
 
     def end(self) -> None:
         if self.process is not None:

@@ -42,6 +42,7 @@ class Base:
     scores: list[float]
     threshold: float | None
     format: str = "1"  #: 1, whose files vouch for no scores, or the present one
+    rows: str = ""  #: the samples as a CSV file, where the model has a recipe of tables
 
     @property
     def unaltered(self) -> bytes:
@@ -81,7 +82,21 @@ def read_base(name: str, now: bool = False) -> Base:
     said = golden["models"][f"{name}.safetensors"]
     x = np.array(golden["inputs"][said["inputs"]], np.uint8 if name.endswith("images") else np.float32)
     header, form = json.loads(metadata["ganad"]), metadata["ganad_format"]
-    return Base(name, header, tensors, x, said["scores"], said["threshold"], form)
+    return Base(name, header, tensors, x, said["scores"], said["threshold"], form, rows_of(header, x))
+
+
+def rows_of(header: dict[str, Any], x: np.ndarray) -> str:
+    """The CSV file that the model's recipe reads as ``x``; empty without a recipe."""
+    lines = [[] for _ in range(len(x) + 1)]
+    start = 0
+    for column in header["state"].get("source_", {}).get("value", {}).get("columns", []):
+        texts = column.get("categories") or []
+        cells = x[:, start : start + (len(texts) or 1)]
+        start += cells.shape[1]
+        written = [texts[row.argmax()] if texts else repr(float(row[0])) for row in cells]
+        for line, cell in zip(lines, [column["name"], *written]):
+            line.append(cell)
+    return "\n".join(map(",".join, lines)) + "\n" if lines[0] else ""
 
 
 def sha256(data: bytes) -> str:

@@ -55,7 +55,7 @@ def serve() -> None:
         for line in sys.stdin:
             question = json.loads(line)
             outcome, message = judge(question["name"], Path(question["path"]).read_bytes(), Path(folder))
-            answers.write(json.dumps([outcome, message[:2000], not message.isprintable(), now_and_most()]) + "\n")
+            answers.write(json.dumps([outcome, message[:2000], not message.isprintable(), 0, now_and_most()]) + "\n")
             answers.flush()
 
 
@@ -72,15 +72,14 @@ def judge(name: str, data: bytes, folder: Path) -> tuple[str, str]:
 
 
 def now_and_most() -> list[int]:
-    """Bytes of memory that this process has, and that it ever had."""
-    now = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-    return [now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]
+    """MB of memory that this process has, and that it ever had."""
+    now = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() >> 20
+    return [now, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10]
 
 
 def count(share: float, seed: int) -> tuple[dict[str, Counter[str]], dict[str, Any]]:
     """Outcomes by reader, and memory in MB: after the first file, at most, and at the end."""
     counts: dict[str, Counter[str]] = {}
-    memory: list[tuple[int, int]] = []
     source = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as errors:
         child, path = Child(errors, [sys.executable, __file__]), Path(folder) / "file"
@@ -89,31 +88,19 @@ def count(share: float, seed: int) -> tuple[dict[str, Counter[str]], dict[str, A
                 row = counts[name] = Counter()
                 for _ in range(max(1, round(tries * share))):
                     path.write_bytes(TARGETS[name].one(source))
-                    outcome, message, control, size = child.ask(dict(name=name, path=str(path)), 120)
+                    outcome, message, control, _ = child.ask(dict(name=name, path=str(path)), 120)
                     row.update(["files", outcome, *(["control characters"] if control else [])])
                     if outcome not in ("read", "refused"):
                         print(f"{name}: {outcome} {ascii(message)[:300]}", file=sys.stderr, flush=True)
-                    if isinstance(size, list):
-                        memory.append((size[0], size[1]))
         finally:
             child.end()
-    said = dict(first=memory[0][0] >> 20, most=max(m for _, m in memory) >> 20, last=memory[-1][0] >> 20)
-    return counts, said
+    return counts, child.megabytes
 
 
-def main(share: float, seed: int) -> None:
-    """Print a row for each reader."""
+def found(share: float, seed: int) -> tuple[dict[str, Counter[str]], tuple[str, ...], dict[str, dict[str, int]]]:
+    """Counts by reader, their columns, and memory by process."""
     counts, memory = count(share, seed)
-    columns = ("files", *OUTCOMES)
-    rows = [*counts.items(), ("**all**", sum(counts.values(), Counter()))]
-    print(f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns), sep="\n")
-    for name, row in rows:
-        print(f"| {name} | {' | '.join(str(row[c] or '') for c in columns)} |")
-    print(
-        "memory of the reading process: {first} MB after the first file, {most} at most, {last} at the end".format(
-            **memory
-        )
-    )
+    return counts, ("files", *OUTCOMES), {"reading process": memory}
 
 
 if __name__ == "__main__":

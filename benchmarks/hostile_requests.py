@@ -168,18 +168,10 @@ def count(kind: str, share: float, seed: int) -> tuple[dict[str, Counter[str]], 
     return counts, memory
 
 
-def main(share: float, seed: int) -> None:
-    """Print a row for each family of requests."""
-    counts, words = {}, []
+def found(share: float, seed: int) -> tuple[dict[str, Counter[str]], tuple[str, ...], dict[str, dict[str, int]]]:
+    """Counts by family of requests, their columns, and memory by service."""
+    counts, memory = {}, {}
     for kind in ("table", "images"):
-        found, memory = count(kind, share, seed)
-        counts |= found
-        words.append(
-            f"memory of the service ({kind}): " + "{first} MB, {most} at most, {last} at the end".format(**memory)
-        )
-    columns = ("requests", *OUTCOMES)
-    rows = [*counts.items(), ("**all**", sum(counts.values(), Counter()))]
-    print(f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns), sep="\n")
-    for name, row in rows:
-        print(f"| {name} | {' | '.join(str(row[c] or '') for c in columns)} |")
-    print("\n".join(words))
+        rows, memory[f"service of {kind}"] = count(kind, share, seed)
+        counts |= rows
+    return counts, ("requests", *OUTCOMES), memory

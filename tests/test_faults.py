@@ -4,8 +4,6 @@ The commands run in children of one warm process, so that a moment of their time
 imports. A quick run kills six times; ``-m slow`` kills fifty times.
 """
 
-import contextlib
-import json
 import os
 import random
 import signal
@@ -21,91 +19,17 @@ import ganad
 from ganad.bench import rows as results
 from ganad.training.stop import stop_requests
 
+from .warm import Warm, hidden
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="forks, and kills with SIGKILL")
-
-SERVER = """
-import json, os, sys
-import torch
-torch.set_num_threads(1)
-import onnx, onnxscript, torch.onnx, pyarrow.csv, pyarrow.parquet, sklearn.datasets, scipy.stats
-import ganad, ganad.bench, ganad.bench.own_data, ganad.bench.ranking, ganad.reporting, ganad.score_file
-from ganad.cli import main
-ganad.DETECTORS
-print("ready", flush=True)
-for line in sys.stdin:
-    order = json.loads(line)
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        os.chdir(order["cwd"])
-        said = os.open(order["said"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(said, 1), os.dup2(said, 2)
-        code = 1
-        try:
-            sys.argv = ["ganad", *order["arguments"]]
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code or 0
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush(), sys.stderr.flush()
-            os._exit(code)
-    print(pid, flush=True)
-    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
-"""
-
-
-class Command:
-    """One command that runs."""
-
-    def __init__(self, server, pid, said):
-        self.server, self.pid, self.said = server, pid, said
-
-    def send(self, number):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
-
-    def code(self):
-        """Its exit code, or the signal that ended it as a negative number."""
-        return int(self.server.stdout.readline())
-
-    def words(self):
-        return self.said.read_text("utf-8")
-
-
-class Warm:
-    """A process with everything imported, whose children are the commands."""
-
-    def __init__(self, said):
-        self.said = said
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout.readline() == "ready\n"
-
-    def start(self, folder, *arguments):
-        order = dict(cwd=str(folder), said=str(self.said), arguments=[str(a) for a in arguments])
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return Command(self.process, int(self.process.stdout.readline()), self.said)
-
-    def done(self, folder, *arguments):
-        """Run to the end; what was said, after exit code 0."""
-        command = self.start(folder, *arguments)
-        code = command.code()
-        assert code == 0, command.words()
-        return command.words()
 
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
-    server = Warm(tmp_path_factory.mktemp("said") / "words")
+    modules = "onnx onnxscript torch.onnx ganad.bench ganad.bench.own_data ganad.bench.ranking ganad.reporting".split()
+    server = Warm(tmp_path_factory.mktemp("said") / "words", *modules)
     yield server
-    server.process.stdin.close()
-    server.process.wait(60)
+    server.end()
 
 
 @pytest.fixture
@@ -126,11 +50,6 @@ COMMANDS = {
     "export": "export old.safetensors -o m.onnx".split(),
     "bench": "bench labelled.csv --label kind --anomaly odd --methods kde,lof --seeds 1 --results b".split(),
 }
-
-
-def hidden(folder):
-    """Temporary files and locks, wherever they lie."""
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob(".*"))
 
 
 def check_whole(folder):

@@ -1,6 +1,9 @@
 """Model files whose hashes are right and whose content is not: refused in one sentence, whatever they hold."""
 
+import contextlib
 import json
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,14 +11,17 @@ import torch
 
 import ganad
 from ganad import InputError, files, registry
+from ganad.data import described, iter_table, recipes
 from ganad.detector import declared
+from ganad.devices import available_cores, choose_threads
 from ganad.display import shown
-from ganad.errors import ModelFileError
+from ganad.errors import ModelFileError, OtherScores, OtherVersion
 from ganad.methods.baselines.isolation_forest import IsolationForest
 from ganad.methods.vae import VAE
 
 from .samples import normal, small
 
+GOLDEN = Path(__file__).parent / "golden" / "0.1"
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x1b[31m"
 
 
@@ -174,6 +180,103 @@ def test_foreign_text_is_shown_on_one_line_and_bounded():
 @pytest.mark.parametrize("change", [dict(n_draws=1), dict(variant="kl")], ids=str)
 def test_a_setting_that_changes_scores_is_noticed(vae, tmp_path, change):
     refusal(altered(vae, tmp_path, lambda header: header["settings"].update(change)))
+
+
+def test_a_search_that_ends_a_little_elsewhere_is_told(tmp_path):
+    """As on another processor, so that it is no reason to refuse; a setting that was changed shows alike."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OtherVersion)
+        ganad.load(GOLDEN / "adgan-from-vae-table.safetensors", device="cpu").save(tmp_path / "m")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ganad.load(tmp_path / "m", device="cpu")
+    changed = altered(tmp_path / "m", tmp_path, lambda header: header["settings"].update(search_steps=5))
+    with pytest.warns(OtherScores, match="its searches end a little elsewhere than the file says"):
+        ganad.load(changed, device="cpu")
+
+
+def test_a_file_starts_no_more_threads_than_there_are_cores():
+    assert choose_threads(1000, is_image=False) == available_cores()
+
+
+RECIPE = {
+    "kind": "table",
+    "columns": [
+        {"name": "a", "kind": "numeric", "fill": 1.5},
+        {"name": "b", "kind": "categorical", "categories": ["x", "y"], "usual": "x", "fill": None},
+        {"name": "c", "kind": "date", "parts": ["elapsed"], "first": 10**15, "fill": None},
+    ],
+    "label": None,
+    "text": {"decimal": ".", "thousands": "", "missing": [], "missing_among_numbers": ["?"], "day_first": None},
+    "unknown": "anomaly",
+    "read": {"rows": 9, "missing": {}, "left_out": {"d": "--drop"}, "separator": ","},
+}
+
+
+def test_a_recipe_that_reading_may_have_left_passes():
+    recipes.check(RECIPE, list("abcd"), (4,))
+    recipes.check(RECIPE | {"encoding": "latin-1"}, None, (4,))
+    recipes.check({"kind": "images", "size": [8, 9], "mode": "RGB", "depth": 12}, None, (8, 9, 3))
+    recipes.check({"kind": "photos", "mode": "L"}, None, None)
+
+
+def leaves(value, path=()):
+    yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from leaves(value[key], (*path, key))
+
+
+def put(value, path, new):
+    copy = json.loads(json.dumps(value))
+    at = copy
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = new
+    return copy
+
+
+@pytest.mark.parametrize("new", [{"a": {}}, [[]], -(10**400), object, "\x1b[2J", 1.5, True], ids=list("abcdefg"))
+def test_recipes_that_no_reading_leaves_are_refused_before_anything_is_read(new, tmp_path):
+    new, kept = "nothing of the kind" if new is object else new, 0
+    for path in filter(None, leaves(RECIPE)):
+        changed = put(RECIPE, path, new)
+        try:
+            recipes.check(changed, None, (4,))
+        except InputError as error:
+            assert str(error).isprintable()
+            continue
+        kept += 1  # another recipe, by which tables are read or refused in a sentence
+        assert all(line.isprintable() for line in described(changed))
+        (tmp_path / "t.csv").write_text("a,b,c\n1,x,2001-09-09\n")
+        with contextlib.suppress(InputError):
+            list(iter_table(tmp_path / "t.csv", changed))
+    assert kept <= 15
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (dict(columns=[{"name": "a", "kind": "numeric"}] * 3), "3 features"),
+        (dict(columns=[{"name": "b", "kind": "categorical", "categories": ["x", "x", "y", "z"]}]), "twice"),
+        (dict(columns=[{"name": "b", "kind": "categorical", "categories": []}]), "no categories"),
+        (dict(columns=[{"name": "a", "kind": "numeric", "fill": float("nan")}] * 4), "filled"),
+        (dict(columns=[{"name": "a", "kind": "numeric", "fill": "x"}] * 4), "filled"),
+        (dict(encoding="zlib"), "encoding"),
+        (dict(kind="images"), "how its data were read"),
+        (dict(kind="photos", mode="L", read=None), "not its samples"),
+        (dict(kind="images", mode="L", size=[8, 8], read=None), "not its samples"),
+    ],
+)
+def test_recipes_that_contradict_the_model(change, words):
+    with pytest.raises(InputError, match=words):
+        recipes.check(RECIPE | change, None, (4,))
+
+
+def test_a_model_file_with_such_a_recipe_is_refused(vae, tmp_path):
+    def change(header):
+        header["state"]["source_"] = {"value": {"kind": "table", "columns": 5}}
+
+    assert "how its data were read" in refusal(altered(vae, tmp_path, change))
 
 
 @pytest.mark.parametrize("part", ["shift", "scale"])

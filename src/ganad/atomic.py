@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +82,55 @@ def locked(path: Path, refusal: str, *, wait: bool = False) -> Iterator[None]:
             if os.name != "posix":
                 with contextlib.suppress(OSError):
                     path.unlink()
+
+
+_SCRATCH = "ganad-scratch-"
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary folder that is removed when the block ends. One that a killed process left is removed by ``sweep``,
+    which the first call in a process is.
+    """
+    sweep()
+    if os.name != "posix":  # no lock on folders, by which one in use is told from one left behind
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
+            yield Path(name)
+        return
+    folder, descriptor = _held_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+@functools.cache
+def sweep() -> None:
+    """Remove the folders of ``scratch`` that killed processes of this user left; only once in a process."""
+    if sys.platform == "win32":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its process lives
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+
+
+def _held_folder() -> tuple[Path, int]:
+    """A new folder and the descriptor by which this process holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+        with contextlib.suppress(FileNotFoundError):  # swept before it was locked
+            descriptor = os.open(folder, os.O_RDONLY)
+            if _lock(descriptor, wait=False) and _is_at(descriptor, folder):
+                return folder, descriptor
+            os.close(descriptor)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

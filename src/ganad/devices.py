@@ -59,10 +59,11 @@ def choose_threads(requested: int | None, *, is_image: bool) -> int:
 
     The default is half of the cores, at most eight, and one for tables, whose matrix products are too small to share. A
     parallel region waits for its slowest thread, so if another process takes one core, all threads wait: a step took 25
-    times as long in one case. ``OMP_NUM_THREADS`` overrides the default.
+    times as long in one case. ``OMP_NUM_THREADS`` overrides the default. More than there are cores, which a model file
+    of a larger machine may ask for, are never started: the system may refuse to, and that ends the process.
     """
     if requested is not None:
-        return requested
+        return min(requested, available_cores())
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
     return max(1, min(8, available_cores() // 2)) if is_image else 1

@@ -15,6 +15,7 @@ KeyboardInterrupt
 
 UserWarning
 ├── OtherVersion          a model file of another minor version
+├── OtherScores           a model file whose searches end a little elsewhere than it says
 └── UntrustedFit          a fit whose model should not be believed
 """
 
@@ -68,6 +69,13 @@ class Interrupted(KeyboardInterrupt):
 
 class OtherVersion(UserWarning):
     """A model file was written by another minor version of ganad."""
+
+
+class OtherScores(UserWarning):
+    """A model that searches for its scores gives slightly other ones than its file says.
+
+    Searches end elsewhere on another processor, so this is no error. A setting that was changed by hand shows alike.
+    """
 
 
 class UntrustedFit(UserWarning):

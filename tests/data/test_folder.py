@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganad import InputError
+import ganad
+from ganad import InputError, PCAResidual
 from ganad.data import described, load, pixel_cache
 from ganad.data.decode import decode_one
+from ganad.data.parts import plan
+from ganad.serve.bodies import parse
+from ganad.serve.limits import Limits
+from ganad.watching.reading import Reader
 
+from ..samples import small
 from .images import DAMAGED, encoded, picture, write_damaged
 
 
@@ -229,5 +235,52 @@ def test_how_images_were_read_is_told(tmp_path):
     lines = described(load(tmp_path, cache=tmp_path / "cache").source)
     assert lines[0] == "data      12 images, read as 30 x 20 grey"
     assert lines[1] == "sizes     30 x 20"
-    assert "of which the images use 12: of 256 grey levels 16 are left; multiply their values by 16" in lines[3]
+    assert "of which the images use 12: of 256 grey levels 16 are left; --depth 12 keeps all" in lines[3]
     assert lines[4] == "classes   crack 2, good 10"
+
+
+def twelve_bits(folder, n=12):
+    """Pictures of a camera that fills 12 bits of 16, and their pixels as 8 bits."""
+    values = np.random.default_rng(0).integers(0, 4096, (n, 20, 30)).astype(np.uint16)
+    for i, pixels in enumerate(values):
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+    return (values >> 4).astype(np.uint8)
+
+
+def test_the_bits_that_a_camera_uses_are_kept_with_the_model_and_used_again(tmp_path):
+    x = twelve_bits(tmp_path)
+    assert load(tmp_path, cache=tmp_path / "cache").x.max() == 15
+    samples = load(tmp_path, depth=12, cache=tmp_path / "cache")
+    assert np.array_equal(samples.x, x)
+    assert described(samples.source)[3] == "depth     12 bits a pixel of 16, read as 8"
+    model = small(PCAResidual).fit(samples)
+    model.save(tmp_path / "model")
+    model = ganad.load(tmp_path / "model")
+    assert np.array_equal(load(tmp_path, source=model.source_, cache=tmp_path / "cache").x, x)
+    assert np.array_equal(next(plan(str(tmp_path), model.source_)[0][0].read(model.source_, None)).x, x)
+    assert np.array_equal(Reader(model).picture(tmp_path / "03.png", tmp_path), x[3])
+    assert np.array_equal(parse((tmp_path / "03.png").read_bytes(), "image/png", model, Limits()).x[0], x[3])
+    assert load(tmp_path, source=model.source_, depth=13, cache=tmp_path / "cache").x.max() == 127
+    photos = load(tmp_path, own_size=True, depth=12)
+    assert np.array_equal(photos.x[3], x[3]) and np.array_equal(load(tmp_path, source=photos.source).x[4], x[4])
+
+
+def test_what_is_beyond_the_bits_that_were_named_is_listed(tmp_path):
+    twelve_bits(tmp_path)
+    Image.fromarray(np.full((20, 30), 4096, np.uint16)).save(tmp_path / "bright.png")
+    samples = load(tmp_path, depth=12, cache=tmp_path / "cache")
+    assert len(samples.x) == 12
+    assert [(bad.path, bad.reason) for bad in samples.unreadable] == [
+        ("bright.png", "pixels up to 4,096, and 12 bits (--depth) end at 4,095")
+    ]
+
+
+def test_a_depth_that_means_nothing(tmp_path):
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    for place, depth, words in ((tmp_path, 7, "8 to 16"), (tmp_path / "t.csv", 12, "--depth is for images")):
+        with pytest.raises(InputError, match=words):
+            load(place, depth=depth, cache=tmp_path / "cache")
+    assert "--depth 12 changes nothing: none has 16 bits" in " ".join(
+        described(load(tmp_path / "a.png", depth=12, cache=tmp_path / "cache").source)
+    )

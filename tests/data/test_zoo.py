@@ -12,7 +12,7 @@ import pyarrow
 import pytest
 
 from ganad import InputError, PCAResidual, load, report
-from ganad.data import described, iter_table, text_file
+from ganad.data import described, encodings, iter_table
 from ganad.data import load as read
 from ganad.serve.bodies import parse
 from ganad.serve.limits import Limits
@@ -113,7 +113,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path, name):
 
 
 def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_file, "_UNPACKED", 2**20)
+    monkeypatch.setattr(encodings, "_UNPACKED", 2**20)
     (tmp_path / "bomb.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 2**21))
     with pytest.raises(InputError, match="unpacks to more than"):
         read(tmp_path / "bomb.csv.gz")

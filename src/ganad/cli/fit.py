@@ -26,7 +26,9 @@ from .options import (
     Dates,
     DayFirst,
     Decimal,
+    Depth,
     Drop,
+    Encoding,
     EngineName,
     FollowLinks,
     GpusPerWorker,
@@ -146,8 +148,10 @@ def fit(
     dates: Dates = None,
     day_first: DayFirst = None,
     unknown: Unknown = None,
+    encoding: Encoding = None,
     size: Annotated[int | None, typer.Option(help="Side in pixels to which images are resized.")] = None,
     mode: Annotated[str | None, typer.Option(help="L for grey, RGB for colour (images).")] = None,
+    depth: Depth = None,
     tiles: TilesOption = None,
     backbone: BackboneOption = None,
     pool: PoolOption = None,
@@ -181,7 +185,7 @@ def fit(
     engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
     data = training_folder(data, normal or anomaly)
     check_place(output, "model", data, *filter(None, [continue_]))
-    written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
+    written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first, encoding=encoding)
     asked = Asked(
         data=data,
         output=output,
@@ -193,7 +197,7 @@ def fit(
         resume=resume,
         parent=continue_,
         old_data=old_data,
-        how=written | dict(label=label, query=query, unknown=unknown, follow_links=follow_links),
+        how=written | dict(label=label, query=query, unknown=unknown, follow_links=follow_links, depth=depth),
         form=dict(drop=split(drop), impute=impute, dates=split(dates), size=size, mode=mode),
         photos=PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose),
         data_dir=data_dir,

@@ -1,7 +1,7 @@
 """The command line. torch is imported inside the commands, so that help is instant.
 
-Exit codes: 0 done; 2 bad input, with one line that says what; 3 done, but some inputs were unreadable and are
-listed; 130 interrupted, with the checkpoint kept.
+Exit codes: 0 done; 2 bad input or too little memory, with one line that says what; 3 done, but some inputs were
+unreadable and are listed; 130 interrupted, with the checkpoint kept.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .. import registry
+from .. import memory, registry
 from ..display import shown
 from ..errors import InputError, Interrupted, MissingExtra, TrainingDiverged
 
@@ -64,6 +64,18 @@ DayFirst = Annotated[
         "--day-first/--month-first", help="How to read 03-02-2024, if it cannot be told.", rich_help_panel=_TABLES
     ),
 ]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How a file of text is written, if it cannot be told: latin-1, windows-1252, utf-16-le.",
+        rich_help_panel=_TABLES,
+    ),
+]
+Depth = Annotated[
+    int | None,
+    typer.Option(metavar="BITS", help="Bits that images of 16 bits use, such as 12 of many cameras (images)."),
+]
 Unknown = Annotated[
     str | None,
     typer.Option(
@@ -107,6 +119,12 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt as stop:
             typer.echo("ganad: interrupted; no file was left half-written", err=True)
             raise typer.Exit(130) from stop
+        except Exception as error:
+            words = memory.shortage(error)
+            if words is None:
+                raise
+            typer.echo(f"ganad: {words}", err=True)
+            raise typer.Exit(2) from error
 
     return wrapped
 

@@ -20,6 +20,8 @@ from .options import (
     DataDir,
     DayFirst,
     Decimal,
+    Depth,
+    Encoding,
     EngineName,
     FollowLinks,
     GpusPerWorker,
@@ -75,6 +77,8 @@ def score(
     missing: Missing = None,
     day_first: DayFirst = None,
     unknown: Unknown = None,
+    encoding: Encoding = None,
+    depth: Depth = None,
     masks: Annotated[
         Path | None,
         typer.Option(help="A folder with KIND/NAME.png or KIND/NAME_mask.png, white where the defect is (images)."),
@@ -92,7 +96,7 @@ def score(
     """
     where = engine_of(engine, workers, address, gpus_per_worker)
     if output.is_dir() or not output.suffix:
-        whole = (report, split_, masks, query, decimal, thousands, missing, day_first, unknown)
+        whole = (report, split_, masks, query, decimal, thousands, missing, day_first, unknown, encoding, depth)
         if any(value is not None for value in whole):
             raise InputError(f"{output}: a report, a split, masks and ways to read need one file; give -o scores.csv")
         asked = dict(label=label, normal=split(normal), anomaly=split(anomaly), fdr=fdr, follow_links=follow_links)
@@ -112,8 +116,9 @@ def score(
     own_size = (getattr(detector, "source_", None) or {}).get("kind") == "photos"
     what = tested(data, normal, anomaly, masks, own_size)
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first)
-    table = dict(label=label, query=query, unknown=unknown) | written
-    parts = read_like_training(detector, what.data, data_dir, split_, follow_links, table)
+    table = dict(label=label, query=query, unknown=unknown, encoding=encoding) | written
+    images = dict(follow_links=follow_links, depth=depth)
+    parts = read_like_training(detector, what.data, data_dir, split_, images, table)
     with ScoreFile(output, detector, fdr) as file:
         found = _scored(detector, parts, file, what, split(anomaly), keep=report is not None)
     _tell(found, file, detector.threshold_)
@@ -251,7 +256,7 @@ def read_like_training(
     data: str,
     data_dir: Path | None,
     split: str | None,
-    follow_links: bool,
+    images: dict[str, Any],
     table: dict[str, Any],
 ) -> Iterator[Samples]:
     """The samples of ``data`` as the model was trained on them; a table comes in parts, whatever its size."""
@@ -259,9 +264,11 @@ def read_like_training(
 
     source = getattr(detector, "source_", None)
     if source and source["kind"] == "table" and is_table(data):
+        if images["depth"] is not None:
+            raise InputError(f"{data}: --depth is for images, and this is a table; leave it out")
         yield from iter_table(data, source, **table)
     else:
-        yield read(data, data_dir, split=split or "test", source=source, follow_links=follow_links, **table)
+        yield read(data, data_dir, split=split or "test", source=source, **images, **table)
 
 
 class Unseen:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute as pc
 
+from ..display import shown
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
 from .notation import PLAIN, Notation, as_plain, cast, matches
@@ -201,19 +202,21 @@ def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill:
     name, categories = recipe["name"], recipe["categories"]
     text = texts(column, recipe, origin)
     _refuse_missing(text.null_count, name, fill, origin)
-    code: dict[str | None, np.ndarray] = dict(zip(categories, np.eye(len(categories))))
-    gap = np.full(len(categories), np.nan)
-    code[None] = code.get(fill, gap) if isinstance(fill, str) else gap
-    cells = text.to_pylist()
-    new = [row for row, cell in enumerate(cells) if cell not in code]
-    if new and unknown == "refuse":
+    gap, missing = len(categories), pc.is_null(text).to_numpy()
+    codes = pc.index_in(text, value_set=pyarrow.array(categories, pyarrow.string())).fill_null(gap).to_numpy()
+    new = np.flatnonzero((codes == gap) & ~missing)
+    if len(new) and unknown == "refuse":
         others = ", ".join(str(origin.first_row + row) for row in new[1:6])
         others = f"; so are rows {others}{', ...' if len(new) > 6 else ''}" if others else ""
+        known = shown(", ".join(categories[:10]), 300)
         raise InputError(
-            f"{origin.path}: column {name!r}, row {origin.first_row + new[0]}: {cells[new[0]]!r} did not occur in "
-            f"training, which had {', '.join(categories[:10])}{others}; --unknown anomaly or ignore goes on"
+            f"{origin.path}: column {name!r}, row {origin.first_row + new[0]}: {text[int(new[0])].as_py()!r} did not "
+            f"occur in training, which had {known}{others}; --unknown anomaly or ignore goes on"
         )
-    return np.array([code.get(cell, gap) for cell in cells])
+    if isinstance(fill, str) and fill in categories:
+        codes = np.where(missing, categories.index(fill), codes)
+    found: np.ndarray = np.vstack([np.eye(gap), np.full(gap, np.nan)])[codes]
+    return found
 
 
 def texts(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin) -> pyarrow.ChunkedArray:

@@ -20,26 +20,35 @@ UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd"
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 
 
-def decode_one(content: bytes, size: tuple[int, int] | None, mode: str, most: int = MAX_PIXELS) -> np.ndarray:
+def decode_one(
+    content: bytes, size: tuple[int, int] | None, mode: str, most: int = MAX_PIXELS, depth: int | None = None
+) -> np.ndarray:
     """``decode`` of a file's content with at most ``most`` pixels. Raises InputError with the reason if it fails."""
     file = io.BytesIO(content)
     try:
         image = Image.open(file, formats=FORMATS)
         if image.width * image.height > most:
             raise _Refused(f"{image.width * image.height:,} pixels, more than the {most:,} allowed")
-        return _pixels(image, size, mode)
+        return _pixels(image, size, mode, depth)
     except Exception as error:
         raise InputError(f"the image cannot be read: {reason(error, Path('image'))}") from error
 
 
-def decode(file: Path, size: tuple[int, int] | None, mode: str) -> np.ndarray:
+def decode(file: Path, size: tuple[int, int] | None, mode: str, depth: int | None = None) -> np.ndarray:
     """One image as uint8 ``(H, W)`` or ``(H, W, 3)``, at its own size if ``size`` is None.
 
-    It takes the first frame, turns it by its EXIF orientation, divides 16-bit grey by 256 and puts transparency on
-    white. For a damaged file, or damaged EXIF data, it raises what Pillow raises.
+    It takes the first frame, turns it by its EXIF orientation, keeps the upper eight bits of 16-bit grey and puts
+    transparency on white. depth: bits that 16-bit grey uses, of which the upper eight are kept; None: all. For a
+    damaged file, or damaged EXIF data, it raises what Pillow raises.
     """
     with open_image(file) as image:
-        return _pixels(image, size, mode)
+        return _pixels(image, size, mode, depth)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raise InputError for a number of bits that images cannot have."""
+    if depth is not None and not 8 <= depth <= 16:
+        raise InputError(f"--depth {depth}: images of 16 bits use 8 to 16 of them")
 
 
 def open_image(file: Path) -> Image.Image:
@@ -100,26 +109,28 @@ class _Refused(ValueError):
     """A readable image that cannot be converted to pixels from 0 to 255."""
 
 
-def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str) -> np.ndarray:
+def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str, depth: int | None) -> np.ndarray:
     with image:
         if size is not None and image.format == "JPEG":
             height, width = size
             target = (height, width) if is_turned(image) else (width, height)
             image.draft(mode if image.mode in ("L", "RGB", "YCbCr") else None, target)
         image.load()
-        pixels = ImageOps.exif_transpose(_eight_bit(image)).convert(mode)
+        pixels = ImageOps.exif_transpose(_eight_bit(image, depth or 16)).convert(mode)
     if size is not None and pixels.size != (size[1], size[0]):
         pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(pixels, np.uint8)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _eight_bit(image: Image.Image, depth: int) -> Image.Image:
     """The picture in a mode that ``convert`` handles well; it saturates 16-bit grey and truncates floats."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
             raise _Refused("integer pixels outside 0 to 65,535")
-        return _grey(values >> 8, image)  # by type, never by content, which would turn dark pictures bright
+        if values.max() >= 2**depth:
+            raise _Refused(f"pixels up to {values.max():,}, and {depth} bits (--depth) end at {2**depth - 1:,}")
+        return _grey(values >> (depth - 8), image)  # by type, never by content, which would turn dark pictures bright
     if image.mode == "F":
         floats = np.asarray(image)
         if not np.isfinite(floats).all() or floats.min() < 0 or floats.max() > 1:

@@ -9,7 +9,7 @@ from ..display import shown
 
 _LISTED = 8  # names in a line
 _MARKS = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", ".": "point", "'": "apostrophe"}
-_ENCODINGS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (it is not UTF-8)"}
+_ENCODINGS = {"utf-8-sig": "UTF-8", "cp1252": "Windows-1252 (it is not UTF-8; --encoding names another)"}
 
 
 def described(source: Mapping[str, Any]) -> list[str]:
@@ -22,13 +22,13 @@ def described(source: Mapping[str, Any]) -> list[str]:
 
 
 def _of_table(source: Mapping[str, Any], read: Mapping[str, Any]) -> list[tuple[str, str]]:
-    columns, text = source["columns"], source["text"]
+    columns = source["columns"]
     by_kind = {kind: [c for c in columns if c["kind"] == kind] for kind in ("numeric", "boolean", "date", "time")}
     categories = [c for c in columns if c["kind"] == "categorical"]
     left = [f"{_quoted(name)} ({why})" for name, why in read["left_out"].items()]
     filled = [f"{_quoted(name)} {n:,}" for name, n in read["missing"].items()]
     return [
-        ("data", f"{read['rows']:,} rows, {len(columns)} columns{_way(text, read)}"),
+        ("data", f"{read['rows']:,} rows, {len(columns)} columns{_way(source, read)}"),
         ("numbers", _listed([_quoted(c["name"]) for c in by_kind["numeric"]])),
         ("truths", _listed([_quoted(c["name"]) for c in by_kind["boolean"]])),
         ("texts", _listed([f"{_quoted(c['name'])} ({_listed(c['categories'], 4)})" for c in categories])),
@@ -39,9 +39,9 @@ def _of_table(source: Mapping[str, Any], read: Mapping[str, Any]) -> list[tuple[
     ]
 
 
-def _way(text: Mapping[str, Any], read: Mapping[str, Any]) -> str:
+def _way(source: Mapping[str, Any], read: Mapping[str, Any]) -> str:
     """How a file of text is written, from what differs from one file to the next."""
-    parts = []
+    text, parts = source["text"], []
     if "separator" in read:
         parts.append(f"separator {_mark(read['separator'])}")
     if "separator" in read or text["decimal"] != ".":
@@ -50,7 +50,9 @@ def _way(text: Mapping[str, Any], read: Mapping[str, Any]) -> str:
         parts.append(f"thousands {_mark(text['thousands'])}")
     if text["day_first"] is not None:
         parts.append("day first" if text["day_first"] else "month first")
-    if "encoding" in read:
+    if said := source.get("encoding"):
+        parts.append(f"{said} as said")
+    elif "encoding" in read:
         parts.append(_ENCODINGS.get(read["encoding"], read["encoding"].upper()))
     if read.get("skipped"):
         parts.append(f"lines above the names: {read['skipped']}")

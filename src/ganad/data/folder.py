@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .decode import MAX_PIXELS, SUFFIXES, UNSUPPORTED, is_turned, open_image, strict
+from .decode import MAX_PIXELS, SUFFIXES, UNSUPPORTED, check_depth, is_turned, open_image, strict
 from .fetch import cache_dir
 from .pixel_cache import PixelCache
 from .samples import Progress, Samples, Unreadable, image_source
@@ -24,6 +24,7 @@ def load_folder(
     *,
     size: int | list[int] | None = None,
     mode: str | None = None,
+    depth: int | None = None,
     follow_links: bool = False,
     cache: str | Path | None = None,
     workers: int | None = None,
@@ -32,18 +33,20 @@ def load_folder(
     """All images below the folder ``root``, or the one image ``root``, as uint8, resized to one size.
 
     size: a side in pixels or [height, width]; None takes the most common size, at most 128. mode: "L" or "RGB"; None
-    takes grey if the first images are all grey. Images in subfolders have the subfolder's name as class. A link that
-    leads out of ``root`` is listed in ``unreadable`` unless ``follow_links``. A file with an image's ending, or without
-    an ending, counts as an image and is listed in ``unreadable`` if it cannot be decoded. The pixels are a memmap in
-    the cache. A second call decodes only what has changed.
+    takes grey if the first images are all grey. depth: bits that images of 16 bits use, 8 to 16; None: all. Images in
+    subfolders have the subfolder's name as class. A link that leads out of ``root`` is listed in ``unreadable`` unless
+    ``follow_links``. A file with an image's ending, or without an ending, counts as an image and is listed in
+    ``unreadable`` if it cannot be decoded. The pixels are a memmap in the cache. A second call decodes only what has
+    changed.
 
     Raises InputError if there is no image or none can be read.
     """
+    check_depth(depth)
     root = Path(root)
     files, outside = images_in(root, follow_links)
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
     (height, width), mode = _size_and_mode(files, size, mode)
-    pictures = PixelCache(Path(cache) if cache else cache_dir() / "images", root, (height, width), mode)
+    pictures = PixelCache(Path(cache) if cache else cache_dir() / "images", root, (height, width), mode, depth)
     bad = pictures.update(names, files, workers, progress)
     good = [n for n in names if n not in bad]
     unreadable = [Unreadable(n, r) for n, r in bad.items()]
@@ -52,7 +55,7 @@ def load_folder(
         raise InputError(f"{root}: no image ({unreadable[0].reason}), nor a table, such as .csv, .parquet or .xlsx")
     if not good:
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
-    source = image_source(height, width, mode)
+    source = image_source(height, width, mode, depth)
     return Samples(pictures.pixels(), classes_of(good), good, unreadable=unreadable, source=source)
 
 

@@ -31,7 +31,7 @@ def account_of_images(root: Path, samples: Samples) -> dict[str, Any]:
         "sizes": _counts(size for size, _ in seen),
         "modes": _counts(mode for _, mode in seen),
         "classes": {str(name): n for name, n in sorted(classes.items())},
-        "depth": _depth(bits),
+        "depth": _depth(bits, samples.source.get("depth")),
     }
 
 
@@ -56,16 +56,18 @@ def _bits(places: Sequence[Path]) -> int:
     return largest.bit_length()
 
 
-def _depth(bits: int) -> str:
-    """A line on images of 16 bits, which are read as 8; "" for others."""
+def _depth(bits: int, said: int | None) -> str:
+    """A line on images of 16 bits, which are read as 8; "" for others. said: the bits that the user names."""
+    if said:
+        return f"{said} bits a pixel of 16, read as 8" if bits else f"--depth {said} changes nothing: none has 16 bits"
     if not bits:
         return ""
     if bits > 12:
         return "16 bits a pixel, read as 8"
     levels = 2 ** max(0, bits - 8)
     return (
-        f"16 bits a pixel, of which the images use {bits}: of 256 grey levels {levels} are left; multiply their values "
-        f"by {2 ** (16 - bits)} before"
+        f"16 bits a pixel, of which the images use {bits}: of 256 grey levels {levels} are left; "
+        f"--depth {max(8, bits)} keeps all"
     )
 
 

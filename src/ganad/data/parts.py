@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet
 
+from ..atomic import scratch
 from ..errors import InputError
 from .decode import SUFFIXES, UNSUPPORTED, decode, decode_one, reason, strict
 from .folder import images_in
@@ -108,8 +108,8 @@ class TablePart:
         if not is_address(self.place.address):
             yield from iter_table(Path(self.place.address), recipe, rows=_BATCH, label=label)
             return
-        with tempfile.TemporaryDirectory(prefix="ganad") as folder:  # the reader looks at the first lines twice
-            path = Path(folder) / "table.csv"
+        with scratch() as folder:  # the reader looks at the first lines twice
+            path = folder / "table.csv"
             path.write_bytes(self.place.read())
             yield from iter_table(path, recipe, rows=_BATCH, label=label)
 
@@ -155,7 +155,7 @@ class ImagesPart:
         with strict(), ThreadPoolExecutor(2) as pool:
             for start in range(0, len(self.places), _WINDOW):
                 window = self.places[start : start + _WINDOW]
-                found = list(pool.map(lambda place: _pixels(place, (height, width), recipe["mode"]), window))
+                found = list(pool.map(lambda place: _pixels(place, (height, width), recipe), window))
                 yield _as_samples(window, found, (height, width), recipe)
 
 
@@ -173,12 +173,13 @@ def _as_samples(
     return Samples(x, classes, kept, unreadable=bad, source=recipe)
 
 
-def _pixels(place: Place, size: tuple[int, int], mode: str) -> np.ndarray | str:
+def _pixels(place: Place, size: tuple[int, int], recipe: dict[str, Any]) -> np.ndarray | str:
     """A picture, or the reason why there is none."""
+    mode, depth = recipe["mode"], recipe.get("depth")
     try:
         if is_address(place.address):
-            return decode_one(place.read(), size, mode)
-        return decode(Path(place.address), size, mode)
+            return decode_one(place.read(), size, mode, depth=depth)
+        return decode(Path(place.address), size, mode, depth)
     except Exception as error:
         return reason(error, Path(place.address))
 

@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import decode, open_image, reason, strict
+from .decode import check_depth, decode, open_image, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
@@ -26,8 +26,8 @@ class Photos(Sequence[np.ndarray]):
     A number selects a photo; a slice, a mask ``(n,)`` or row numbers select photos.
     """
 
-    def __init__(self, files: Sequence[Path], names: Sequence[str], mode: str):
-        self.files, self.names, self.mode = list(files), list(names), mode
+    def __init__(self, files: Sequence[Path], names: Sequence[str], mode: str, depth: int | None = None):
+        self.files, self.names, self.mode, self.depth = list(files), list(names), mode, depth
 
     def __len__(self) -> int:
         return len(self.files)
@@ -43,12 +43,12 @@ class Photos(Sequence[np.ndarray]):
         if isinstance(index, int | np.integer):
             return self._decoded(self.files[index])
         rows = np.arange(len(self))[index]
-        return Photos([self.files[i] for i in rows], [self.names[i] for i in rows], self.mode)
+        return Photos([self.files[i] for i in rows], [self.names[i] for i in rows], self.mode, self.depth)
 
     def _decoded(self, file: Path) -> np.ndarray:
         try:
             with strict():
-                return decode(file, None, self.mode)
+                return decode(file, None, self.mode, self.depth)
         except Exception as error:  # it could be read when the folder was checked
             raise InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again") from error
 
@@ -57,13 +57,15 @@ def load_photos(
     root: str | Path,
     *,
     mode: str | None = None,
+    depth: int | None = None,
     follow_links: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Samples:
     """All photos below the folder ``root``, or the photo ``root``, at their own size; ``Samples.x`` is a ``Photos``.
 
-    mode: "L" or "RGB"; None takes grey if the first photos are all grey. Subfolders are classes. Every file is decoded
+    mode: "L" or "RGB"; None takes grey if the first photos are all grey. depth: bits that photos of 16 bits use, 8 to
+    16; None: all. Subfolders are classes. Every file is decoded
     once here to list unreadable files in ``unreadable``. The pixels are not kept.
 
     Raises InputError if there is no photo or none can be read.
@@ -72,25 +74,28 @@ def load_photos(
     files, outside = images_in(root, follow_links)
     if mode not in (None, "L", "RGB"):
         raise InputError(f"mode {mode!r} is not one of L, RGB")
+    check_depth(depth)
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
     with strict(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         chosen = mode or look(files)[1]
-        reasons = list(_reasons(pool, files, chosen, progress))
+        reasons = list(_reasons(pool, files, chosen, depth, progress))
     unreadable = [Unreadable(name, why) for name, why in zip(names, reasons) if why]
     if len(unreadable) == len(files):
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     good = [(file, name) for file, name, why in zip(files, names, reasons) if not why]
-    photos = Photos([file for file, _ in good], [name for _, name in good], chosen)
-    source = {"kind": "photos", "mode": chosen}
+    photos = Photos([file for file, _ in good], [name for _, name in good], chosen, depth)
+    source = {"kind": "photos", "mode": chosen} | ({} if depth is None else {"depth": depth})
     return Samples(photos, classes_of(photos.names), photos.names, unreadable=[*unreadable, *outside], source=source)  # type: ignore[arg-type]
 
 
-def _reasons(pool: ThreadPoolExecutor, files: list[Path], mode: str, progress: Progress | None) -> Iterator[str]:
+def _reasons(
+    pool: ThreadPoolExecutor, files: list[Path], mode: str, depth: int | None, progress: Progress | None
+) -> Iterator[str]:
     """The reason why each file cannot be read; "" if it can."""
 
     def attempt(file: Path) -> str:
         try:
-            decode(file, None, mode)
+            decode(file, None, mode, depth)
         except Exception as error:
             return reason(error, file)
         return ""

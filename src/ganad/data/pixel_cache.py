@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import PIL
 
 from ..atomic import replacing
 from ..errors import InputError
+from ..memory import in_words
 from .decode import decode, reason, strict
 from .samples import Progress
 
@@ -29,11 +31,12 @@ Manifest = dict[str, Any]  # entries, unreadable: [name, reason], bytes of the c
 class PixelCache:
     """The pixels of the files below ``root`` in one size (height, width) and mode, as one .npy file and a manifest."""
 
-    def __init__(self, store: Path, root: Path, size: tuple[int, int], mode: str):
-        recipe = {"recipe": _RECIPE, "pillow": PIL.__version__}
+    def __init__(self, store: Path, root: Path, size: tuple[int, int], mode: str, depth: int | None = None):
+        recipe: dict[str, Any] = {"recipe": _RECIPE, "pillow": PIL.__version__}
         recipe |= {"root": str(root.resolve()), "size": list(size), "mode": mode}
+        recipe |= {} if depth is None else {"depth": depth}
         key = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
-        self.store, self.size, self.mode = store, size, mode
+        self.store, self.size, self.mode, self.depth = store, size, mode, depth
         self.shape = (*size, 3) if mode == "RGB" else size
         self.pixels_file, self.manifest_file = store / f"{key}.npy", store / f"{key}.json"
 
@@ -78,7 +81,8 @@ class PixelCache:
     ) -> Manifest:
         """Decode into the cache; the manifest, which says that it is complete, is written last."""
         self.store.mkdir(parents=True, exist_ok=True)
-        decoder = _Decoder(self.size, self.mode, *self._reusable(former))
+        self._refuse_small_disk(len(files))
+        decoder = _Decoder(self.size, self.mode, self.depth, *self._reusable(former))
         self.manifest_file.unlink(missing_ok=True)
         unreadable: list[list[str]] = []
         with (
@@ -102,6 +106,15 @@ class PixelCache:
             temporary.write_text(json.dumps(manifest))
         return manifest
 
+    def _refuse_small_disk(self, count: int) -> None:
+        """Raise InputError where the pixels of so many images do not fit on the disk of the cache."""
+        size, free = count * int(np.prod(self.shape)), shutil.disk_usage(self.store).free
+        if size > free:
+            raise InputError(
+                f"{self.store}: {count:,} images of {self.size[1]} x {self.size[0]} pixels need {in_words(size)}, and "
+                f"{in_words(free)} are free; give a smaller --size, or set XDG_CACHE_HOME to a larger disk"
+            )
+
     def _reusable(self, former: Manifest | None) -> tuple[dict[tuple[Any, ...], int], np.ndarray]:
         """The places, by entry, of pictures that may be unchanged in the former cache, and its rows."""
         if former is None:
@@ -114,8 +127,15 @@ class PixelCache:
 class _Decoder:
     """Takes a picture from the former cache if it is unchanged, else decodes it."""
 
-    def __init__(self, size: tuple[int, int], mode: str, known: dict[tuple[Any, ...], int], rows: np.ndarray):
-        self.size, self.mode, self.known, self.rows = size, mode, known, rows
+    def __init__(
+        self,
+        size: tuple[int, int],
+        mode: str,
+        depth: int | None,
+        known: dict[tuple[Any, ...], int],
+        rows: np.ndarray,
+    ):
+        self.size, self.mode, self.depth, self.known, self.rows = size, mode, depth, known, rows
         self.passing: set[str] = set()  # errors of the system, not of the file, which may be gone the next time
 
     def results(
@@ -135,7 +155,7 @@ class _Decoder:
             unchanged: np.ndarray = self.rows[row]
             return unchanged
         try:
-            return decode(file, self.size, self.mode)
+            return decode(file, self.size, self.mode, self.depth)
         except Exception as error:
             if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None):
                 self.passing.add(entry[0])

@@ -23,6 +23,7 @@ def load(
     split: str | None = None,
     size: int | None = None,
     mode: str | None = None,
+    depth: int | None = None,
     own_size: bool = False,
     follow_links: bool = False,
     source: dict[str, Any] | None = None,
@@ -33,13 +34,14 @@ def load(
     """Samples from a data set's name, a folder of images, one image, or a table: a file, a query or a frame.
 
     split: "train", "test" or "all", for the sets that have one. own_size: photos of a folder keep their size, and
-    ``Samples.x`` is a ``Photos``. follow_links: read what links in a folder of images lead to outside of it. source:
-    the recipe that a model was trained on; new data are then read in the same size and colour, or matched to the same
-    columns. table: how a table is to be read, see ``TableOptions``.
+    ``Samples.x`` is a ``Photos``. depth: bits that images of 16 bits use, such as 12 of many cameras. follow_links:
+    read what links in a folder of images lead to outside of it. source: the recipe that a model was trained on; new
+    data are then read in the same size and colour, or matched to the same columns. table: how a table is to be read,
+    see ``TableOptions``.
 
     Raises InputError that says what, where and what to do.
     """
-    images = dict(size=size, mode=mode)
+    images = dict(size=size, mode=mode, depth=depth)
     if is_table(name):
         if source and source.get("kind") != "table":
             raise InputError(f"{name} is a table, but the model was trained on images")
@@ -53,14 +55,15 @@ def load(
         raise InputError(f"{name}: no such file or folder, and no data set of that name; known: {', '.join(DATASETS)}")
     if own_size or (source or {}).get("kind") == "photos":
         _refuse({**table, "size": size}, f"{path}:", "not for photos that keep their size; leave it out")
-        kept = (source or {}).get("mode", mode)
-        return _accounted(path, load_photos(path, mode=kept, follow_links=follow_links, progress=progress), source)
+        kept: dict[str, Any] = dict(mode=(source or {}).get("mode", mode), depth=depth or (source or {}).get("depth"))
+        return _accounted(path, load_photos(path, **kept, follow_links=follow_links, progress=progress), source)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv, .parquet or .xlsx file")
     _refuse({**table}, f"{path}:", "for tables: CSV, Parquet, Excel; leave it out for images")
     if source:
-        size, mode = source["size"], source["mode"]
-    samples = load_folder(path, size=size, mode=mode, follow_links=follow_links, cache=cache, progress=progress)
+        size, mode, depth = source["size"], source["mode"], depth or source.get("depth")
+    form: dict[str, Any] = dict(size=size, mode=mode, depth=depth)
+    samples = load_folder(path, **form, follow_links=follow_links, cache=cache, progress=progress)
     return _accounted(path, samples, source)
 
 

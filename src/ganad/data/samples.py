@@ -89,6 +89,6 @@ def numeric_table(x: np.ndarray, y: np.ndarray, columns: list[str] | None = None
     return Samples(x, y, [str(i) for i in range(len(x))], columns, source=source)
 
 
-def image_source(height: int, width: int, mode: str) -> dict[str, Any]:
-    """The recipe for reading more images in the same way."""
-    return {"kind": "images", "size": [height, width], "mode": mode}
+def image_source(height: int, width: int, mode: str, depth: int | None = None) -> dict[str, Any]:
+    """The recipe for reading more images in the same way. depth: bits that images of 16 bits use, where it was said."""
+    return {"kind": "images", "size": [height, width], "mode": mode} | ({} if depth is None else {"depth": depth})

@@ -11,12 +11,14 @@ from typing import Any, Unpack
 import numpy as np
 import pyarrow
 
+from .. import memory
+from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
 from .frames import frame_table, is_frame
 from .queries import is_query, shown_place
 from .samples import Samples, Unseen
-from .table_file import open_table
+from .table_file import cells_of, open_table
 from .table_options import UNKNOWN, Place, TableOptions
 from .text_file import refuse_twice
 from .written import account, origin_by, origin_of
@@ -38,16 +40,21 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     Raises InputError naming column, row and cell for what cannot be used.
     """
     if is_frame(path):
+        _refuse_encoding(options, Place(Path("the frame")))
         return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
     place = _called(path)
-    names, dialect, batches = open_table(path, None, None, _separator(source), options.get("query"))
+    names, dialect, batches = open_table(
+        path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
+    )
+    _refuse_encoding(options, Place(place, dialect))
+    _refuse_large(path, Place(place, dialect))
     # not named here: what was read need not stay beside what becomes of it
-    return encode(_whole(batches, names, place), Place(place, dialect), source=source, **options)
+    return _encoded(_whole(batches, names, place), Place(place, dialect), source, options)
 
 
 def _whole(batches: Iterable[pyarrow.RecordBatch], names: list[str], place: Path) -> pyarrow.Table:
-    """All parts as one table."""
-    parts = [pyarrow.Table.from_batches([batch]) for batch in batches]
+    """All parts as one table, with trimmed texts: trimmed as a whole it would be in memory twice."""
+    parts = [_trimmed(pyarrow.Table.from_batches([batch]), place) for batch in batches]
     if not parts and names:
         refuse_twice(names, place)
         raise InputError(f"{place}: no rows in this table")
@@ -68,7 +75,10 @@ def iter_table(
     place, label = _called(path), options.get("label")
     known = {recipe["name"] for recipe in source["columns"]}
     asked = None if label else known | {source.get("label")}
-    names, dialect, batches = open_table(path, rows, asked, _separator(source), options.get("query"))
+    names, dialect, batches = open_table(
+        path, rows, asked, _separator(source), options.get("query"), _said_encoding(source, options)
+    )
+    _refuse_encoding(options, Place(place, dialect))
     others = _unasked(names, known | {label or source.get("label")}, source)
     first = 0
     for batch in batches:
@@ -85,7 +95,14 @@ def encode(
     table: pyarrow.Table, place: Place, *, source: dict[str, Any] | None = None, **options: Unpack[TableOptions]
 ) -> Samples:
     """``load_table`` of a table in memory."""
-    table = _cleaned(table, place.path)
+    return _encoded(_trimmed(table, place.path), place, source, options)
+
+
+def _encoded(table: pyarrow.Table, place: Place, source: dict[str, Any] | None, options: TableOptions) -> Samples:
+    """The samples of a table whose texts are trimmed."""
+    refuse_twice(table.column_names, place.path)
+    if table.column_names and table.num_rows == 0:
+        raise InputError(f"{place.path}: no rows in this table")
     for name in (*(options.get("drop") or ()), *filter(None, [options.get("label")])):
         if name not in table.column_names:
             raise InputError(f"{place.path}: no column {name!r}; it has {', '.join(table.column_names[:30])}")
@@ -99,7 +116,7 @@ def _learnt(table: pyarrow.Table, place: Place, options: TableOptions) -> Sample
     kept, counted = _without_index(table, [n for n in table.column_names if n not in left], place.path)
     origin = origin_of(table.select(kept), place, options)
     recipes = [recipe_of(name, table[name], origin) for name in kept]
-    x = np.hstack([values(table[recipe["name"]], recipe, origin, impute, "refuse") for recipe in recipes])
+    x = _features(table, recipes, origin, impute, "refuse")
     source: dict[str, Any] = {
         "kind": "table",
         "columns": recipes,
@@ -108,6 +125,8 @@ def _learnt(table: pyarrow.Table, place: Place, options: TableOptions) -> Sample
         "unknown": options.get("unknown") or UNKNOWN[0],
         "read": account(x, recipes, place, counted | left),
     }
+    if said := options.get("encoding"):
+        source["encoding"] = said
     samples = _samples(x, table, place, source, label)
     return refill(replace(samples, gaps=np.isnan(x)), np.arange(len(x))) if impute else samples
 
@@ -119,11 +138,22 @@ def _matched(table: pyarrow.Table, place: Place, source: dict[str, Any], options
     _refuse_incomplete(table.column_names, recipes, place.path)
     origin = origin_by(source, place, table, options)
     unknown = options.get("unknown") or source.get("unknown", "refuse")
-    columns = [values(table[recipe["name"]], recipe, origin, False, unknown) for recipe in recipes]
-    unseen = _settle_unseen(columns, table, recipes, origin, unknown)
-    samples = _samples(np.hstack(columns), table, place, source, label)
+    x = _features(table, recipes, origin, False, unknown)
+    unseen = _settle_unseen(x, table, recipes, origin, unknown)
+    samples = _samples(x, table, place, source, label)
     known = {label, *(recipe["name"] for recipe in recipes)}
     return replace(samples, unseen=unseen, ignored=_unasked(table.column_names, known, source))
+
+
+def _features(table: pyarrow.Table, recipes: list[Recipe], origin: Origin, impute: bool, unknown: str) -> np.ndarray:
+    """The columns as float64 ``(n, d)``, one after the other, so that no more than one is in memory twice."""
+    ends = np.cumsum([width(recipe) for recipe in recipes]).tolist()
+    what = f"{origin.path}: {table.num_rows:,} rows of {ends[-1]:,} features"
+    memory.require(8 * table.num_rows * ends[-1], what, "fit fewer rows, or leave columns out with --drop")
+    x = np.empty((table.num_rows, ends[-1]))
+    for recipe, end in zip(recipes, ends):
+        x[:, end - width(recipe) : end] = values(table[recipe["name"]], recipe, origin, impute, unknown)
+    return x
 
 
 def _samples(x: np.ndarray, table: pyarrow.Table, place: Place, source: dict[str, Any], label: str | None) -> Samples:
@@ -171,6 +201,11 @@ def _separator(source: dict[str, Any] | None) -> str | None:
     return found
 
 
+def _said_encoding(source: dict[str, Any] | None, options: TableOptions) -> str | None:
+    """What the user says, or else said in training."""
+    return options.get("encoding") or (source or {}).get("encoding")
+
+
 def _called(path: Any) -> Path:
     """What messages call a place; a database without its password."""
     return Path(shown_place(str(path))) if is_query(str(path)) else Path(path)
@@ -179,16 +214,26 @@ def _called(path: Any) -> Path:
 # -- what a table must have ------------------------------------------------------------------------------------------
 
 
-def _cleaned(table: pyarrow.Table, path: Path) -> pyarrow.Table:
-    """The table with trimmed texts; InputError if it has no rows, a name twice, or text that is not UTF-8."""
-    names = table.column_names
-    refuse_twice(names, path)
-    if names and table.num_rows == 0:
-        raise InputError(f"{path}: no rows in this table")
+def _trimmed(table: pyarrow.Table, path: Path) -> pyarrow.Table:
+    """The table with trimmed texts; InputError for text that is not UTF-8."""
     try:
-        return pyarrow.table([trimmed(column) for column in table.columns], names=names)
+        return pyarrow.table([trimmed(column) for column in table.columns], names=table.column_names)
     except pyarrow.ArrowException as error:
         raise InputError(f"{path}: a text is not UTF-8 ({str(error).splitlines()[0]})") from error
+
+
+def _refuse_encoding(options: TableOptions, place: Place) -> None:
+    if options.get("encoding") and place.dialect is None:
+        raise InputError(f"{place.path}: --encoding is for files of text, and this is none; leave it out")
+
+
+def _refuse_large(path: Any, place: Place) -> None:
+    """Raise InputError for a file whose cells alone do not fit into memory, as text or numbers and then as numbers."""
+    what, remedy = f"{place.path}: a table read whole", "write it as Parquet, of which ganad fit reads a part at a time"
+    if place.dialect:
+        memory.require(2 * place.dialect.size, what, remedy)
+    elif cells := cells_of(path):
+        memory.require(2 * 8 * cells, what, "fit it without --impute or --continue, or fit a part of its rows")
 
 
 def _without_index(table: pyarrow.Table, kept: list[str], path: Path) -> tuple[list[str], dict[str, str]]:
@@ -207,9 +252,10 @@ def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> N
     present = set(names)
     missing = [recipe["name"] for recipe in recipes if recipe["name"] not in present]
     if missing:
-        lacking = f"column {missing[0]!r} is missing"
+        first = shown(repr(missing[0]), 200)
+        lacking = f"column {first} is missing"
         if len(missing) > 1:
-            lacking = f"columns {missing[0]!r} and {len(missing) - 1} more are missing"
+            lacking = f"columns {first} and {len(missing) - 1} more are missing"
         raise InputError(f"{path}: {lacking}, which the model was trained on")
 
 
@@ -220,16 +266,18 @@ def _unasked(names: Sequence[str], known: set[str | None], source: dict[str, Any
 
 
 def _settle_unseen(
-    columns: list[np.ndarray], table: pyarrow.Table, recipes: list[Recipe], origin: Origin, unknown: str
+    x: np.ndarray, table: pyarrow.Table, recipes: list[Recipe], origin: Origin, unknown: str
 ) -> list[Unseen]:
     """Replace what a text that training did not have left as NaN, and list these cells."""
     found: list[Unseen] = []
-    for x, recipe in zip(columns, recipes):
-        rows = np.flatnonzero(np.isnan(x[:, 0])) if is_text(recipe) else ()
+    end = 0
+    for recipe in recipes:
+        start, end = end, end + width(recipe)
+        rows = np.flatnonzero(np.isnan(x[:, start])) if is_text(recipe) else ()
         if not len(rows):
             continue
         cells, usual = texts(table[recipe["name"]], recipe, origin), recipe.get("fill") or recipe.get("usual")
-        x[rows] = [float(category == usual and unknown == "ignore") for category in recipe["categories"]]
+        x[rows, start:end] = [float(category == usual and unknown == "ignore") for category in recipe["categories"]]
         counts = unknown == "anomaly"
         found += [Unseen(int(row), recipe["name"], str(cells[int(row)].as_py()), counts) for row in rows]
     return found

@@ -12,6 +12,7 @@ import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
 
+from .. import memory
 from ..errors import InputError
 from . import excel, queries
 from .frames import is_frame
@@ -20,6 +21,7 @@ from .text_file import ENDINGS, PACKED, Dialect, open_text
 
 _PARQUET = {".parquet", ".pq"}
 _TOGETHER = 65_536  # rows
+_WITH_TEXTS = 4096  # rows of a Parquet file with texts, of which one may be large and stand in every row
 _UNREADABLE = (pyarrow.ArrowException, OSError, ValueError, csv.Error, EOFError)
 #: Endings of the files that hold tables.
 TABLES = ENDINGS | _PARQUET | excel.ENDINGS | {f"{end}{packed}" for end in ENDINGS for packed in PACKED}
@@ -43,11 +45,13 @@ def open_table(
     known: Collection[str] | None = None,
     separator: str | None = None,
     query: str | None = None,
+    encoding: str | None = None,
 ) -> Source:
     """The columns' names, how a text file is written, and the table in parts of at most ``rows`` rows, if that is said.
 
-    known: of the columns only these are read, if some are named. separator: of a text file, the one to try first.
-    Raises InputError, here or while the parts are read, if it cannot be read.
+    known: of the columns only these are read, if some are named. separator: of a text file, the one to try first;
+    encoding: of one, what the user or the model says. Raises InputError, here or while the parts are read, if it cannot
+    be read.
     """
     with _in_words(place):
         if queries.is_query(str(place)):
@@ -56,12 +60,22 @@ def open_table(
         path = Path(place)
         if path.is_dir() or path.suffix.lower() in _PARQUET:
             names, batches = _parquet(_parts(path) or [path], rows or _TOGETHER, known)
-            return names, None, _guarded(path, batches)
+            return names, None, _regrouped(_guarded(path, batches), rows) if rows else _guarded(path, batches)
         if path.suffix.lower() in excel.ENDINGS:
             table = excel.read(path)
             return table.column_names, None, table.to_batches(max_chunksize=rows)
-        reader, names, dialect = open_text(path, known, separator)
+        reader, names, dialect = open_text(path, known, separator, encoding)
         return names, dialect, _guarded(path, _regrouped(reader, rows) if rows else reader)
+
+
+def cells_of(place: Any) -> int:
+    """Rows times columns of Parquet files by their footers; 0 for what tells no number, and for databases."""
+    path = Path(place)
+    if queries.is_query(str(place)) or not (path.is_dir() or path.suffix.lower() in _PARQUET):
+        return 0
+    with _in_words(place):
+        footers = [pyarrow.parquet.read_metadata(part) for part in _parts(path) or [path]]
+        return sum(footer.num_rows * footer.num_columns for footer in footers)
 
 
 def first_line(error: BaseException) -> str:
@@ -75,13 +89,19 @@ def _in_words(place: Any) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except MemoryError as error:
+        raise InputError(f"{place}: {memory.shortage(error)}") from error
     except _UNREADABLE as error:
         raise InputError(f"{place}: cannot be read as a table ({first_line(error)})") from error
 
 
 def _guarded(path: Path, batches: Iterable[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
+    """The same batches while there is room for another one like the last, for few bytes may unfold to many."""
     with _in_words(path):
-        yield from batches
+        for batch in batches:
+            what = f"{path}: {batch.num_rows:,} more rows such as the last"
+            memory.require(batch.nbytes, what, "read a part of its rows, or leave its long texts out")
+            yield batch
 
 
 def _ending(path: Path) -> str:
@@ -112,9 +132,17 @@ def _parquet(
 def _parquet_batches(paths: list[Path], rows: int, wanted: list[str] | None) -> Iterator[pyarrow.RecordBatch]:
     for path in paths:
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in row_batches(file, rows, columns=wanted):
+            has_texts = any(map(_is_text, file.schema_arrow.types))
+            for batch in row_batches(file, min(rows, _WITH_TEXTS) if has_texts else rows, columns=wanted):
                 batch.validate(full=True)  # pyarrow reads texts that are not UTF-8, and raises when they are used
                 yield batch.select(wanted) if wanted else batch
+
+
+def _is_text(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return any(
+        is_kind(kind) for is_kind in (types.is_string, types.is_large_string, types.is_binary, types.is_dictionary)
+    )
 
 
 def _regrouped(blocks: Iterable[pyarrow.RecordBatch], rows: int) -> Iterator[pyarrow.RecordBatch]:

@@ -25,6 +25,7 @@ class TableOptions(TypedDict, total=False):
     day_first: bool | None  #: whether 03-02-2024 is in February; None finds it out
     unknown: str | None  #: what a text that training did not have is: "anomaly", "ignore" or "refuse"
     query: str | None  #: SQL for a database
+    encoding: str | None  #: of a file of text, such as "latin-1"; None finds it out
 
 
 @dataclass(frozen=True)

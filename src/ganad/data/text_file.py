@@ -11,7 +11,6 @@ import codecs
 import csv
 import io
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +19,9 @@ from pathlib import Path
 import pyarrow
 import pyarrow.csv
 
+from ..atomic import scratch
 from ..errors import InputError
+from .encodings import encoding_of
 from .text_kinds import is_number
 
 ENDINGS = {".csv", ".tsv", ".tab", ".txt"}
@@ -32,9 +33,6 @@ _HEAD = 2**22  # bytes in which the line of names must end
 _SNIFFED = 2**18  # characters that the separator is told from
 _TITLES = 20  # lines among which known names are looked for
 _SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
-_PART = 2**20  # bytes
-#: What a packed file may unpack to: a table packs fivefold or twentyfold, a bomb a thousandfold.
-_UNPACKED, _TIMES = 2**28, 100
 _ONE_NUMBER = re.compile(r"[-+]?\d+(,\d+)?")
 _ABOVE = re.compile(r"[ \t]*(#.*|sep=.|)")  # a line above the columns' names: a remark, Excel's hint, or nothing
 
@@ -48,17 +46,19 @@ class Dialect:
     skipped: int = 0  #: lines above the columns' names
     packing: str | None = None
     one_column: bool = False
+    size: int = 0  #: bytes of text, unpacked
 
 
 def open_text(
-    path: Path, known: Collection[str] | None = None, separator: str | None = None
+    path: Path, known: Collection[str] | None = None, separator: str | None = None, encoding: str | None = None
 ) -> tuple[pyarrow.csv.CSVStreamingReader, list[str], Dialect]:
     """A reader of all cells as text, the names of all columns, and how the file is written.
 
     Types are judged by whole columns later, alike for a whole table and for its parts. known: of the columns only
     these are read, if some are named, for each costs memory however short it is. separator: the one to try first.
+    encoding: what the user or the model says; a mark at the beginning of the file counts more.
     """
-    names, dialect = look(path, known, separator)
+    names, dialect = look(path, known, separator, encoding)
     taken = names if known is None else [name for name in names if name in known] or names[:1]
     reader = pyarrow.csv.open_csv(
         pyarrow.input_stream(str(path), compression=dialect.packing),
@@ -78,10 +78,12 @@ def open_text(
     return reader, names, dialect
 
 
-def look(path: Path, known: Collection[str] | None = None, separator: str | None = None) -> tuple[list[str], Dialect]:
+def look(
+    path: Path, known: Collection[str] | None = None, separator: str | None = None, encoding: str | None = None
+) -> tuple[list[str], Dialect]:
     """The columns' names and how the file is written, found before anything costly is done."""
     packing = PACKED.get(path.suffix.lower())
-    encoding, whole, quotes = _encoding(path, packing)
+    encoding, size, quotes = encoding_of(path, packing, encoding)
     with pyarrow.input_stream(str(path), compression=packing) as file:
         head = codecs.getincrementaldecoder(encoding)("replace").decode(file.read(_HEAD))
     mark, skipped = _marks(head, known, separator)
@@ -89,14 +91,14 @@ def look(path: Path, known: Collection[str] | None = None, separator: str | None
     for _ in range(skipped):
         lines.readline()
     names = next(csv.reader(lines, delimiter=mark), [])
-    if len(names) > MAX_COLUMNS or (not whole and not lines.read(1)):
+    if len(names) > MAX_COLUMNS or (size > _HEAD and not lines.read(1)):
         raise InputError(f"{path}: more than {MAX_COLUMNS:,} columns, or a first line of more than {_HEAD:,} bytes")
     if names and all(map(is_number, names)) and names != [str(i) for i in range(len(names))]:
         raise InputError(f"{path}: its first line holds numbers only; put a line with the columns' names above it")
     refuse_twice(names, path)
     if quotes % 2:
         _refuse_open_quote(path, packing, encoding, mark)
-    return names, Dialect(mark, encoding, skipped, packing, len(names) == 1)
+    return names, Dialect(mark, encoding, skipped, packing, len(names) == 1, size)
 
 
 def refuse_twice(names: list[str], path: Path) -> None:
@@ -106,36 +108,7 @@ def refuse_twice(names: list[str], path: Path) -> None:
         raise InputError(f"{path}: column {twice[0]!r} occurs more than once; rename one of them")
 
 
-# -- encoding --------------------------------------------------------------------------------------------------------
-
-
-def _encoding(path: Path, packing: str | None) -> tuple[str, bool, int]:
-    """The encoding of the whole file, whether it has no more bytes than a first line may have, and its quotation marks.
-
-    UTF-8 and UTF-16 are told by their bytes; what is neither is taken as Windows' Western one, which can be no other
-    where it is wrong, but is said. Raises InputError for a packed file that unpacks to far more than it is.
-    """
-    size, quotes, most = 0, 0, max(_UNPACKED, _TIMES * path.stat().st_size)
-    found: str | None = None
-    with pyarrow.input_stream(str(path), compression=packing) as file:
-        part = file.read(_PART)
-        if wide := _utf_16(part):
-            return wide, len(part) < _PART, 0
-        found, decoder = "utf-8-sig", codecs.getincrementaldecoder("utf-8")()
-        while part:
-            size, quotes = size + len(part), quotes + part.count(b'"')
-            if b"\0" in part:
-                raise InputError(f"{path}: holds bytes that are zero; it is damaged, or not a table of text")
-            if packing and size > most:
-                raise InputError(f"{path}: unpacks to more than {most:,} bytes; unpack it yourself if you trust it")
-            following = file.read(_PART)
-            try:
-                if found == "utf-8-sig":
-                    decoder.decode(part, final=not following)
-            except UnicodeDecodeError:
-                found = "cp1252"
-            part = following
-    return found, size <= _HEAD, quotes
+# -- quotations -----------------------------------------------------------------------------------------------------
 
 
 def _refuse_open_quote(path: Path, packing: str | None, encoding: str, mark: str) -> None:
@@ -150,17 +123,6 @@ def _refuse_open_quote(path: Path, packing: str | None, encoding: str, mark: str
                 raise InputError(
                     f"{path}: cannot be read as a table (a quotation mark is opened and never closed)"
                 ) from error
-
-
-def _utf_16(start: bytes) -> str | None:
-    """UTF-16 by its mark, or by a zero beside nearly every letter."""
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    for first, name in ((0, "utf-16-be"), (1, "utf-16-le")):
-        zeros, others = start[first:1000:2], start[1 - first : 1000 : 2]
-        if len(zeros) > 1 and zeros.count(0) > 0.9 * len(zeros) and others.count(0) < 0.1 * len(others):
-            return name
-    return None
 
 
 # -- separator -------------------------------------------------------------------------------------------------------
@@ -228,8 +190,8 @@ def _sniffed(head: str) -> tuple[str, int] | None:
 
     text = head[:_SNIFFED]
     text = text[: text.rfind("\n") + 1] or text
-    with tempfile.TemporaryDirectory(prefix="ganad") as folder, duckdb.connect(config=OFFLINE) as connection:
-        place = Path(folder, "head.csv")
+    with scratch() as folder, duckdb.connect(config=OFFLINE) as connection:
+        place = folder / "head.csv"
         place.write_text(text, "utf-8", errors="replace", newline="")
         sniff = "SELECT Delimiter, SkipRows FROM sniff_csv(?, header = true, all_varchar = true)"
         try:

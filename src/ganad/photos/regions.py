@@ -18,7 +18,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from .. import calibrate, devices
+from .. import calibrate, devices, memory
 from ..detector import Detector
 from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
@@ -162,11 +162,18 @@ class Regions(_Fitted, Detector):
                 for k, (seen, inside) in enumerate(variants):
                     there = self._there(seen, inside)
                     found += sampling.drawn(self._blocks(seen, inside), there, share, [seed, i, k][: 2 + (k > 0)])
+                if i == 0:
+                    self._refuse_large(found, len(photos))
                 bar.update(i + 1, len(photos))
         regions = np.concatenate(found)
         if self.choose == "coreset":
             return sampling.core_set(sampling.trimmed(regions, wanted, seed), self.max_regions, seed)
         return sampling.trimmed(regions, self.max_regions, seed)
+
+    def _refuse_large(self, first: list[np.ndarray], photos: int) -> None:
+        """Raise InputError where regions such as the first photo's do not fit into memory, all and once more."""
+        size = 2 * photos * sum(part.nbytes for part in first)
+        memory.require(size, f"Regions: those of {photos:,} photos", "give a smaller max_regions (--max-regions)")
 
     def _inner(self, seed: int) -> Detector:
         inner: Detector = clone(self.detector)

@@ -19,6 +19,7 @@ from sklearn.base import clone
 from torch import Tensor
 
 from .. import files
+from ..data import recipes
 from ..detector import Detector, model_file
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError
@@ -98,7 +99,8 @@ def unpack(
     path = Path(path)
     try:
         header = msgspec.convert(raw, Header)
-    except (msgspec.ValidationError, RecursionError) as error:
+        recipes.check(header.state.source_, header.state.columns_, None)
+    except (msgspec.ValidationError, RecursionError, InputError) as error:
         raise ModelFileError(f"{path}: its header is not that of a model ({error}); use another copy") from error
     detector = inner(path, _under(tensors, "detector/"), raw["detector"], device)
     regions = _made(cls, path, header, detector, device)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from ..atomic import scratch
 from ..detector import Detector
 from ..errors import InputError, MissingExtra
 from ..export import export_onnx
@@ -37,8 +36,8 @@ def onnx_scorer(detector: Detector) -> Scorer:
         import onnxruntime
     except ImportError as error:
         raise MissingExtra("the engine onnx needs the extra onnx: pip install 'ganad[onnx]'") from error
-    with tempfile.TemporaryDirectory(prefix="ganad") as folder:
-        path = Path(folder) / "model.onnx"
+    with scratch() as folder:
+        path = folder / "model.onnx"
         export_onnx(detector, path)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1

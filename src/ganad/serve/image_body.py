@@ -25,9 +25,15 @@ def is_light(body: bytes) -> bool:
         return False  # then the thread may find out what it is
 
 
+def depth_of(detector: Detector) -> int | None:
+    """Bits that images of 16 bits use, as it was said in training."""
+    depth: int | None = (getattr(detector, "source_", None) or {}).get("depth")
+    return depth
+
+
 def image(body: bytes, detector: Detector, limits: Limits) -> Samples:
     """One image as the model's training images were read."""
     height, width = detector.input_.sample_shape[:2]
     mode = "RGB" if len(detector.input_.sample_shape) == 3 and detector.input_.sample_shape[2] == 3 else "L"
-    pixels = decode_one(body, (height, width), mode, limits.pixels)
+    pixels = decode_one(body, (height, width), mode, limits.pixels, depth_of(detector))
     return Samples(pixels.reshape(1, *detector.input_.sample_shape), names=["image"])

@@ -61,6 +61,10 @@ def answer_errors(app: FastAPI) -> None:
     async def elsewhere(_: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
+    @app.exception_handler(MemoryError)
+    async def short(_: Request, error: MemoryError) -> JSONResponse:
+        return JSONResponse({"error": "too little memory at this moment; try again later"}, 503, headers=RETRY)
+
     @app.exception_handler(Exception)
     async def failed(_: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": "the service failed; its log says where"}, 500)

@@ -17,6 +17,7 @@ from .answers import finite, heat_map, verdicts
 from .batching import Batcher, Full
 from .bodies import kind_of, shortened
 from .engine import make_scorer
+from .image_body import depth_of
 from .limits import Limits
 from .rejections import RETRY, Refused
 from .scoring import Keep, Scoring, forget
@@ -78,7 +79,8 @@ class PhotoScoring(Scoring):
         return {"threshold": finite(self.detector.threshold_), "results": [self._result(finding, explain)]}
 
     def _read(self, body: bytes) -> np.ndarray:
-        return decode_one(body, None, "RGB" if self.regions.channels_ == 3 else "L", self.limits.pixels)
+        mode = "RGB" if self.regions.channels_ == 3 else "L"
+        return decode_one(body, None, mode, self.limits.pixels, depth_of(self.regions))
 
     def _look(self, photos: np.ndarray) -> np.ndarray:
         found = np.empty(len(photos), object)

@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
@@ -17,6 +16,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from ..atomic import scratch
 from ..engines import end_with_parent
 from ..errors import InputError, MissingExtra
 
@@ -31,8 +31,8 @@ def serve_in_processes(serve: Callable[..., None], workers: int, host: str, port
     serve: must be picklable. Raises InputError for an address that cannot be listened on, and in the words of a worker
     for what that one refuses.
     """
-    with _bound(host, port) as at, tempfile.TemporaryDirectory(prefix="ganad") as folder, _stop() as stop:
-        os.environ[FIGURES] = folder
+    with _bound(host, port) as at, scratch() as folder, _stop() as stop:
+        os.environ[FIGURES] = str(folder)
         refusals: SimpleQueue[str] = _SPAWN.SimpleQueue()
         running = [_started(serve, at, refusals) for _ in range(workers)]
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import ipaddress
+import logging
 import socket
 from pathlib import Path
 from typing import Literal
 
+from ..atomic import sweep
 from ..errors import InputError, MissingExtra
 from .limits import Limits
 
@@ -44,6 +46,7 @@ def serve(
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..loading import load  # with torch, which takes seconds to import
 
+    sweep()
     limits, file = limits or Limits(), ModelFile(Path(model))
     detector = load(model)
     board = None
@@ -71,6 +74,8 @@ def serve(
             timeout_keep_alive=5,
         )
         server = uvicorn.Server(config)
+        # a second Ctrl-C cancels what is under way, of which uvicorn would log a traceback each
+        logging.getLogger("uvicorn.error").addFilter(lambda _: not server.force_exit)
         if board:
             board.stopping = lambda: server.should_exit
         with contextlib.suppress(KeyboardInterrupt):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..atomic import scratch
 from ..data.json_rows import json_table, plain_rows
 from ..data.samples import Samples
 from ..data.table import encode, iter_table
@@ -44,8 +44,8 @@ def table(body: bytes, kind: str, detector: Detector, limits: Limits) -> Samples
 
 def csv_samples(body: bytes, source: dict[str, Any], limits: Limits) -> Samples:
     """The rows; Refused with 413 as soon as one more than allowed has been read."""
-    with tempfile.TemporaryDirectory(prefix="ganad") as folder:
-        path = Path(folder) / "rows.csv"
+    with scratch() as folder:
+        path = folder / "rows.csv"
         path.write_bytes(body)
         try:
             parts = iter_table(path, source, rows=limits.samples)

@@ -44,7 +44,7 @@ class Reader:
             if not _is_below(os.path.realpath(path), os.path.realpath(top)):
                 raise ValueError("a link that leads out of the folder")
             with strict():
-                pixels = decode(path, self._size, self._source["mode"])
+                pixels = decode(path, self._size, self._source["mode"], self._source.get("depth"))
         except Exception as error:
             raise InputError(reason(error, path)) from error
         return pixels if self._shape is None else pixels.reshape(self._shape)

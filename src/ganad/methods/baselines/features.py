@@ -24,6 +24,7 @@ import torch
 from sklearn import decomposition
 from torch import Tensor, nn
 
+from ... import memory
 from ...detector import Detector
 from ...errors import InputError
 from ...nets import row_linear
@@ -127,7 +128,12 @@ class OnDistances(OnFeatures):
     LEARNS = {"samples_": "float64[m, d]"}
 
     def keep(self, samples: np.ndarray) -> None:
-        """The features ``(m, d)`` that ``distances`` measures from."""
+        """The features ``(m, d)`` that ``distances`` measures from. Raises InputError for more than memory can hold."""
+        memory.require(
+            2 * 8 * self._chunk * len(samples),
+            f"{type(self).__name__}: the distances of {self._chunk:,} samples at a time to {len(samples):,} kept ones",
+            "give a smaller score_batch_size (--score-batch-size), or fit fewer samples",
+        )
         self.samples_ = np.ascontiguousarray(samples)  # otherwise a loaded model's norms differ in the last bits
         self.restored()
 

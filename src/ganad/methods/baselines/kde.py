@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ... import memory
 from .features import OnDistances, squared_distances
 
 
@@ -47,6 +48,8 @@ class KDE(OnDistances):
 
     def choose(self, z: np.ndarray) -> float:
         """The bandwidth with the highest log likelihood, summed over the folds."""
+        what = f"KDE: the distances of {len(z):,} samples that choose the bandwidth"
+        memory.require(2 * 8 * len(z) ** 2 // max(2, self.folds), what, "give a smaller max_samples (--max-samples)")
         rows = torch.as_tensor(z)
         fold = torch.as_tensor(np.random.default_rng(self.seed_).permutation(len(z)) % min(self.folds, len(z)))
         totals = torch.zeros(len(self.bandwidths), dtype=torch.float64)
