@@ -52,7 +52,7 @@ class TrainingSet:
             if rows.dtype not in (np.uint8, np.float64):  # doubles are scaled before they are rounded
                 rows = rows.astype(np.float32, copy=False)
             return self.prepare(torch.from_numpy(rows).to(self.device))
-        return self.prepare(self.x[index.to(self.device)])
+        return self.prepare(self.x.index_select(0, index.to(self.device)))
 
 
 class Stream:
