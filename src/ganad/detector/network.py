@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..migrations import Change
 from ..seeds import isolated_rng, rng_state, set_rng_state
 from ..settings import Bound, Count, Positive, Share
-from ..training import Run, Step, Stream, TrainingSet
+from ..training import Adam, Run, Step, Stream, TrainingSet
 from .base import Detector
 from .fitting import RunEnd
 from .input import InputSpec
@@ -72,7 +72,7 @@ class NetworkDetector(Detector):
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of one player. Override it if the paper uses another."""
-        return torch.optim.Adam(params, lr=self.step_size, betas=self.betas, fused=True)
+        return Adam(params, lr=self.step_size, betas=self.betas)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         """Factor of the player's step size. It is a pure function, so that a resumed fit follows it exactly."""

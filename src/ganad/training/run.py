@@ -23,7 +23,8 @@ from .ranks import WholeBatch
 from .stop import stop_requests
 from .stream import Stream
 
-Step = Callable[[Stream], Iterator[tuple[str, dict[str, Tensor]]]]
+Update = tuple[str, dict[str, Tensor]]
+Step = Callable[[Stream], Iterator[Update]]
 
 
 @dataclass
@@ -61,6 +62,7 @@ class Run:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = 0.0
+        self.plain = self.dtype == torch.float32 and self.ranks.count == 1  #: a step needs no context
 
     # -- the loop -----------------------------------------------------------------------------------------
 
@@ -119,52 +121,63 @@ class Run:
                     group["lr"] = lr * factor
         place = (self.stream.epoch, self.stream.position)
         self.stream.slices.clear()
-        updates = self.step(self.stream)
-        while True:
-            # each part of the step enters autocast anew, because autocast caches cast weights and the optimiser
-            # changes the weights at every yield
-            with self.autocast(), self.whole_batch():
-                update = next(updates, None)
-            if update is None:
-                break
-            self.update(*update)
+        for player, terms in self.step(self.stream) if self.plain else self.within(self.step(self.stream)):
+            self.update(player, terms)
         self.iteration += 1
         if self.iterations is None and place == (self.stream.epoch, self.stream.position):
             raise RuntimeError(f"{self.name} drew no batch: call next(batches), or run it with iterations=")
 
+    def within(self, updates: Iterator[Update]) -> Iterator[Update]:
+        """The updates of a step that needs autocast or the whole batch.
+
+        Each part of the step enters autocast anew, because autocast caches cast weights and the optimiser changes the
+        weights at every yield.
+        """
+        while True:
+            with self.autocast(), self.whole_batch():
+                update = next(updates, None)
+            if update is None:
+                break
+            yield update
+
     def update(self, player: str, terms: dict[str, Tensor]) -> None:
         if player not in self.optimizers:
             raise KeyError(f"{self.name} yielded player {player!r}; this run updates {', '.join(self.optimizers)}")
-        loss: Tensor = torch.stack([t.float().reshape(()) for t in terms.values()]).sum()
-        if not loss.requires_grad:
+        params = self.params[player]
+        for p in params:
+            p.grad = None
+        # a sum of the terms would have their gradients, and nobody asks for its value
+        losses = [t.float() for t in terms.values() if t.requires_grad]
+        if not losses:
             raise RuntimeError(f"{self.name}: the loss of {player!r} depends on none of its parameters")
-        optimizer, params = self.optimizers[player], self.params[player]
-        optimizer.zero_grad(set_to_none=True)
         if self.ranks.count == 1:
-            torch.autograd.backward(loss, inputs=params)
+            torch.autograd.backward(losses, inputs=params)
         else:
-            terms = self.backward_together(loss, params, terms)
+            terms = self.backward_together(losses, params, terms)
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(params, self.clip_norm)
-        optimizer.step()
-        if self.ema:
-            # a young average forgets faster, because a short run would otherwise keep its random start
-            decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
-            torch._foreach_lerp_(self.averages[player], [p.detach() for p in params], 1 - decay)
-        for term, value in terms.items():
-            key = f"{player}/{term}"
-            self.sums[key] = self.sums.get(key, torch.zeros((), device=self.device)) + value.detach().float()
-            self.counts[key] = self.counts.get(key, 0) + 1
+        self.optimizers[player].step()
+        with torch.no_grad():
+            if self.ema:
+                # a young average forgets faster, because a short run would otherwise keep its random start
+                decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
+                torch._foreach_lerp_(self.averages[player], params, 1 - decay)
+            for term, value in terms.items():
+                key = f"{player}/{term}"
+                if key not in self.sums:
+                    self.sums[key], self.counts[key] = torch.zeros((), device=self.device), 0
+                self.sums[key] += value.float().reshape(())
+                self.counts[key] += 1
 
     def backward_together(
-        self, loss: Tensor, params: list[nn.Parameter], terms: dict[str, Tensor]
+        self, losses: list[Tensor], params: list[nn.Parameter], terms: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Gradients and terms of the whole batch, of which this process has a slice; also whether any was told to stop.
 
         A mean over the batch is the sum of the slices' means, each weighted by its share of the samples.
         """
         weight = self.stream.slices.weight
-        torch.autograd.backward(loss * weight, inputs=params)
+        torch.autograd.backward([loss * weight for loss in losses], inputs=params)
         means = {term: value.detach().float().reshape(()) * weight for term, value in terms.items()}
         told = torch.tensor(float(self.stop is not None and self.stop.is_set()), device=self.device)
         self.ranks.add_up([*(p.grad for p in params if p.grad is not None), *means.values(), told])

@@ -64,7 +64,7 @@ class TrainingSet:
         if self.rows is not None:
             index = self.rows[index]
         if not isinstance(self.x, DiskRows):
-            return self.x[index.to(self.device)]
+            return self.x.index_select(0, index.to(self.device))
         rows = self.x[index.numpy()]
         if rows.dtype not in (np.uint8, np.float64):  # doubles are scaled before they are rounded
             rows = rows.astype(np.float32, copy=False)
