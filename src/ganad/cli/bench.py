@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -107,16 +106,14 @@ def bench(
             f"{suites[0]} is a table with classes of its own; the options for your data do not apply to it"
         )
     folder = results or Path(f"{mine.suite.name}-bench" if mine else "benchmarks/results")
-    end = time.monotonic() + 3600 * hours if hours is not None else None
     options: dict[str, Any] = dict(
         labels=split(methods) or None, classes=split(classes) or None, seeds=seeds, budget=budget
     )
     options |= dict(data_dir=data_dir, device=device)
     try:
         todo = _todo(mine.suite if mine else named, folder, retry, "all" in suites, options)
-        left = None if end is None else max(0.0, end - time.monotonic()) / 3600
         show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
-        run(todo, folder, engine=where, hours=left, retry=retry, on_row=show)
+        run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:
