@@ -4,7 +4,8 @@
 
 A number is followed by a comment that says what it is: ``.854<!-- study-mnist: IGMMGAN -->`` is the AUROC of that line
 at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is another budget, ``: 1`` at the end is one
-class, and ``: 1: sd`` the deviation over its seeds. The README's table is ``study-mnist`` at ``quick``.
+class, and ``: 1: sd`` the deviation over its seeds. The README's table is ``study-mnist`` at ``quick``. Its pictures of
+AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers' GANs that have curves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 from pathlib import Path
 
 from ganad import bench, metrics
+from ganad.bench import curve_tables
 from ganad.bench.rows import Row, current
 from ganad.bench.rows import read as read_rows
 from ganad.bench.table_lines import collect
@@ -21,6 +23,7 @@ from ganad.bench.table_text import cell
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "docs/guide/choosing.md", "docs/guide/ensembles.md")
 CLASSES = ("0", "1", "5")
+PAPERS = ("FenceGAN", "IGMMGAN", "ADGAN", "MMOCGAN")
 BASELINES = ("1-NN, PCA", "LOF", "KDE", "PCA residual", "IsolationForest", "untrained network", "random")
 
 
@@ -46,7 +49,7 @@ def figure(mark: str, rows: list[Row]) -> str:
     table, label, *which = mark.split(": ")
     suite, _, budget = table.partition("/")
     entry, budget = bench.SUITES[suite], budget or "quick"
-    chosen = [r for r in rows if (r["suite"], r["budget"], r["label"]) == (suite, budget, label)]
+    chosen = [r for r in rows if (r.get("suite"), r["budget"], r["label"]) == (suite, budget, label)]
     if table == "study-mnist":
         chosen = [r for r in chosen if r["class"] in CLASSES]
     by_class: dict[str, list[float]] = {}
@@ -61,11 +64,29 @@ def figure(mark: str, rows: list[Row]) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
+def curves(rows: list[Row]) -> str:
+    """The pictures of the papers' own GANs; empty where none has a curve."""
+    drawn = [label for label in PAPERS if label in curve_tables.pictures(rows)]
+    if not drawn:
+        return ""
+    said = (
+        "Does longer training help, and is the published height in sight? AUROC against minutes of one core, MNIST at "
+        "the\npublished settings (`ganad curves`). Red: published. Grey: the best baseline and the best trivial score."
+    )
+    pictures = [
+        f"![{label}: AUROC against training time](docs/assets/curves/{curve_tables.file_name(label)})"
+        for label in drawn
+    ]
+    return "\n\n".join([said, *pictures])
+
+
 def marked(text: str, rows: list[Row]) -> str:
-    """A page with its numbers and its table, if it has one, as the rows have them."""
+    """A page with its numbers, and its table and its pictures if it has them, as the rows have them."""
     text = re.sub(r"[\d.]+(<!-- ([a-z0-9-]+(?:/[a-z]+)?: [^>]+) -->)", lambda m: figure(m[2], rows) + m[1], text)
     here = re.compile(r"(<!-- study-mnist -->\n).*?(\n<!-- /study-mnist -->)", re.DOTALL)
-    mine = [r for r in rows if r["suite"] == "study-mnist"]
+    mine = [r for r in rows if r.get("suite") == "study-mnist"]
+    pictures = re.compile(r"(<!-- curves -->\n).*?(\n<!-- /curves -->)", re.DOTALL)
+    text = pictures.sub(lambda m: m[1] + curves(rows) + m[2], text)
     return here.sub(lambda m: m[1] + table(mine) + m[2], text)
 
 
@@ -74,7 +95,7 @@ def read() -> list[Row]:
         row
         for path in sorted((ROOT / "benchmarks" / "results").glob("*.jsonl"))
         for row in read_rows(path)
-        if "suite" in row
+        if "suite" in row or "curve_of" in row
     ]
 
 

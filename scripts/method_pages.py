@@ -3,7 +3,8 @@
     python scripts/method_pages.py                        # the built-in ones, into docs/methods
     python scripts/method_pages.py wgan --out pages       # of any registered method, of another package as well
 
-What a page says of a method stands once, in the method's file; figures come from benchmarks/results.
+What a page says of a method stands once, in the method's file; figures come from benchmarks/results, and so do the
+pictures of AUROC against training time, which go to ``assets/curves`` beside the folder of the pages.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import sys
 from pathlib import Path
 
 import ganad
-from ganad.bench import SUITES
+from ganad.atomic import write_text
+from ganad.bench import SUITES, curve_tables
+from ganad.bench.curves import CLASSES
 from ganad.bench.rows import Row, current, read
 from ganad.registry import get, name_of, target_of, targets
 from ganad.settings import describe
@@ -49,7 +52,21 @@ def measured(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
     return [*lines, "", "Made by `ganad bench TABLE`; `benchmarks/TABLES.md` has them class by class."]
 
 
-def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) -> str:
+def curves(detector: type[ganad.Detector], pictures: dict[str, str]) -> list[str]:
+    """The pictures of AUROC against training time of the lines that this detector has; none without curves."""
+    labels = {r.label for name in CLASSES for r in SUITES[name].recipes if r.detector == detector.__name__}
+    lines = [
+        f"![{label}: AUROC against training time](../assets/curves/{curve_tables.file_name(label)})\n"
+        for label in pictures
+        if label in labels
+    ]
+    said = "Blue: this method, a line a seed. Red: published. Grey: the best baseline and the best trivial score."
+    return ["", *lines, f"{said} Made by `ganad curves`."] if lines else []
+
+
+def page(
+    module: str, detectors: list[type[ganad.Detector]], rows: list[Row], pictures: dict[str, str] | None = None
+) -> str:
     """One file's page."""
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
@@ -65,7 +82,8 @@ def page(module: str, detectors: list[type[ganad.Detector]], rows: list[Row]) ->
         listed = re.sub(r"(?m)^(- |  )(.+)\n(?!- |  |\n|\Z)", r"\1\2\n\n", listed)
         lines += [*(["```text", paragraph, "```"] if indented else [listed]), ""]
     for detector in detectors:
-        lines += [*section(detector, rows, level="##" if len(detectors) == 1 else "###"), ""]
+        lines += section(detector, rows, level="##" if len(detectors) == 1 else "###")
+        lines += [*curves(detector, pictures or {}), ""]
     return "\n".join(lines)
 
 
@@ -128,14 +146,20 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PAGES, help="folder of the pages")
     given = parser.parse_args()
     chosen = list(map(get, given.names)) or list(ganad.DETECTORS)
-    found = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path) if "suite" in row]
+    every = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
+    found, pictures = [row for row in every if "suite" in row], curve_tables.pictures(every)
     rows = [row for suite in SUITES.values() for row in current(suite, found)]
     given.out.mkdir(parents=True, exist_ok=True)
     modules: dict[str, list[type[ganad.Detector]]] = {}
     for detector in dict.fromkeys(c for d in chosen for c in lineage(d)):
         modules.setdefault(detector.__module__, []).append(detector)
     for module, detectors in modules.items():
-        (given.out / f"{stem(module)}.md").write_text(page(module, detectors, rows), encoding="utf-8")
+        text = page(module, detectors, rows, pictures)
+        (given.out / f"{stem(module)}.md").write_text(text, encoding="utf-8")
+    for label, picture in pictures.items():
+        path = given.out.parent / "assets" / "curves" / curve_tables.file_name(label)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, picture)
     if not given.names:
         (given.out / "index.md").write_text(index(), encoding="utf-8")
 

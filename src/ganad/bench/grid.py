@@ -6,14 +6,16 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..engines import Engine, Lost, local
 from ..errors import InputError
 from ..progress import Bar
 from ..protocols import PROTOCOLS
-from .recipes import Budget, Suite
+from .recipes import Budget, Recipe, Suite
 from .rows import Row, Task, asked, current, key, mend, read
 from .suites import SUITES
+from .trial import read as samples_of
 from .trial import trial
 
 
@@ -53,6 +55,42 @@ def tasks(
     ]
 
 
+def together(suites: Iterable[str | Suite], **options: Any) -> list[Task]:
+    """The trials of several suites, those that tell most first.
+
+    All seed 0 comes before seed 1. Of a seed, what needs no network comes first, then the networks, then their
+    remedies; of equals, the suite named first. So an early end leaves every table with something to compare.
+
+    options: those of ``tasks``. A suite that has none of the labels, or not all of the classes, is left out. Raises
+    InputError if that leaves out every suite, and like ``tasks``.
+    """
+    found: list[Task] = []
+    refused: InputError | None = None
+    for suite in map(_known, suites):
+        try:
+            found += tasks(suite, **options)
+        except InputError as error:
+            refused = refused or error
+    if refused and not found:
+        raise refused
+    return sorted(found, key=lambda task: (task.seed, _stage(task.suite.recipe(task.label))))
+
+
+def _stage(recipe: Recipe) -> int:
+    return 0 if recipe.is_baseline else 2 if recipe.remedy_of else 1
+
+
+def without_data(tasks: Iterable[Task]) -> dict[str, str]:
+    """The suites whose data cannot be read here, with the reason."""
+    found: dict[str, str] = {}
+    for name, task in {task.suite.name: task for task in tasks}.items():
+        try:
+            samples_of(task.suite.protocol, task.data_dir, task.suite.own)
+        except (InputError, OSError) as error:
+            found[name] = str(error)
+    return found
+
+
 def run(
     tasks: Sequence[Task],
     folder: str | Path,
@@ -66,16 +104,17 @@ def run(
     """Run the tasks that have no row yet, append their rows to ``folder/<suite>.jsonl``, and return the new rows.
 
     A killed run goes on where it stopped: existing rows are not made again, and failed rows only with ``retry``. No
-    trial starts later than ``hours`` after the call. ``engine`` runs the trials; None is this machine, with ``workers``
-    processes. ``on_row`` is called with each new row, the number of rows made so far, and the number to make. Raises
-    InputError for a damaged file of rows.
+    trial starts later than ``hours`` after the call; one that has begun ends, and its row counts. ``engine`` runs the
+    trials; None is this machine, with ``workers`` processes. ``on_row`` is called with each new row, the number of rows
+    made so far, and the number to make. Raises InputError for a damaged file of rows.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
-    todo = _missing(tasks, folder, retry)
+    todo = missing(tasks, folder, retry=retry)
     rows: list[Row] = []
-    with Bar(", ".join(dict.fromkeys(task.suite.name for task in tasks))) as bar:
+    names = list(dict.fromkeys(task.suite.name for task in tasks))
+    with Bar(", ".join(names) if len(names) < 4 else f"{len(names)} tables") as bar:
         bar.update(0, len(todo))
         for task, found in (engine or local(workers)).map(trial, _until(end, todo)):
             row = asked(task) | {"error": found.reason} if isinstance(found, Lost) else found
@@ -93,7 +132,8 @@ def path_of(suite: str, folder: str | Path) -> Path:
     return Path(folder) / f"{suite}.jsonl"
 
 
-def _missing(tasks: Sequence[Task], folder: Path, retry: bool) -> list[Task]:
+def missing(tasks: Sequence[Task], folder: str | Path, *, retry: bool = False) -> list[Task]:
+    """The tasks that have no row in the folder yet, or with ``retry`` only a failed one."""
     done: set[str] = set()
     for suite in {task.suite.name: task.suite for task in tasks}.values():
         path = path_of(suite.name, folder)
@@ -126,11 +166,16 @@ def _labels(suite: Suite, labels: Sequence[str] | None) -> list[str]:
         return known
     chosen: dict[str, None] = {}
     for name in labels:
-        found = [r.label for r in suite.recipes if _plain(name) in (_plain(r.label), _plain(r.detector))]
+        found = [r.label for r in suite.recipes if _plain(name) in (_plain(r.label), _plain(_method(r)))]
         if not found:
             raise InputError(f"{suite.name} has no method {name!r}; it has {', '.join(known)}")
         chosen |= dict.fromkeys(found)
     return list(chosen)
+
+
+def _method(recipe: Recipe) -> str:
+    """The name that chooses a line beside its label: its detector's, but a remedy is asked for by its label."""
+    return "" if recipe.remedy_of else recipe.detector
 
 
 def _plain(name: str) -> str:

@@ -30,13 +30,14 @@ svg {{ width: 100%; height: auto; }}
 {body}
 </main></body></html>
 """
+_CURVES = '<li><a href="#curves">AUROC against training time</a></li>'
 
 
-def page(tables: list[Table], title: str, introduction: str) -> str:
-    """The tables with charts below them, as HTML that works without scripts."""
+def page(tables: list[Table], title: str, introduction: str, curves: str = "") -> str:
+    """The tables with charts below them, as HTML that works without scripts. ``curves`` is the section after them."""
     sections = [(name, list(group)) for name, group in itertools.groupby(tables, lambda t: t.suite.name)]
     parts = ["<nav><ul>", *[f'<li><a href="#{html.escape(n)}">{html.escape(n)}</a></li>' for n, _ in sections]]
-    parts.append("</ul></nav>")
+    parts.append(f"{_CURVES if curves else ''}</ul></nav>")
     for name, group in sections:
         parts.append(f'<h2 id="{html.escape(name)}">{html.escape(name)}</h2>')
         for table in group:
@@ -46,6 +47,7 @@ def page(tables: list[Table], title: str, introduction: str) -> str:
                 parts.append("<details><summary>Other measures of these rows</summary>")
                 parts += [*_html_rows(*measures(table)), "</details>", figures(table.lines, table.classes)]
         parts.append("<ul>" + "".join(f"<li>{html.escape(note)}</li>" for note in notes(group)) + "</ul>")
+    parts.append(curves)
     return _PAGE.format(
         title=html.escape(title), introduction=html.escape(introduction.replace("`", "")), body="\n".join(parts)
     )

@@ -31,6 +31,8 @@ class Recipe:
     is_baseline: bool = False
     paper: str | None = None  #: the preset at ``paper``, for a recipe whose shorter budgets start from the defaults
     note: str = ""  #: a footnote for its ``quick`` rows
+    remedy_of: str = ""  #: label of the line that this one repeats with a remedy that needs no labels
+    snapshots: bool = False  #: fit the detector as ``Snapshots``, whose score is the mean over epochs
 
     def arguments(self, budget: Budget) -> tuple[str | None, dict[str, Any]]:
         """Preset and settings for a budget."""

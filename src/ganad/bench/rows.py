@@ -44,6 +44,7 @@ def asked(task: Task) -> Row:
     preset, settings = recipe.arguments(task.budget)
     row: Row = {"suite": suite.name, "protocol": suite.protocol, "label": task.label, "detector": recipe.detector}
     row |= {"class": task.cls, "seed": task.seed, "budget": task.budget, "preset": preset, "settings": settings}
+    row |= {"snapshots": True} if recipe.snapshots else {}
     return row | ({"data_hash": suite.own.hash} if suite.own else {})
 
 
@@ -73,7 +74,9 @@ def is_current(wanted: Row, row: Row) -> bool:
     """
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
-    known = _known_parameters(wanted["detector"], *_words(wanted), own="data_hash" in wanted)
+    known = _known_parameters(
+        wanted["detector"], *_words(wanted), own="data_hash" in wanted, snapshots="snapshots" in wanted
+    )
     return same_parameters(wanted["detector"], known, row)
 
 
@@ -83,7 +86,10 @@ def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
     This is the only place that compares parameters. Settings that an earlier version named otherwise, or did not have,
     are translated first, as for a model file of that version.
     """
-    found = upgraded(registry.get(detector), row["parameters"], row.get("versions", {}).get("ganad", "0"))
+    version = row.get("versions", {}).get("ganad", "0")
+    found = upgraded(registry.get(detector), row["parameters"], version)
+    if "snapshots" in found:
+        found["snapshots"] = upgraded(registry.get("Snapshots"), found["snapshots"], version)
     return found == wanted
 
 
@@ -93,26 +99,45 @@ def _words(row: Row) -> tuple[str | None, str]:
 
 
 @functools.cache
-def _known_parameters(detector: str, preset: str | None, settings: str, *, own: bool) -> dict[str, Any]:
-    return parameters(detector, preset, json.loads(settings), own=own)
+def _known_parameters(
+    detector: str, preset: str | None, settings: str, *, own: bool, snapshots: bool
+) -> dict[str, Any]:
+    return parameters(detector, preset, json.loads(settings), own=own, snapshots=snapshots)
 
 
-def make(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> Detector:
+def make(
+    detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False, snapshots: bool = False
+) -> Detector:
     """An unfitted detector from a row's detector, preset and settings. Raises InputError for an unknown name.
 
-    own: whether the row is about the user's own data, which use today's defaults; see ``defaults``.
+    own: whether the row is about the user's own data, which use today's defaults; see ``defaults``. snapshots: whether
+    it is the one of ``Snapshots``.
     """
     cls = registry.get(detector)
     meant = {} if own else of_the_suites(cls)
-    if not preset:
-        return cls(**(meant | settings))
-    published = cls.PRESETS.get(preset, {})
-    return cls.preset(preset, **({k: v for k, v in meant.items() if k not in published} | settings))
+    if preset:
+        published = cls.PRESETS.get(preset, {})
+        found = cls.preset(preset, **({k: v for k, v in meant.items() if k not in published} | settings))
+    else:
+        found = cls(**(meant | settings))
+    if not snapshots:
+        return found
+    from ..ensemble import Snapshots  # imports torch
+
+    return Snapshots(detector=found)
 
 
-def parameters(detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False) -> dict[str, Any]:
-    """All settings of a detector as in a row, without those that every trial chooses itself."""
+def parameters(
+    detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False, snapshots: bool = False
+) -> dict[str, Any]:
+    """All settings of a detector as in a row, without those that every trial chooses itself.
+
+    With ``snapshots`` those of ``Snapshots`` stand under this name.
+    """
     found = make(detector, preset, settings, own=own).get_params()
+    if snapshots:
+        around = registry.get("Snapshots")().get_params(deep=False)
+        found["snapshots"] = {name: around[name] for name in around if name not in (*_THE_TRIALS, "detector")}
     chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
     out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return out

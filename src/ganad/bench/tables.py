@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..atomic import write_text
+from . import curve_tables
 from .html_tables import page
 from .markdown_tables import markdown
 from .recipes import Suite
@@ -42,14 +43,16 @@ def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> 
 
     Raises InputError for a damaged file of rows.
     """
-    rows = [row for path in sorted(Path(results).glob("*.jsonl")) for row in read(path) if "suite" in row]
+    every = [row for path in sorted(Path(results).glob("*.jsonl")) for row in read(path)]
+    rows = [row for row in every if "suite" in row]
+    curves = [] if own else [row for row in every if "curve_of" in row]
     tables = list(collect(rows, [own] if own else SUITES.values()))
     title, introduction = (f"Detectors on {own.name}", _OWN) if own else (_TITLE, _INTRODUCTION)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pages = {
-        folder / "TABLES.md": markdown(tables, title, introduction),
-        folder / "tables.html": page(tables, title, introduction),
+        folder / "TABLES.md": markdown(tables, title, introduction) + curve_tables.markdown(curves),
+        folder / "tables.html": page(tables, title, introduction, curve_tables.section(rows + curves)),
     }
     for path, text in pages.items():
         write_text(path, text)

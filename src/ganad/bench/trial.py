@@ -56,7 +56,8 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     x, x_test = split.take(refill(samples, split.train).x)
     recipe = task.suite.recipe(task.label)
     arguments = recipe.arguments(task.budget)
-    model = make(recipe.detector, *arguments, own=task.suite.own is not None)
+    own, snapshots = task.suite.own is not None, recipe.snapshots
+    model = make(recipe.detector, *arguments, own=own, snapshots=snapshots)
     model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
@@ -69,7 +70,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     refuse_peeking(model, x_test, scores)
     out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=task.seed)
     return {
-        "parameters": parameters(recipe.detector, *arguments, own=task.suite.own is not None),
+        "parameters": parameters(recipe.detector, *arguments, own=own, snapshots=snapshots),
         "data": data,
         "split": split.hash,
         "n_train": len(x),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -28,7 +27,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..bench import OwnData, Suite
+    from ..bench import OwnData, Suite, Task
     from ..data import Samples
 
 
@@ -41,14 +40,18 @@ def complete_suite(beginning: str) -> list[str]:
 
 @reports_errors
 def bench(
-    suite: Annotated[
-        str,
+    suites: Annotated[
+        list[str],
         typer.Argument(
-            help="A table (study-mnist, ... or 'all'), or data of your own: a folder with a subfolder a class, a CSV "
-            "or Parquet file.",
+            metavar="TABLE...",
+            help="Tables (study-mnist, ... or 'all'), or data of your own: a folder with a subfolder a class, a CSV or "
+            "Parquet file.",
             autocompletion=complete_suite,
         ),
     ],
+    kind: Annotated[
+        str | None, typer.Option(metavar="tables|images", help="Of 'all', only tables of numbers, or only images.")
+    ] = None,
     methods: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
     ] = None,
@@ -64,7 +67,9 @@ def bench(
         float, typer.Option(min=0, help="Share of a GPU for each trial (ray); 0.25 lets four share one.")
     ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
-    hours: Annotated[float | None, typer.Option(help="Begin no trial after this time.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Begin no trial after this time; one that has begun ends and counts.")
+    ] = None,
     retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
     results: Annotated[
         Path | None,
@@ -81,42 +86,71 @@ def bench(
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Measure a published table again, or detectors on your data.
+    """Measure published tables again, or detectors on your data.
 
-    Stopped and started again it goes on.
+    Stopped and started again it goes on. Of several tables, first come those that tell most in little time: of each
+    seed what needs no network, then the papers' networks, then remedies.
     On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
     """
-    from ..bench import SUITES, OwnData, run, tasks
+    from ..bench import OwnData, run
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
     where = engine_of(engine, workers, address, gpus_per_trial)
     mine: _Mine | None = None
-    if suite not in (*SUITES, "all") and Path(suite).exists():
-        mine = _read_own(OwnData(suite, label, split(normal), split(anomaly), split(drop), impute), budget)
+    named = _named(suites, kind)
+    if named == suites and len(suites) == 1 and _is_own(suites[0]):
+        mine = _read_own(OwnData(suites[0], label, split(normal), split(anomaly), split(drop), impute), budget)
     elif label or normal or anomaly or drop or impute:
-        raise InputError(f"{suite} is a table with classes of its own; the options for your data do not apply to it")
+        raise InputError(
+            f"{suites[0]} is a table with classes of its own; the options for your data do not apply to it"
+        )
     folder = results or Path(f"{mine.suite.name}-bench" if mine else "benchmarks/results")
-    end = time.monotonic() + 3600 * hours if hours is not None else None
+    options: dict[str, Any] = dict(
+        labels=split(methods) or None, classes=split(classes) or None, seeds=seeds, budget=budget
+    )
+    options |= dict(data_dir=data_dir, device=device)
     try:
-        for entry in [mine.suite] if mine else list(SUITES if suite == "all" else [suite]):
-            todo = tasks(
-                entry,
-                labels=split(methods) or None,
-                classes=split(classes) or None,
-                seeds=seeds,
-                budget=budget,  # type: ignore[arg-type]
-                data_dir=data_dir,
-                device=device,
-            )
-            left = None if end is None else max(0.0, end - time.monotonic()) / 3600
-            show = functools.partial(_show, mine=mine, folder=folder)
-            run(todo, folder, engine=where, hours=left, retry=retry, on_row=show)
+        todo = _todo(mine.suite if mine else named, folder, retry, "all" in suites, options)
+        show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
+        run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:
         _conclude(mine, folder)
         list_unreadable(mine.samples, skip_bad)
+
+
+def _is_own(name: str) -> bool:
+    """Whether a name is that of data of the user's own, and of no table."""
+    from ..bench import SUITES
+
+    return name not in (*SUITES, "all") and Path(name).exists()
+
+
+def _named(suites: list[str], kind: str | None) -> list[str]:
+    """The tables that are asked for, with those that ``all`` means in its place, each once."""
+    from ..bench import KINDS
+
+    if kind is not None and (kind not in KINDS or "all" not in suites):
+        raise InputError(f"--kind {kind} is not one of {', '.join(KINDS)}, which say what of 'all' to run")
+    if len(suites) > 1 and (own := next(filter(_is_own, suites), None)):
+        raise InputError(f"{own} is data of your own; give it alone, because its rows go to a folder of their own")
+    everything = [name for of_kind, names in KINDS.items() if kind in (None, of_kind) for name in names]
+    return list(dict.fromkeys(each for name in suites for each in (everything if name == "all" else [name])))
+
+
+def _todo(suites: Suite | list[str], folder: Path, retry: bool, is_all: bool, options: dict[str, Any]) -> list[Task]:
+    """The trials to run. Of ``all``, a table whose data are not here is left out with a line that says so."""
+    from ..bench import missing, tasks, together, without_data
+
+    if not isinstance(suites, list):
+        return tasks(suites, **options)
+    todo = missing(together(suites, **options), folder, retry=retry)
+    absent = without_data(todo) if is_all else {}
+    for name, reason in absent.items():
+        typer.echo(f"left out: {name}: {reason}", err=True)
+    return [task for task in todo if task.suite.name not in absent]
 
 
 class _Mine(NamedTuple):
@@ -136,12 +170,12 @@ def _read_own(where: OwnData, budget: str) -> _Mine:
     return _Mine(own_data.suite(where, samples), samples, budget)
 
 
-def _show(row: dict[str, Any], done: int, total: int, *, mine: _Mine | None, folder: Path) -> None:
+def _show(row: dict[str, Any], done: int, total: int, *, mine: _Mine | None, folder: Path, several: bool) -> None:
     """A line a trial; on the user's own data the standing so far as well."""
     from ..bench import ranking, rows
     from ..bench.grid import path_of
 
-    what = f"{row['label']} {row['class'] or ''} seed {row['seed']}"
+    what = f"{row['suite'] + ': ' if several else ''}{row['label']} {row['class'] or ''} seed {row['seed']}"
     outcome = f"AUROC {row['metrics']['auroc']:.3f}" if "metrics" in row else row["error"]
     typer.echo(f"{done}/{total} {what}: {outcome}")
     if mine is None:

@@ -10,17 +10,18 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypedDict, Unpack
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .. import devices
-from ..errors import InputError
+from ..errors import InputError, NotSupported
 from ..migrations import Change
 from ..seeds import isolated_rng, rng_state, set_rng_state
 from ..settings import Bound, Count, Positive, Share
 from ..training import Adam, Run, Step, Stream, TrainingSet
 from .base import Detector
-from .fitting import RunEnd
+from .fitting import Fit, RunEnd
 from .input import InputSpec
 
 Batches = Stream
@@ -143,6 +144,8 @@ class NetworkDetector(Detector):
             self.history_ = earlier + end.history
             fit.runs += 1
             return
+        if fit.replay:
+            raise NotSupported(f"{type(self).__name__} trains again after its run {fit.runs}, which has not ended yet")
         run = self.make_run(step, x, **options)
         if watch := fit.on_epoch:
 
@@ -150,7 +153,7 @@ class NetworkDetector(Detector):
                 self.history_ = earlier + run.history
                 watch(self)
 
-            run.on_epoch = show
+            run.on_epoch, run.due = show, getattr(watch, "due", None)
         history = run.train(fit.checkpoint, fit.runs)
         self.history_ = earlier + history
         fit.runs += 1
@@ -196,6 +199,20 @@ class NetworkDetector(Detector):
             lr_factor=None if type(self).lr_factor is NetworkDetector.lr_factor else self.lr_factor,
             on_progress=self._show,
         )
+
+    def as_if_ended(self, x: np.ndarray) -> Self:
+        """A copy of this detector as if its run ended now, for ``on_epoch`` of a fit to the samples ``x``.
+
+        What a method computes after its networks' training, such as a mixture of codes, is computed for the copy. The
+        fit goes on to the same bits. Raises NotSupported for a method with several runs.
+        """
+        fit = self._fit
+        if fit.runs:
+            raise NotSupported(f"{type(self).__name__} has several runs, of which only the last one could end")
+        end = RunEnd(copies(self.nets_), rng_state(self.device_), self.history_)
+        copied: Self = clone(self)
+        copied.fit_part(x, self.input_.names, self.device_, Fit(fit.seed, fit.bar, replay=[end]))
+        return copied
 
     # -- between ------------------------------------------------------------------------------------------
 

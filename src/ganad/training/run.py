@@ -46,6 +46,7 @@ class Run:
     lr_factor: Callable[[str, float, int], float] | None = None
     on_progress: Callable[[Run], None] | None = None
     on_epoch: Callable[[Run], None] | None = None
+    due: Callable[[], bool] | None = None  # asked after every step: is ``on_epoch`` to be called within the epoch?
 
     iteration: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -85,6 +86,8 @@ class Run:
                 self.seconds += time.perf_counter() - started
                 if self.stream.epoch > epoch:
                     self.end_epoch()
+                elif self.due and self.due():
+                    self.show()
                 if self.on_progress:
                     self.on_progress(self)
                 stop = self.asked_to_stop if self.ranks.count > 1 else self.stop.is_set()
@@ -199,6 +202,10 @@ class Run:
             else:
                 self.waited += 1
         self.history.append(row)
+        self.show()
+
+    def show(self) -> None:
+        """Call ``on_epoch`` with the weights that scoring would use now."""
         if self.on_epoch and self.ranks.leads:
             with self.averaged_weights():
                 self.on_epoch(self)

@@ -13,7 +13,12 @@ QUICK_SIZE = 16  #: side of the images that networks see at ``quick``; a quarter
 def contrasted(recipes: tuple[Recipe, ...], *labels: str) -> tuple[Recipe, ...]:
     """The recipes of these labels again, with brightness and contrast removed from each image."""
     return tuple(
-        replace(r, label=f"{r.label}, contrast", settings=dict(r.settings) | dict(scaling="contrast"))
+        replace(
+            r,
+            label=f"{r.label}, contrast",
+            settings=dict(r.settings) | dict(scaling="contrast"),
+            remedy_of=r.label,
+        )
         for r in recipes
         if r.label in labels
     )
