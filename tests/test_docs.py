@@ -18,8 +18,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganad import DETECTORS, Detector
+from ganad import DETECTORS, Detector, published
+from ganad.bench import SUITES
 from ganad.figures import FIGURES
+from ganad.protocols import PROTOCOLS
 
 from .samples import KINDS, anomalous, normal
 
@@ -186,3 +188,16 @@ def test_every_figure_of_a_paper_is_on_its_page():
         number = entry.number.replace("Fig.", "Figure")
         assert number in page
         assert not entry.draw or entry.name in page
+
+
+def test_every_figure_that_the_five_papers_print_is_on_a_page_beside_rows_or_in_the_text():
+    pages = "".join(
+        (ROOT / name).read_text() for name in runpy.run_path(str(ROOT / "scripts" / "figures.py"))["PAPERS"]
+    )
+    beside = set()
+    for suite, labels in re.findall(r"<!-- lines (\S+) \| [^|]+ \| ([^|>]+?)(?: \| [^>]+)? -->", pages):
+        entry = PROTOCOLS[SUITES[suite].protocol]
+        beside |= {(entry.published_as or entry.id, label) for label in labels.split("; ")}
+    beside |= set(re.findall(r"<!-- published: (\S+): ([^:]+): ", pages))
+    printed = {(f.protocol, f.method) for f in published.load() if f.provenance == "seed"}
+    assert printed and printed - beside == set()

@@ -16,7 +16,8 @@ from .entry import Asked, Drawing, Entry
 from .making import SEED, Fit, Fitted, fitted, plane, some
 
 _MODES = 8  # of the stand-in's normal parts
-_PLAIN = tuple(c for c in style.CLASSES if c not in (style.ANOMALOUS, style.GENERATED))[:_MODES]
+#: without red, yellow, and the orange between them, as in the paper: those are non-pass and generated parts
+_PLAIN = tuple(c for c in style.CLASSES if c not in (style.ANOMALOUS, style.GENERATED, style.CLASSES[1]))
 
 
 def of_line(asked: Asked, label: str) -> Fitted:

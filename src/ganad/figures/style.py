@@ -115,7 +115,7 @@ def scatter(axes: Any, points: np.ndarray, groups: Sequence[tuple[str, np.ndarra
     """Points of the plane ``(n, 2)`` in named groups (name, mask, colour); later groups lie above earlier ones."""
     for name, mask, colour in groups:
         x, y = points[mask].T
-        edge = "#666666" if colour == GENERATED else "none"
+        edge = {GENERATED: "#666666", ANOMALOUS: BLACK}.get(colour, "none")  # few, or pale
         axes.scatter(x, y, s=size, c=colour, label=name, edgecolors=edge, linewidths=0.3, rasterized=True)
 
 
