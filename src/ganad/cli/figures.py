@@ -58,6 +58,7 @@ def figures(
     entries = chosen(what or [])
     failed = []
     for entry in entries:
+        typer.echo(f"{entry.name}: {entry.needs}", err=True)  # a fit takes minutes
         try:
             paths = write(entry, asked, out, split(formats))
         except InputError as error:
