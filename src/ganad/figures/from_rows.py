@@ -35,8 +35,10 @@ def told(suite: str, chosen: list[Longest], labels: Collection[str]) -> str:
     of = "; ".join(f"{b}: {', '.join(names)}" for b, names in budgets.items())
     missing = [label for label in labels if label not in {line.label for line in chosen}]
     none = f"; no rows yet: {', '.join(missing)}" if missing else ""
+    few, many = (pick(len(line.classes) for line in chosen) for pick in (min, max))
+    classes = f"{few} to {many} classes" if few < many else "one class" if many == 1 else f"{many} classes"
     data = PROTOCOLS[SUITES[suite].protocol].dataset
-    return f"Rows of {suite} ({data}), budget {of}; {seeds}{none}"
+    return f"Rows of {suite} ({data}, {classes}), budget {of}; {seeds}{none}"
 
 
 def bars(
@@ -63,9 +65,7 @@ def bars(
         axes.axhline(float(np.mean(low)), color="black", lw=0.7, ls="--", label="chance")
 
 
-def bar_chart(
-    suite: str, labels: Collection[str], name: str, role: str, what: str
-) -> Callable[[Asked], Drawing]:  # the drawing functions of three papers' charts
+def bar_chart(suite: str, labels: Collection[str], name: str, role: str, what: str) -> Callable[[Asked], Drawing]:
     """A function that draws bars of a metric for all measured classes."""
 
     def draw(asked: Asked) -> Drawing:

@@ -21,12 +21,13 @@ def means(asked: Asked) -> Drawing:
     """Tables 2 and 3: the printed "Mean" of all twelve rows, named as the median, and the true mean beside it."""
     figure, axes = style.page(1, 2, 7.6, 3.6, sharey=True)
     said: list[str] = []
+    ours = measured(asked)
     for ax, (dataset, source, title) in zip(axes[0], _TABLES):
         rows = [f for f in published.load() if f.source == source and f.dataset == dataset]
         wide = 0.27
         for i, method in enumerate(_METHODS):
             mine = {f.cls: f for f in rows if f.method == method}
-            found = measured(asked, next(iter(mine.values())).protocol, method)
+            found = ours.get((next(iter(mine.values())).protocol, method))
             bars = (
                 (mine["mean_printed"].value, style.NORMAL, 'printed as "Mean": the median of ten classes'),
                 (mine["mean"].value, style.CLASSES[4], "mean of the ten printed values"),
@@ -36,7 +37,7 @@ def means(asked: Asked) -> Drawing:
                 ax.bar(i + (k - 1) * wide, value, 0.92 * wide, color=colour, label=name if not i else None)
             if found:
                 said.append(f"{title} {method} ({found[1]})")
-        family = [mine_family(rows, method) for method in _METHODS]
+        family = [family_of(rows, method) for method in _METHODS]
         ax.set_xticks(range(len(_METHODS)), [f"{m}\n{f}" for m, f in zip(_METHODS, family)], fontsize=6)
         ax.axhline(0.5, color="black", lw=0.7, ls="--")
         ax.set(title=title, ylim=(0, 1))
@@ -48,28 +49,28 @@ def means(asked: Asked) -> Drawing:
     )
 
 
-def mine_family(rows: list[published.Figure], method: str) -> str:
+def family_of(rows: list[published.Figure], method: str) -> str:
     """Whether a printed row leaves a class out, or keeps one."""
     protocol = next(f.protocol for f in rows if f.method == method)
     return _FAMILY[protocol.split("-")[1]]
 
 
-def measured(asked: Asked, protocol: str, method: str) -> tuple[float, str] | None:
-    """The measured mean over all ten classes under a protocol and its budget; None while classes are missing."""
-    for suite in SUITES.values():
-        if suite.protocol != protocol:
-            continue
+def measured(asked: Asked) -> dict[tuple[str, str], tuple[float, str]]:
+    """By protocol and method: the measured mean of the lines that have all ten classes, and where it is from."""
+    protocols = {f.protocol for _, source, _ in _TABLES for f in published.load() if f.source == source}
+    found: dict[tuple[str, str], tuple[float, str]] = {}
+    for suite in (s for s in SUITES.values() if s.protocol in protocols):
         for line in longest(suite, read(path_of(suite.name, asked.results))):
-            if line.label == method and len(line.classes) == 10:
-                spread = line.spread(metric("auroc"))
-                return (spread.mean, f"{suite.name}, {line.budget}") if spread else None
-    return None
+            spread = line.spread(metric("auroc"))
+            if line.label in _METHODS and len(line.classes) == 10 and spread:
+                found[suite.protocol, line.label] = spread.mean, f"{suite.name}, {line.budget}"
+    return found
 
 
 _PAPER = "study"
 FIGURES = (
     Entry(
-        "study-1", _PAPER, "Figure 1", "A GAN", "nothing", reason="it is a sketch of a GAN, copied from a thesis",
+        "study-1", _PAPER, "Figure 1", "A GAN", "nothing", reason="it is a sketch of a GAN, taken from another work",
     ),
     Entry(
         "study-means", _PAPER, "Tables 2 and 3", 'Twelve rows whose "Mean" is the median',
