@@ -99,7 +99,7 @@ def field(ax: Any, fit: PlaneFit, moment: Moment, title: str) -> Any:
     )
     ax.set(xlim=(0, _WORLD), ylim=(0, _WORLD), title=title)
     style.bare(ax)
-    if not inside.all():
+    if (~inside).mean() >= 0.005:
         ax.text(0.98, 0.02, f"{100 * (1 - inside.mean()):.0f} % outside", transform=ax.transAxes, ha="right",
                 fontsize=6, color="white")  # fmt: skip
     return shown
@@ -225,7 +225,7 @@ _COLOUR_LINES = ("FenceGAN", "GANomaly", "EGBAD-fm", "AnoGAN", "1-NN, PCA", "LOF
 _PAPER = "fence-gan"
 FIGURES = (
     Entry(
-        "fence-gan-1", _PAPER, "Fig. 1", "Fence GAN in two dimensions: a fence that closes, and four that do not",
+        "fence-gan-1", _PAPER, "Fig. 1", "in the plane, a fence that closes and four that do not",
         "five fits to points of the plane; no file", fence,
         differs="the paper does not print the settings of panels (B) to (E); those here are ours",
     ),
