@@ -1,11 +1,18 @@
-"""Write the figures that README and guide quote from the rows in benchmarks/results: a table, and every marked number.
+"""Write the figures that README and docs quote from the rows in benchmarks/results: tables, and every marked number.
 
     python scripts/figures.py
 
 A number is followed by a comment that says what it is: ``.854<!-- study-mnist: IGMMGAN -->`` is the AUROC of that line
-at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is another budget, ``: 1`` at the end is one
-class, and ``: 1: sd`` the deviation over its seeds. The README's table is ``study-mnist`` at ``quick``. Its pictures of
-AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers' GANs that have curves.
+at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is another budget, and
+``study-mnist/longest`` the longest one that covers as many classes. Words after the line choose: a class (``: 1``),
+``sd`` for the deviation over seeds, ``best`` for what the best epoch on the test labels would have claimed, or a metric
+(``f1``, ``nonpass_accuracy``, ...). ``.955<!-- published: kdd-half: FenceGAN: f1 -->`` is a printed figure, a class or
+``mean`` may follow, and in ``below<!-- order: fencegan-kdd99: FenceGAN / 1-NN: f1 -->`` the word is filled as well.
+
+The README's table is ``study-mnist`` at ``quick``. A block that begins with ``<!-- lines SUITE | METRIC, METRIC |
+LINE; LINE | CLASS CLASS -->`` and ends with ``<!-- /lines -->`` is a table of these lines, published beside measured.
+The README's pictures of AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers'
+GANs that have curves.
 """
 
 from __future__ import annotations
@@ -13,18 +20,35 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ganad import bench, metrics
+from ganad import bench, metrics, published
 from ganad.bench import curve_tables
+from ganad.bench.longest import Longest, Value, best_epoch, longest, metric
+from ganad.bench.recipes import Suite
 from ganad.bench.rows import Row, current
 from ganad.bench.rows import read as read_rows
 from ganad.bench.table_lines import collect
 from ganad.bench.table_text import cell
+from ganad.protocols import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/guide/choosing.md", "docs/guide/ensembles.md")
+PAPERS = tuple(f"docs/papers/{name}.md" for name in ("fence-gan", "igmm-gan", "adgan", "mmoc-gan", "study"))
+PAGES = ("README.md", "docs/guide/choosing.md", "docs/guide/ensembles.md", *PAPERS)
 CLASSES = ("0", "1", "5")
-PAPERS = ("FenceGAN", "IGMMGAN", "ADGAN", "MMOCGAN")
+CURVES = ("FenceGAN", "IGMMGAN", "ADGAN", "MMOCGAN")
 BASELINES = ("1-NN, PCA", "LOF", "KDE", "PCA residual", "IsolationForest", "untrained network", "random")
+#: metrics by the name that a table's head shows
+METRICS = {
+    "auroc": "AUROC",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "pr_area_trapezoid": "AUPRC, anomalies positive",
+    "pr_area_trapezoid_normal": "AUPRC, normal positive",
+    "pass_accuracy": "pass accuracy",
+    "nonpass_accuracy": "non-pass accuracy",
+    "f1_pass_positive": "F1, pass positive",
+    "balanced_accuracy": "balanced accuracy",
+}
 
 
 def table(rows: list[Row]) -> str:
@@ -44,29 +68,139 @@ def table(rows: list[Row]) -> str:
     return "\n".join(out)
 
 
+def written(value: float) -> str:
+    """A share as the text has it: three digits, no zero before the point."""
+    return f"{value:.3f}".removeprefix("0")
+
+
 def figure(mark: str, rows: list[Row]) -> str:
     """The number of a mark; KeyError where no row is of that."""
     table, label, *which = mark.split(": ")
+    if table == "published":
+        return written(printed(label, *which))
     suite, _, budget = table.partition("/")
     entry, budget = bench.SUITES[suite], budget or "quick"
-    chosen = [r for r in rows if (r.get("suite"), r["budget"], r["label"]) == (suite, budget, label)]
+    value: Value = next((metric(name) for name in which if name in METRICS), metric("auroc"))
+    if "best" in which:
+        value = best_epoch
+    classes = [name for name in which if name not in (*METRICS, "best", "sd")]
+    chosen = [r for r in rows if (r.get("suite"), r["label"]) == (suite, label) and budget in ("longest", r["budget"])]
     if table == "study-mnist":
         chosen = [r for r in chosen if r["class"] in CLASSES]
+    if budget == "longest":
+        found = longest(entry, chosen, classes)
+        chosen = list(found[0].rows) if found else []
     by_class: dict[str, list[float]] = {}
     for row in current(entry, chosen):
-        by_class.setdefault(row["class"] or "", []).append(row["metrics"]["auroc"])
-    values = [metrics.mean_median_sd(v).mean for v in by_class.values()] if not which else by_class[which[0]]
+        if (one := value(row)) is not None:
+            by_class.setdefault(row["class"] or "", []).append(one)
+    values = by_class[classes[0]] if classes else [metrics.mean_median_sd(v).mean for v in by_class.values()]
     if not values:
         raise KeyError(mark)
     spread = metrics.mean_median_sd(values)
-    value = spread.sd if which[1:] == ["sd"] else spread.mean
-    assert value is not None
-    return f"{value:.3f}".removeprefix("0")
+    number = spread.sd if "sd" in which else spread.mean
+    assert number is not None
+    return written(number)
+
+
+def printed(protocol: str, method: str, name: str, cls: str = "") -> float:
+    """A published or computed figure, of the five papers first; KeyError for one that nobody printed."""
+    order = ("seed", "paper", "repo", "computed")
+    found = [f for f in published.load(protocol, method, cls, name) if f.provenance in order]
+    if not found:
+        raise KeyError(f"published: {protocol}: {method}: {name}: {cls}")
+    return min(found, key=lambda f: order.index(f.provenance)).value
+
+
+def order(mark: str, rows: list[Row]) -> str:
+    """Whether the first line of a mark is above or below the second."""
+    suite, lines, *which = mark.split(": ")
+    first, second = (float(figure(": ".join([suite, name, *which]), rows)) for name in lines.split(" / "))
+    return "above" if first > second else "below" if first < second else "level with"
+
+
+def lines(mark: str, rows: list[Row]) -> str:
+    """Published beside measured, last epoch beside best one, and the best plain scores."""
+    name, names, labels, *classes = mark.split(" | ")
+    suite, wanted = bench.SUITES[name], names.split(", ")
+    kept = classes[0].split() if classes else []
+    found = {line.label: line for line in longest(suite, [r for r in rows if r.get("suite") == name], kept)}
+    head = ["line", "trained"]
+    for one in wanted:
+        head += [f"{METRICS[one]}, published", f"{METRICS[one]}, measured"]
+    with_area = wanted if "auroc" in wanted else [*wanted, "auroc"]
+    head += ["AUROC, last epoch"] if with_area != wanted else []
+    head.append("AUROC, best epoch on test labels")
+    out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for label in labels.split("; "):
+        out.append(body(suite, label, label, found.get(label), with_area, wanted, kept))
+    for kind, label in best_plain(suite, found, wanted[0]):
+        out.append(body(suite, f"*best {kind}: {label}*", label, found[label], with_area, wanted, kept))
+    return "\n".join(out)
+
+
+def body(
+    suite: Suite, name: str, label: str, line: Longest | None, names: list[str], wanted: list[str], kept: list[str]
+) -> str:
+    """One line of a table."""
+    classes = kept or (line.classes if line else [])
+    cells = [name, trained(line) if line else "no row yet"]
+    for one in names:
+        if one in wanted:
+            cells.append(published_cell(suite, label, classes, one))
+        cells.append(measured_cell(line, metric(one)))
+    return f"| {' | '.join([*cells, measured_cell(line, best_epoch)])} |"
+
+
+def trained(line: Longest) -> str:
+    """Budget, seeds and classes of a line."""
+    seeds = len(line.seeds)
+    said = f"{line.budget}, {seeds} seed{'s' * (seeds != 1)}"
+    if line.classes == [""]:
+        return said
+    kind = "folds" if PROTOCOLS[line.rows[0]["protocol"]].role == "fold" else "classes"
+    return f"{said}, {'one class' if len(line.classes) == 1 else f'{len(line.classes)} {kind}'}"
+
+
+def published_cell(suite: Suite, label: str, classes: list[str], name: str) -> str:
+    """The printed figure of these classes, or of the whole protocol; "-" where none was printed."""
+    entry = PROTOCOLS[suite.protocol]
+    protocol = entry.published_as or entry.id
+    wanted = {"fold": ["mean"]}.get(entry.role, list(classes)) if entry.classes else [""]
+    try:
+        return f"{metrics.mean_median_sd([printed(protocol, label, name, c) for c in wanted]).mean:.3f}"
+    except (KeyError, ValueError, IndexError):
+        return "-"
+
+
+def measured_cell(line: Longest | None, value: Value) -> str:
+    spread = line.spread(value) if line else None
+    if spread is None or line is None:
+        return "-"
+    if len(line.classes) > 1:  # seeds of different classes are no spread
+        return f"{spread.mean:.3f}"
+    return cell(next(iter(line.by_class(value).values())))
+
+
+def best_plain(suite: Suite, found: dict[str, Longest], name: str) -> list[tuple[str, str]]:
+    """The best classical and the best trivial line by a metric, of those that cover most classes."""
+    best = []
+    for kind in ("classical", "trivial"):
+        of_kind = [line for line in found.values() if line.is_baseline and (kind == "trivial") == trivial(suite, line)]
+        widest = max((len(line.classes) for line in of_kind), default=0)
+        values = {x.label: s.mean for x in of_kind if len(x.classes) == widest and (s := x.spread(metric(name)))}
+        if values:
+            best.append((kind, max(values, key=lambda label: values[label])))
+    return best
+
+
+def trivial(suite: Suite, line: Longest) -> bool:
+    return suite.recipe(line.label).detector == "Trivial" or line.label.startswith("untrained")
 
 
 def curves(rows: list[Row]) -> str:
     """The pictures of the papers' own GANs; empty where none has a curve."""
-    drawn = [label for label in PAPERS if label in curve_tables.pictures(rows)]
+    drawn = [label for label in CURVES if label in curve_tables.pictures(rows)]
     if not drawn:
         return ""
     said = (
@@ -81,13 +215,24 @@ def curves(rows: list[Row]) -> str:
 
 
 def marked(text: str, rows: list[Row]) -> str:
-    """A page with its numbers, and its table and its pictures if it has them, as the rows have them."""
+    """A page with its numbers, tables and pictures as the rows have them."""
     text = re.sub(r"[\d.]+(<!-- ([a-z0-9-]+(?:/[a-z]+)?: [^>]+) -->)", lambda m: figure(m[2], rows) + m[1], text)
+    text = re.sub(r"(?:above|below|level with)(<!-- order: ([^>]+) -->)", lambda m: order(m[2], rows) + m[1], text)
+    block = re.compile(r"(<!-- lines ([^>]+) -->\n).*?(\n?<!-- /lines -->)", re.DOTALL)
+    text = block.sub(lambda m: f"{m[1]}{lines(m[2], rows)}\n<!-- /lines -->", text)
     here = re.compile(r"(<!-- study-mnist -->\n).*?(\n<!-- /study-mnist -->)", re.DOTALL)
     mine = [r for r in rows if r.get("suite") == "study-mnist"]
     pictures = re.compile(r"(<!-- curves -->\n).*?(\n<!-- /curves -->)", re.DOTALL)
     text = pictures.sub(lambda m: m[1] + curves(rows) + m[2], text)
     return here.sub(lambda m: m[1] + table(mine) + m[2], text)
+
+
+def typed(text: str) -> list[str]:
+    """Figures of a page that no row and no printed figure stands behind: everything like .95 outside of a mark."""
+    text = re.sub(r"<!-- lines [^>]+ -->.*?<!-- /lines -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
+    text = re.sub(r"[\d.]+<!-- [^>]+ -->", "", text)
+    return re.findall(r"(?<![\w.])\d?\.\d{2,}(?![\w.])|\d+(?:\.\d+)? %", text)
 
 
 def read() -> list[Row]:

@@ -18,7 +18,10 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganad import DETECTORS, Detector
+from ganad import DETECTORS, Detector, published
+from ganad.bench import SUITES
+from ganad.figures import FIGURES
+from ganad.protocols import PROTOCOLS
 
 from .samples import KINDS, anomalous, normal
 
@@ -154,8 +157,47 @@ def test_figures_in_the_text_are_those_of_the_rows():
         text = (ROOT / name).read_text()
         assert re.search(r"\.\d+<!-- ", text)
         assert figures["marked"](text, rows) == text
+        if name in figures["PAPERS"]:
+            assert figures["typed"](text) == [], name
     rows = [r for r in rows if r["suite"] == "study-mnist"]
     assert table(rows) in (ROOT / "README.md").read_text()
     zeros = table([r for r in rows if r["class"] == "0"]).splitlines()
     assert len(zeros) > 2 and all(line.split(" | ")[2:5] == ["-", "-", "-"] for line in zeros[2:])
     assert len(table([]).splitlines()) == 2
+
+
+def test_a_typed_figure_is_found_and_a_stale_one_replaced():
+    figures = runpy.run_path(str(ROOT / "scripts" / "figures.py"))
+    page = "AUROC .998, later 0.87 and 98.6 %, of v0.2.0, `lr=.05` and\n.999<!-- digits: LOF --> by alpha .5"
+    assert figures["typed"](page) == [".998", "0.87", "98.6 %"]
+    row = {"suite": "digits", "label": "LOF", "class": "0", "seed": 0, "budget": "quick", "metrics": {"auroc": 0.25}}
+    suites = figures["bench"].SUITES
+    rows = [figures["current"].__globals__["asked"](figures["bench"].Task(suites["digits"], "LOF", "0")) | row]
+    assert ".250<!-- digits: LOF -->" in figures["marked"](page, rows)
+    block = "<!-- lines digits | auroc | LOF; VAE | 0 -->\nold\n<!-- /lines -->"
+    written = figures["marked"](block, [r | {"best_epoch_on_test": None} for r in rows])
+    assert "| LOF | quick, 1 seed, one class | - | 0.250 | - |" in written and "| VAE | no row yet |" in written
+    assert "old" not in written and "*best classical: LOF*" in written
+    with pytest.raises(KeyError):
+        figures["marked"](".5<!-- digits: KDE -->", rows)
+
+
+def test_every_figure_of_a_paper_is_on_its_page():
+    for entry in FIGURES.values():
+        page = (ROOT / "docs" / "papers" / f"{entry.paper}.md").read_text()
+        number = entry.number.replace("Fig.", "Figure")
+        assert number in page
+        assert not entry.draw or entry.name in page
+
+
+def test_every_figure_that_the_five_papers_print_is_on_a_page_beside_rows_or_in_the_text():
+    pages = "".join(
+        (ROOT / name).read_text() for name in runpy.run_path(str(ROOT / "scripts" / "figures.py"))["PAPERS"]
+    )
+    beside = set()
+    for suite, labels in re.findall(r"<!-- lines (\S+) \| [^|]+ \| ([^|>]+?)(?: \| [^>]+)? -->", pages):
+        entry = PROTOCOLS[SUITES[suite].protocol]
+        beside |= {(entry.published_as or entry.id, label) for label in labels.split("; ")}
+    beside |= set(re.findall(r"<!-- published: (\S+): ([^:]+): ", pages))
+    printed = {(f.protocol, f.method) for f in published.load() if f.provenance == "seed"}
+    assert printed and printed - beside == set()

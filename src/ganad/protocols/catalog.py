@@ -237,7 +237,7 @@ PROTOCOLS: dict[str, Protocol] = {
             runs=3,
             n=2500,
             note="The two-dimensional experiment of Fence GAN's code, of which pictures were published, no figures; "
-            "examples/fencegan_2d.py draws them.",
+            "`ganad figures fence-gan-1` draws them.",
         ),
         Protocol(
             "user-holdout",
