@@ -15,7 +15,7 @@ VERSION = "0.1"
 #: The values of 0.1 for defaults that later versions changed.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ADGAN": dict(epochs=50, lr=1e-4, score_batch_size=1, n_seeds=64, latent_dim=256),
-    "ALAD": dict(epochs=50, latent_dim=100),
+    "ALAD": dict(epochs=50, lr=2e-4, latent_dim=100, scaling="auto"),
     "AnoGAN": dict(epochs=25, search_steps=500, latent_dim=100),
     "AutoEncoder": dict(epochs=100),
     "DAGMM": dict(epochs=100, scaling="auto"),

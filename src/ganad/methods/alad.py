@@ -21,6 +21,12 @@ Differs from the official code:
 - The two images of a pair are joined along the height, as in the code. ``pairing="channels"`` joins the channels, as
   ports do.
 - Spectral norm (images only, as in the code) stays fixed while scoring.
+
+On a small table the step size decides. A fit makes about a thousand steps, and with images' 2e-4 the encoder does not
+yet invert the generator. Steps of 1e-3 and columns scaled to [-1, 1] change the AUROC of five development tables (6 to
+64 columns) from .71 .96 .59 .91 .51 to .81 .98 .80 .98 .49, the mean from .74 to .81 (seed 0). Columns in [-1, 1] alone
+do not help (.73), and steps of 1e-3 alone give .79. The other scores of a fit are as good: .80 (logits), .83 (l1), .82
+(l2). The fifth table, vertebral, is near chance for most detectors.
 """
 
 from __future__ import annotations
@@ -47,7 +53,7 @@ from ..nets import (
     pyramid,
     xavier_uniform,
 )
-from ..settings import Count
+from ..settings import Count, Positive
 
 
 class ALAD(BidirectionalDetector):
@@ -60,16 +66,21 @@ class ALAD(BidirectionalDetector):
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     width: int = 128  #: channels at half the image's size
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
+    lr: Positive | None = None  #: step size of Adam, shared by all players; None: 1e-3 for tables, 2e-4 for images
     batch_size: int = 50  #: samples a training step draws
     ema: float = 0.999  #: decay of the weight average used for scoring
 
     LEAST_EPOCHS = (5, 50)
+    STEP_SIZES = (1e-3, 2e-4)
     PRESETS = {
         "cifar10": dict(latent_dim=100, lr=2e-4, batch_size=32, epochs=100, patience=10, ema=0.999),
         "svhn": dict(latent_dim=100, lr=2e-4, batch_size=32, epochs=100, patience=10, ema=0.999),
         "mnist": dict(latent_dim=100, lr=2e-4, batch_size=32, epochs=100, patience=10, ema=0.999),
         "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=100, ema=0.999, scaling="minmax"),
-        "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
+        "arrhythmia": dict(
+            network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999, scaling="auto"
+        ),
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
