@@ -29,13 +29,13 @@ def gpu(folder, **variables):
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("timeout"), reason="needs coreutils")
 def test_the_script_for_a_gpu_runs_without_one_and_goes_on(tmp_path):
-    done = gpu(tmp_path, MINUTES="8")
+    done = gpu(tmp_path, MINUTES="30")
     assert done.returncode == 0, done.stdout + done.stderr
     checked = json.loads((tmp_path / "device.json").read_text())["methods"]
     assert set(checked) == {cls.__name__ for cls in ganad.DETECTORS} and all(found["ok"] for found in checked.values())
     rows = read(tmp_path / "digits.jsonl")
     assert len(rows) == 20 and not any("error" in row for row in rows) and {r["budget"] for r in rows} == {"smoke"}
-    again = gpu(tmp_path, MINUTES="8")
+    again = gpu(tmp_path, MINUTES="30")
     assert again.returncode == 0 and read(tmp_path / "digits.jsonl") == rows
 
 

@@ -62,6 +62,6 @@ def curves(
 def _show(row: dict[str, Any], done: int, total: int) -> None:
     """A line a curve."""
     outcome = row.get("error") or (
-        f"AUROC {row['auroc'][0]:.3f} after a step, {row['auroc'][-1]:.3f} after {row['seconds'][-1] / 60:.1f} minutes"
+        f"AUROC {row['auroc'][0]:.3f} after a step, {row['auroc'][-1]:.3f} after {row['seconds'][-1] / 60:.2g} minutes"
     )
     typer.echo(f"{done}/{total} {row['label']} {row['class']} seed {row['seed']}: {outcome}")
