@@ -98,7 +98,7 @@ def test_a_mixture_of_many_samples_chooses_its_components_on_a_part_and_stops_ea
     tried.clear()
     whole = Watched(choose_samples=None, **settings).fit(x)
     assert k == len(whole.log_weights_) == 6  # three places, twice
-    assert steps == [(i, False) for i in range(1, k + 4)] + [(k, True)]  # three more than needed, then all samples
+    assert steps == [(i, False) for i in range(1, k + 4)] + [(k, True), (k, False)]  # three too many, then all samples
     assert [k for k, _ in tried] == list(range(1, 13))
     np.testing.assert_allclose(part.anomaly_score(new), whole.anomaly_score(new), rtol=0.02)
     with pytest.raises(InputError, match="no number of components"):
