@@ -3,6 +3,7 @@
     python benchmarks/small.py fits [--methods ALAD EGBAD] [--rows 800] [--columns 16] [--rounds 3]
     python benchmarks/small.py loop [--methods ALAD EGBAD] [--rounds 7]
     python benchmarks/small.py first [--methods EGBAD] [--rounds 3]
+    python benchmarks/small.py scores [--methods ADGAN AnoGAN] [--rows 800]
     python benchmarks/small.py fits --against ../other/src
 
 One thread, at the methods' defaults, in seconds of processor time, because other processes use the machine too.
@@ -10,6 +11,7 @@ One thread, at the methods' defaults, in seconds of processor time, because othe
 - ``fits``: a fit of random rows, with its threshold and its self-test, after another fit of the same process.
 - ``loop``: microseconds of an update of a player above its arithmetic. The arithmetic is a loop of the least code: the
   method's own step, the backward pass, the optimiser's kernel and the average of the weights.
+- ``scores``: scores of the rows, after a fit of one epoch; a search costs far more than a forward pass.
 - ``first``: what the first fit of a process costs more than the second, imports of ganad aside.
 
 ``--against`` names the source folder of another version; each round then measures both in turn, in fresh processes.
@@ -34,7 +36,7 @@ STEPS, TURNS = 10, 60  # steps of each timing of the loop, and how often the two
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["fits", "loop", "first"])
+    parser.add_argument("what", choices=["fits", "loop", "first", "scores"])
     parser.add_argument("--methods", nargs="*", default=METHODS)
     parser.add_argument("--rows", type=int, default=800)
     parser.add_argument("--columns", type=int, default=16)
@@ -80,6 +82,11 @@ def measured(options: argparse.Namespace) -> float:
     if options.what == "first":
         costs = [fit_seconds(cls, x[:100], epochs=1) for _ in range(2)]
         return costs[0] - costs[1]
+    if options.what == "scores":
+        detector = cls(random_state=0, device="cpu", verbose=0, epochs=1, threshold_samples=2).fit(x)
+        start = time.process_time()
+        detector.anomaly_score(x)
+        return time.process_time() - start
     fit_seconds(ganad.VAE, x[:100], epochs=1)
     return fit_seconds(cls, x)
 

@@ -78,6 +78,33 @@ def test_gmm(kind):
     close(scores, -min(fits, key=lambda m: m.bic(z)).score_samples(new))
 
 
+def test_a_mixture_of_many_samples_chooses_its_components_on_a_part_and_stops_early():
+    rng = np.random.default_rng(0)
+    x = (
+        rng.normal(size=(1500, 2))
+        + 12 * np.eye(5, 2)[rng.integers(0, 4, 1500)] * [[1, 1]]
+        + rng.integers(0, 2, (1500, 1)) * 40
+    )
+    new, tried = x[:500], []
+
+    class Watched(GMM):
+        def unfitted(self, k, **start):
+            tried.append((k, bool(start)))
+            return super().unfitted(k, **start)
+
+    settings = dict(components=tuple(range(1, 13)), random_state=0, scaling="none", reducer="none")
+    part = Watched(choose_samples=600, **settings).fit(x)
+    steps, k = list(tried), len(part.log_weights_)
+    tried.clear()
+    whole = Watched(choose_samples=None, **settings).fit(x)
+    assert k == len(whole.log_weights_) == 6  # three places, twice
+    assert steps == [(i, False) for i in range(1, k + 4)] + [(k, True), (k, False)]  # three too many, then all samples
+    assert [k for k, _ in tried] == list(range(1, 13))
+    np.testing.assert_allclose(part.anomaly_score(new), whole.anomaly_score(new), rtol=0.02)
+    with pytest.raises(InputError, match="no number of components"):
+        GMM(components=(50,), random_state=0).fit(x[:20])
+
+
 @KINDS
 @pytest.mark.parametrize("variant", ["mean", "kth"])
 def test_nearest_neighbor(kind, variant):

@@ -1,0 +1,194 @@
+"""What stands in the way of three wishes, measured: one sample's latency, members trained at once, exact neighbours.
+
+    python benchmarks/limits.py latency [--methods FenceGAN EGBAD]
+    python benchmarks/limits.py members
+    python benchmarks/limits.py nearest [--rows 50000]      needs faiss-cpu
+
+One thread, processor time, the rivals in turn, medians.
+
+- ``latency``: by chunk size, milliseconds of one sample alone, and how many of 64 scores differ in any bit from those
+  in chunks of the default size.
+- ``members``: a training step of ten small GANs at once, over that of one, with ``torch.func.vmap`` over stacked
+  weights and with batched products written by hand. Networks, batch and loss are those of a table of 16 columns.
+- ``nearest``: five nearest neighbours of 512 queries among rows of 784 columns: faiss's flat index in 32 bits, ganad's
+  distances in 64 and in 32 bits, and the product in 32 bits that none can do without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.functional import softplus
+
+import ganad
+from ganad.losses import bce
+from ganad.methods.baselines.features import squared_distances
+from ganad.training import Adam
+
+Network = Callable[[Tensor], Tensor]
+CODE, COLUMNS, BATCH, MEMBERS = 8, 16, 50, 10
+
+
+def medians(rivals: dict[str, Callable[[], object]], rounds: int, times: int = 1) -> dict[str, float]:
+    """Milliseconds of each, medians of rounds in which they take turns."""
+    found: dict[str, list[float]] = {name: [] for name in rivals}
+    for _ in range(rounds):
+        for name, work in rivals.items():
+            work()
+            start = time.process_time()
+            for _ in range(times):
+                work()
+            found[name].append((time.process_time() - start) / times * 1e3)
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def latency(methods: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    kinds = {
+        "image": rng.integers(0, 256, (64, 28, 28)).astype(np.uint8),
+        "table": rng.normal(size=(512, 16)).astype(np.float32),
+    }
+    sizes = (1, 2, 4, 8, 16)
+    print("| method | kind | " + " | ".join(f"{n}: ms, differ" for n in sizes) + " | default: ms |")
+    print("|---" * (len(sizes) + 3) + "|")
+    for name in methods:
+        for kind, x in kinds.items():
+            cls = getattr(ganad, name)
+            quick = dict(epochs=1) if "epochs" in cls().get_params() else {}
+            detector = cls(random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, **quick).fit(x)
+            wanted = detector.anomaly_score(x[:64])
+            whole = medians({"": lambda: detector.anomaly_score(x[:1])}, 5)[""]  # noqa: B023
+            cells = []
+            for size in sizes:
+                detector.score_batch_size = size
+                differ = int((detector.anomaly_score(x[:64]) != wanted).sum())
+                cells.append(f"{medians({'': lambda: detector.anomaly_score(x[:1])}, 5)['']:.1f}, {differ}")  # noqa: B023
+            print(f"| {name} | {kind} | " + " | ".join(cells) + f" | {whole:.1f} |", flush=True)
+
+
+def networks(dropout: bool) -> tuple[nn.Sequential, nn.Sequential]:
+    """Generator and critic as the tables' GANs have them."""
+    drop = [nn.Dropout(0.5)] if dropout else []
+    generator = [nn.Linear(CODE, 64), nn.ReLU(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, COLUMNS)]
+    first = [nn.Linear(COLUMNS, 128), nn.LeakyReLU(0.2), *drop]
+    return nn.Sequential(*generator), nn.Sequential(
+        *first, nn.Linear(128, 128), nn.LeakyReLU(0.2), *copy.deepcopy(drop), nn.Linear(128, 1)
+    )
+
+
+def gan_step(
+    draw: Callable[[Tensor], Tensor],
+    judge: Callable[[Tensor], Tensor],
+    params: list[list[Tensor]],
+    lead: tuple[int, ...],
+) -> Callable[[], None]:
+    """One step of a GAN, or of members along a leading axis, whose losses add up."""
+    optimizers = [Adam(p) for p in params]  # type: ignore[arg-type]
+    x = torch.randn(*lead, BATCH, COLUMNS)
+
+    def loss(logit: Tensor, target: float) -> Tensor:
+        return (softplus(logit) - target * logit).flatten(len(lead)).mean(-1).sum() if lead else bce(logit, target)
+
+    def update(number: int, *terms: Tensor) -> None:
+        for p in params[number]:
+            p.grad = None
+        torch.autograd.backward(terms, inputs=params[number])
+        optimizers[number].step()
+
+    def step() -> None:
+        with torch.no_grad():
+            fake = draw(torch.randn(*lead, BATCH, CODE))
+        update(1, loss(judge(x), 1.0), loss(judge(fake), 0.0))
+        update(0, loss(judge(draw(torch.randn(*lead, BATCH, CODE))), 1.0))
+
+    return step
+
+
+def stacked(nets: list[nn.Sequential], by_hand: bool) -> tuple[Callable[[Tensor], Tensor], list[Tensor]]:
+    """Networks of one shape as one function of ``(members, batch, d)``, and its parameters."""
+    weights = {k: nn.Parameter(v.detach()) for k, v in stack_module_state(nets)[0].items()}  # type: ignore[arg-type]
+    net = nets[0]
+
+    def run(x: Tensor) -> Tensor:
+        for name, layer in net.named_children():
+            if isinstance(layer, nn.Linear):
+                x = torch.baddbmm(weights[f"{name}.bias"][:, None], x, weights[f"{name}.weight"].mT)
+            else:
+                x = layer(x)
+        return x
+
+    mapped = vmap(lambda w, x: functional_call(net, w, (x,)), randomness="different")
+    return run if by_hand else lambda x: mapped(weights, x), list(weights.values())
+
+
+def members() -> None:
+    print("| critic | one: ms | ten by hand: ms | over one | ten by vmap: ms | over one |")
+    print("|---|---|---|---|---|---|")
+    for dropout in (False, True):
+        G, D = networks(dropout)
+        rivals = {"one": gan_step(G, D, [list(G.parameters()), list(D.parameters())], ())}
+        for name in ("hand", "vmap"):
+            pairs = [networks(dropout) for _ in range(MEMBERS)]
+            (draw, g), (judge, d) = (stacked(list(nets), name == "hand") for nets in zip(*pairs))
+            rivals[name] = gan_step(draw, judge, [g, d], (MEMBERS,))
+        t = medians(rivals, 20, 10)
+        cells = [t["one"], t["hand"], t["hand"] / t["one"], t["vmap"], t["vmap"] / t["one"]]
+        print(f"| {'with dropout' if dropout else 'plain'} | " + " | ".join(f"{c:.2f}" for c in cells) + " |")
+
+
+def nearest(rows: int) -> None:
+    import faiss  # type: ignore[import-not-found,import-untyped]
+
+    faiss.omp_set_num_threads(1)
+    rng = np.random.default_rng(0)
+    refs, queries = (rng.normal(size=(n, 784)).astype(np.float32) for n in (rows, 512))
+    index = faiss.IndexFlatL2(784)
+    index.add(refs)
+
+    def ours(dtype: torch.dtype) -> Callable[[], Any]:
+        r, z = torch.from_numpy(refs).to(dtype), torch.from_numpy(queries).to(dtype)
+        norms = r.square().sum(1)
+        return lambda: squared_distances(z, r, norms).topk(5, largest=False)
+
+    a, b = torch.from_numpy(queries), torch.from_numpy(refs)
+    rivals: dict[str, Callable[[], Any]] = {
+        "faiss": lambda: index.search(queries, 5),
+        "64 bits": ours(torch.float64),
+        "32 bits": ours(torch.float32),
+        "product": lambda: a @ b.T,
+    }
+    same = (rivals["64 bits"]()[1].numpy() == rivals["faiss"]()[1]).mean()
+    t = medians(rivals, 5)
+    print(f"| {' | '.join(rivals)} | neighbours equal |\n{'|---' * 5}|")
+    print("| " + " | ".join(f"{t[k]:.0f} ms ({t[k] / t['faiss']:.2f})" for k in rivals) + f" | {same:.4f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["latency", "members", "nearest"])
+    methods = "FenceGAN EGBAD GANomaly AutoEncoder DeepSVDD VAE NearestNeighbor GMM".split()
+    parser.add_argument("--methods", nargs="*", default=methods)
+    parser.add_argument("--rows", type=int, default=50_000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    if options.what == "latency":
+        latency(options.methods)
+    elif options.what == "members":
+        members()
+    else:
+        nearest(options.rows)
+
+
+if __name__ == "__main__":
+    main()
