@@ -22,7 +22,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "DSEBM": dict(epochs=50),
     "DeepSVDD": dict(epochs=50, pretrain_epochs=20),
     "EGBAD": dict(epochs=60, lr=1e-4, latent_dim=200),
-    "FAnoGAN": dict(epochs=20, latent_dim=128, encoder_epochs=20),
+    "FAnoGAN": dict(epochs=20, latent_dim=128, encoder_epochs=20, scaling="auto"),
     "FenceGAN": dict(epochs=60, pretrain_epochs=15, discriminator_lr=5e-5),
     "GANomaly": dict(epochs=15),
     "IGMMGAN": dict(epochs=50, latent_dim=100),

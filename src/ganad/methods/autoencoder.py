@@ -26,6 +26,7 @@ from ..losses import per_sample
 from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
 from ..nets.deep_svdd import contrast, convolutional, normalised
 from ..settings import Count
+from ..training import Adam
 
 _DEEP_SVDD = dict(network="deep-svdd", contrast="l1", lr=1e-4, batch_size=200)
 
@@ -63,7 +64,7 @@ class AutoEncoder(NetworkDetector):
         return dict(autoencoder=table(shape, self.latent_dim, last))
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.Adam(params, self.lr, self.betas, weight_decay=self.weight_decay, fused=True)
+        return Adam(params, self.lr, self.betas, weight_decay=self.weight_decay)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         return 0.1 if epoch >= self.lr_milestone * self.passes else 1.0

@@ -34,7 +34,7 @@ from ..losses import per_sample
 from ..nets import Layer, RowLinear
 from ..nets.deep_svdd import convolutional, normalised
 from ..settings import Count
-from ..training import TrainingSet
+from ..training import Adam, TrainingSet
 
 _LEAST = 0.1  # least absolute value of a coordinate of the centre
 
@@ -78,7 +78,7 @@ class DeepSVDD(NetworkDetector):
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         decay = self.pretrain_weight_decay if self._pretraining else self.weight_decay
-        return torch.optim.Adam(params, self.lr, self.betas, weight_decay=decay, fused=True)
+        return Adam(params, self.lr, self.betas, weight_decay=decay)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         if self._pretraining:

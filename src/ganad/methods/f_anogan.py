@@ -24,6 +24,10 @@ On KDD99 the generator learns one attack after the other. After four epochs of 5
 second attack, neptune, a quarter of the data, has higher scores (median 1.1) than the anomalies (.46). The AUROC is .72
 and the F1 zero, because only neptune is flagged. After the preset's twenty epochs it makes both, and neptune has .03
 against the anomalies' .31.
+
+The columns of a table are scaled to [-1, 1]: a generator that has made 400 steps reaches a box, but not the far values
+of standardised columns. On four development tables (7 to 64 columns) the AUROC goes from .74 .99 .66 .93 to .75 .99 .87
+.95 (seed 0).
 """
 
 from __future__ import annotations
@@ -56,6 +60,7 @@ class FAnoGAN(BidirectionalDetector):
     bounded: bool = True  #: tanh on the encoder's output, as in the paper; False: linear (its appendix)
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 128 for images
     width: int = 64  #: channels at the image's own size
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
     updates: Count = 2000  #: batches of the critic where ``epochs`` is None
     encoder_epochs: int | None = None  #: passes of the encoder; None: as many as the critic makes
     encoder_lr: float = 5e-5  #: step size of the encoder's RMSprop

@@ -55,7 +55,7 @@ from ..losses import bce
 from ..migrations import Change
 from ..nets.fence_gan import cifar10_networks, kdd_networks, mnist_networks, toy_networks
 from ..settings import Count
-from ..training import TrainingSet
+from ..training import Adam, TrainingSet
 
 _MNIST = dict(latent_dim=200, lr=2e-5, discriminator_lr=1e-5, batch_size=200, epochs=100, ema=0.0)
 _MNIST |= dict(pretrain_epochs=15)
@@ -118,7 +118,7 @@ class FenceGAN(GenerativeDetector):
         lr = self.discriminator_lr or (5e-5 if self.input_.is_image else 1e-3)
         if self.discriminator_optimizer == "sgd":
             return torch.optim.SGD(params, lr=lr)
-        return torch.optim.Adam(params, lr=lr, betas=self.betas, fused=True)
+        return Adam(params, lr=lr, betas=self.betas)
 
     def lr_factor(self, player: str, epoch: float, iteration: int) -> float:
         own = player == "discriminator" and self.discriminator_lr_decay is not None

@@ -53,7 +53,7 @@ from ..losses import per_sample
 from ..migrations import Change
 from ..nets import Reshape, mlp, pyramid, row_linear
 from ..settings import Count
-from ..training import TrainingSet
+from ..training import Adam, TrainingSet
 
 _FLOOR = 0.01  # least spread of a feature, relative to the widest: a unit that is almost always off must not count most
 
@@ -106,7 +106,7 @@ class OCNN(NetworkDetector):
 
     def optimizer(self, player: str, params: list[nn.Parameter]) -> torch.optim.Optimizer:
         lr = self.head_lr if player == "head" else self.lr
-        return torch.optim.Adam(params, lr, self.betas, fused=True)
+        return Adam(params, lr, self.betas)
 
     def train(self, x: TrainingSet) -> None:
         alone = self.passes if self.pretrain_epochs is None else self.pretrain_epochs

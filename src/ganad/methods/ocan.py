@@ -43,7 +43,7 @@ from ..losses import bce, pull_away
 from ..migrations import Change
 from ..nets import Critic, Layer, he_normal, mlp
 from ..settings import Count
-from ..training import TrainingSet
+from ..training import Adam, TrainingSet
 
 _STAGES = dict(encoder_epochs=20, target_epochs=20)  # of all presets
 _CARD = dict(**_STAGES, representation="none", batch_size=70, epochs=200)
@@ -115,7 +115,7 @@ class OCAN(GenerativeDetector):
             return super().optimizer(player, params)
         if self.discriminator_optimizer == "sgd":
             return torch.optim.SGD(params, self.discriminator_lr)
-        return torch.optim.Adam(params, self.discriminator_lr, self.betas, fused=True)
+        return Adam(params, self.discriminator_lr, self.betas)
 
     def train(self, x: TrainingSet) -> None:
         some = round(0.4 * self.passes)
