@@ -100,11 +100,12 @@ def galleries(asked: Asked) -> Drawing:
         own = np.flatnonzero(fit.y_test == 0)
         order = own[np.argsort(fit.scores[own])[::-1]]
         half = min(_BESIDE, len(order) // 2)
-        style.sheet(row[0], fit.x_test[order[:half]], half)
-        style.sheet(row[1], fit.x_test[order[::-1][:half]], half)
+        for ax, ranked in zip(row, (order, order[::-1])):
+            style.sheet(ax, fit.x_test[ranked[:half]], half)
+            ax.set_anchor("W")
         row[0].set_ylabel(cls, rotation=0, ha="right", va="center", fontsize=9)
-    axes[0, 0].set_title("most anomalous first")
-    axes[0, 1].set_title("least anomalous first")
+    axes[0, 0].set_title("most anomalous first", loc="left")
+    axes[0, 1].set_title("least anomalous first", loc="left")
     return Drawing(figure, f"{fit.made}; so for each class, ranked among the test images of that class")
 
 
@@ -115,7 +116,7 @@ def histograms(asked: Asked) -> Drawing:
         fit = of_class(asked, cls)
         values = [fit.scores[fit.y_test == y] for y in (0, 1)]
         style.histogram(ax, values, ("normal", "anomalous"), (style.NORMAL, style.ANOMALOUS))
-        ax.set(title=f"{cls} normal, AUROC {roc_auc_score(fit.y_test, fit.scores):.3f}", yticks=[])
+        ax.set(title=f"{cls} normal\nAUROC {roc_auc_score(fit.y_test, fit.scores):.3f}", yticks=[])
     for ax in axes[1]:
         ax.set_xlabel("mean loss")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center")
@@ -166,7 +167,7 @@ FIGURES = (
         "the same ten fits", histograms,
     ),
     Entry(
-        "adgan-codes", _PAPER, "", "t-SNE of the codes that the searches find",
+        "adgan-codes", _PAPER, "", "t-SNE of the codes found",
         "the fit of adgan-1", code_map,
         differs="the paper says that the codes have no structure and shows it in two dimensions (Fig. 2)",
     ),

@@ -164,7 +164,7 @@ def curves(asked: Asked) -> Drawing:
             values = [row.get(key, np.nan) for row in rows]
             marker = "o" if len(rows) == 1 else None
             top.plot(range(1, len(rows) + 1), values, dash, marker=marker, lw=0.9, color=colour, label=label)
-        top.set(title=title, yscale="symlog", ylabel="loss" if not column else "")
+        top.set(title=title, ylim=(0, 4), ylabel="loss" if not column else "")  # the first passes are above
         at = np.linspace(len(rows) / len(fit.auroc), len(rows), len(fit.auroc))
         below.plot(at, fit.auroc, marker="." if len(at) == 1 else None, lw=0.9, color="black")
         best = int(np.argmax(fit.auroc))
@@ -255,7 +255,7 @@ FIGURES = (
         differs="the paper shows four bad settings in Fig. 1 and names none",
     ),
     Entry(
-        "fence-gan-curves", _PAPER, "", "Losses and AUROC by pass in two dimensions",
+        "fence-gan-curves", _PAPER, "", "losses and AUROC in the plane, by pass",
         "two of the same fits", curves,
     ),
 )  # fmt: skip

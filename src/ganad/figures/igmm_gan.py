@@ -92,11 +92,11 @@ def clusters(asked: Asked) -> Drawing:
         for i, (mean, covariance) in enumerate(zip(means, covariances)):
             _ellipse(top, (mean - model.codes_mean_) @ axis, axis.T @ covariance @ axis, i)
         top.set(xlabel="first principal component of the codes", ylabel="second")
-        style.sheet(below, decoded(model, means[:32]), min(8, len(means)))
+        style.sheet(below, decoded(model, means[:32]), max(3, round(1.4 * len(means[:32]) ** 0.5)))
         below.set_title("what the means decode to" + (f", the largest 32 of {len(means)}" if len(means) > 32 else ""))
     axes[0, 1].sharex(axes[0, 0])
     axes[0, 1].sharey(axes[0, 0])
-    axes[0, 0].legend(markerscale=2, loc="upper right")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right center", markerscale=2)
     return Drawing(figure, f"{fit.made}; {len(rows):,} test codes, ellipses of two standard deviations")
 
 
