@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 IS_A_CLONE = (ROOT / ".git").exists()
 
 
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+def script(name, folder="scripts"):
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -182,3 +182,18 @@ def test_the_wheel_works_alone(built, tmp_path):
     names = {lock.canonical(row["name"]) for row in json.loads(listed.stdout)}
     wanted = {lock.canonical(p.metadata["Name"]) for p in supply.runtime()} | {"ganad"}
     assert names - {"pip", "setuptools"} == wanted - {"setuptools"}
+
+
+# -- the benchmark of what is made to harm ---------------------------------------------------------------
+
+
+def test_security_says_what_the_benchmark_gave():
+    """After a run: python benchmarks/hostile_summary.py."""
+    hostile = script("hostile_summary", "benchmarks")
+    page = (ROOT / "SECURITY.md").read_text("utf-8")
+    assert hostile.written(page) == page
+    results = json.loads((ROOT / "benchmarks" / "results" / "hostile.json").read_text("utf-8"))
+    tried = {what: next(iter(found["all"].values())) for what, found in results.items()}
+    assert tried["models"] >= 2000 and tried["requests"] >= 2000 and tried["tables"] >= 300
+    faults = [name for names in hostile.FAULTS.values() for name in names]
+    assert not [(what, name) for what, found in results.items() for name in faults if found["all"].get(name)]

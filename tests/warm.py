@@ -48,14 +48,18 @@ class Command:
 
     def __init__(self, server, pid, said):
         self.server, self.pid, self.said = server, pid, said
+        self.ended = None
 
     def send(self, number):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        if self.ended is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def code(self):
         """Its exit code, or the signal that ended it as a negative number."""
-        return int(self.server.stdout.readline())
+        if self.ended is None:
+            self.ended = int(self.server.stdout.readline())
+        return self.ended
 
     def words(self):
         return self.said.read_text("utf-8")
