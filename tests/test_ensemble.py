@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import json
+import os
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from typer.testing import CliRunner
 
 import ganad
-from ganad import KDE, AnoGAN, AutoEncoder, Detector, Ensemble, InputError, NearestNeighbor, Trivial, files
+from ganad import KDE, AnoGAN, AutoEncoder, Detector, Ensemble, InputError, NearestNeighbor, Trivial, engines, files
 from ganad.cli.main import build_app
 from ganad.ensemble.standard import centre_and_scale
 from ganad.errors import ModelFileError
@@ -48,6 +49,35 @@ def model(kind):
 @parametrize_with_checks([Ensemble(members=[KDE(), NearestNeighbor()], random_state=0, device="cpu", threads=1)])
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
+
+
+class Ending(NearestNeighbor):
+    """Ends the process that fits it."""
+
+    def train(self, x):
+        os._exit(1)
+
+
+def test_members_that_train_at_once_become_those_that_train_in_turn():
+    x = normal("table")
+    one, two = pair().fit(x), pair(n_jobs=2).fit(x)
+    assert np.array_equal(one.anomaly_score(x), two.anomaly_score(x))
+    assert [row["stage"] for row in one.history_] == [row["stage"] for row in two.history_]
+    with engines.on(engines.Processes(2)):
+        assert np.array_equal(pair().fit(x).anomaly_score(x), one.anomaly_score(x))
+
+
+def test_a_member_learns_what_it_would_learn_alone():
+    x = normal("table")
+    settings = dict(validation_fraction=0.01, refit_samples=0)
+    both = small(Ensemble, members=[small(AutoEncoder), small(ganad.VAE, random_state=5)], **settings).fit(x)
+    alone = small(Ensemble, members=[small(ganad.VAE, random_state=5)], **settings).fit(x)
+    assert np.array_equal(both.member_scores(x)[:, 1], alone.member_scores(x)[:, 0])
+
+
+def test_a_member_whose_process_ends_is_named():
+    with pytest.raises(MemoryError, match=r"Ensemble: its member ending was not fitted; the process ended"):
+        small(Ensemble, members=[KDE(), Ending()], n_jobs=2).fit(normal("table"))
 
 
 def test_a_sample_has_the_same_score_alone_and_in_any_company(model, kind):

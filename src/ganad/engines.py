@@ -7,6 +7,8 @@ items as it goes never holds all of them.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import multiprocessing
 import os
 import threading
@@ -104,6 +106,27 @@ class Processes:
 def local(workers: int) -> Engine:
     """The engine for this machine alone."""
     return Processes(workers) if workers > 1 else Serial()
+
+
+@contextlib.contextmanager
+def on(engine: Engine) -> Iterator[None]:
+    """Within: what a fit could do in processes of this machine, such as train the members of an ensemble, runs there.
+
+    ``with engines.on(ganad.scale.Cluster(workers=8)): Ensemble(members=[...]).fit(x)``
+    """
+    before = _elsewhere.set(engine)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(before)
+
+
+def chosen(workers: int) -> Engine:
+    """The engine that ``on`` names, or one of so many processes of this machine."""
+    return _elsewhere.get() or local(workers)
+
+
+_elsewhere: contextvars.ContextVar[Engine | None] = contextvars.ContextVar("elsewhere", default=None)
 
 
 def end_with_parent() -> None:

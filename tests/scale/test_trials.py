@@ -5,15 +5,20 @@ import os
 import signal
 import sys
 
+import numpy as np
 import pytest
+from sklearn.base import clone
 from typer.testing import CliRunner
 
-from ganad import InputError, bench
+import ganad
+from ganad import InputError, bench, engines
 from ganad.bench import grid, trial
 from ganad.bench.rows import key, read
 from ganad.cli.main import build_app
 from ganad.engines import Lost, Processes, Serial
 from ganad.scale import Cluster
+
+from ..samples import normal, small
 
 pytestmark = pytest.mark.ray
 CLOCK = ("fit_s", "score_s", "peak_mb")
@@ -110,3 +115,12 @@ def test_without_ray_the_command_says_what_to_install(monkeypatch, tmp_path):
     result = CliRunner().invoke(build_app([]), ["bench", "digits", "--engine", "ray", "--results", str(tmp_path)])
     assert result.exit_code == 2
     assert result.output == "ganad: a cluster needs the extra scale: pip install 'ganad[scale]'\n"
+
+
+def test_members_of_an_ensemble_are_fitted_on_ray_as_in_turn(ray_here):
+    x = normal("table")
+    members = [small(ganad.AutoEncoder, random_state=None), ganad.KDE(), small(ganad.VAE, random_state=None)]
+    ensemble = small(ganad.Ensemble, members=members)
+    expected = clone(ensemble).fit(x).member_scores(x)
+    with engines.on(Cluster(workers=2)):
+        assert np.array_equal(clone(ensemble).fit(x).member_scores(x), expected)

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_THE_TRIALS = ("random_state", "threads", "verbose", "device")  # settings chosen by the trial, not by the recipe
+_THE_TRIALS = (
+    "random_state",
+    "threads",
+    "verbose",
+    "device",
+    "n_jobs",
+)  # settings chosen by the trial, not by the recipe
 _IDENTITY = ("suite", "label", "class", "seed", "budget")
 
 

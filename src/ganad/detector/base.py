@@ -299,19 +299,18 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     def _look_at(self, x: np.ndarray, seed: int) -> None:
         """Set the threshold and the mean sample, at which explanations start, from the training samples."""
         if len(x) > self.threshold_samples:
-            rows = np.sort(np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False))
-            x = rows_of(x, rows)
+            drawn = np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False)
+            x = rows_of(x, np.sort(drawn))
         self.mean_ = self.input_.mean(x, self.device_)
-        scores = self._scores(x)
-        self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
+        self.offset_ = -float(np.quantile(self._scores(x), 1 - self.contamination))
 
     # -- public -------------------------------------------------------------------------------------------
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores ``(n,)``, higher is more anomalous.
 
-        A score is a function of the fitted model and the sample alone: it does not depend on the other
-        samples, their order or their number. Raises InputError for unusable data.
+        A score is a function of the fitted model and the sample alone: it does not depend on the other samples, their
+        order or their number. Raises InputError for unusable data.
         """
         read = self._read(X)
         scores = self.map_samples(self.score_batch, X if read is None else read.x).astype(np.float64)

@@ -40,6 +40,7 @@ class Fit:
     held_out: TrainingSet | None = None
     n_train: int = 0  #: samples that are trained on
     runs: int = 0  #: finished runs; with ``trim`` those of both fits, because a checkpoint counts them together
+    first: int = 0  #: of these, the runs of earlier members of the detector that this one is a part of
     ends: list[RunEnd] | None = None  #: list that collects the ends of its runs, if they are kept
     replay: Sequence[RunEnd] = ()  #: ends that replace its first runs
     stage: str = ""  #: prefix of the names of this fit's stages
@@ -47,7 +48,7 @@ class Fit:
 
     def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
         """The fit of a member of another detector. Its runs go on in the same checkpoint."""
-        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, ends=self.ends)
+        return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, first=self.runs, ends=self.ends)
 
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""

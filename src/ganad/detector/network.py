@@ -186,7 +186,8 @@ class NetworkDetector(Detector):
         return Run(
             name=fit.stage + step.__name__.removesuffix("_step"),
             step=step,
-            stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs}"),
+            # not by the runs of other members, so that a member learns what it would learn alone
+            stream=Stream(data, batch_size or self.batch_size, f"{fit.seed}/{fit.runs - fit.first}"),
             nets=self.nets_,
             optimizers={k: self.optimizer(k, list(self.nets_[k].parameters())) for k in names},
             epochs=self.passes if epochs is None else epochs,

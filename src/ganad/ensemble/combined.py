@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections import Counter
 from typing import Annotated, Any, Literal
 
@@ -11,10 +12,12 @@ import torch
 from sklearn.base import clone
 from torch import Tensor, nn
 
+from .. import engines
 from ..detector import Detector, Fit, InputSpec
 from ..detector.fitting import seed_for
 from ..errors import InputError
 from ..nets.players import Players
+from ..progress import Bar
 from ..registry import name_of
 from ..seeds import isolated_rng, seed_from
 from ..settings import Bound
@@ -66,14 +69,29 @@ class Combined(Detector):
     def fit_members(self, chosen: list[Detector], x: np.ndarray, fit: Fit, stage: str = "") -> list[Detector]:
         """Fitted copies of the ``chosen`` members; the names of their stages begin with ``stage``."""
         members = [(name, self.prepared(member)) for name, member in named(chosen)]
-        for i, (name, member) in enumerate(members):
-            seed = (
-                seed_from(f"{fit.seed}/{i}") % 2**31
-                if member.random_state is None
-                else seed_for(member.random_state, "")
-            )
-            self.fit_member(member, x, fit, seed, stage + name)
-        return [member for _, member in members]
+        seeds = [
+            seed_from(f"{fit.seed}/{i}") % 2**31 if member.random_state is None else seed_for(member.random_state, "")
+            for i, (_, member) in enumerate(members)
+        ]
+        engine = engines.chosen(self.at_once())
+        watched = fit.checkpoint or fit.on_epoch or fit.ends is not None
+        if isinstance(engine, engines.Serial) or watched or len(members) == 1:
+            for (name, member), seed in zip(members, seeds, strict=True):
+                self.fit_member(member, x, fit, seed, stage + name)
+            return [member for _, member in members]
+        jobs = [(i, member, seed) for i, ((_, member), seed) in enumerate(zip(members, seeds, strict=True))]
+        fitted: dict[int, Detector] = {}
+        for (i, *_), result in engine.map(Member(x, self.input_.names, self.device_), jobs):
+            if isinstance(result, engines.Lost):
+                raise MemoryError(f"{type(self).__name__}: its member {members[i][0]} was not fitted; {result.reason}")
+            fitted[i] = result
+        for i, (name, _) in enumerate(members):
+            self.history_ = self.history_ + _labelled(stage + name, fitted[i].history_)
+        return [fitted[i] for i in range(len(members))]
+
+    def at_once(self) -> int:
+        """How many members train at once, each in a process of its own."""
+        return 1
 
     def fit_member(self, member: Detector, x: np.ndarray, fit: Fit, seed: int, stage: str) -> None:
         """Fit one member as a part of ``fit``; ``history_`` then has its epochs."""
@@ -172,6 +190,21 @@ class Combined(Detector):
     @property
     def _chunk(self) -> int:
         return self.score_batch_size or min(member._chunk for member in self.members_)
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """Fits a member in a worker; called with its number, the member and its seed."""
+
+    x: np.ndarray
+    names: tuple[str, ...] | None
+    device: torch.device
+
+    def __call__(self, job: tuple[int, Detector, int]) -> Detector:
+        _, member, seed = job
+        x = self.x if self.x.flags.writeable else self.x.copy()  # Ray's are not, and torch warns of those
+        member.fit_part(x, self.names, self.device, Fit(seed, Bar("", enabled=False)))
+        return member
 
 
 def named(members: Any) -> list[tuple[str, Detector]]:

@@ -15,6 +15,8 @@ from typing import Any
 
 from ..detector import Detector, InputSpec
 from ..errors import InputError
+from ..migrations import Change
+from ..settings import Count
 from .combined import Combined, named
 
 
@@ -32,6 +34,9 @@ class Ensemble(Combined):
     """
 
     members: Sequence[Detector] = ()  #: detectors, fitted or not; equal detectors get different seeds
+    n_jobs: Count = 1  #: members that train at once, each in a process of its own
+
+    CHANGES = (Change("0.2", added=dict(n_jobs=1)),)
 
     @classmethod
     def made_of(cls, detectors: list[Detector]) -> dict[str, Any]:
@@ -55,6 +60,9 @@ class Ensemble(Combined):
                 found[name] = member
                 found |= {f"{name}__{key}": value for key, value in member.get_params().items()}
         return found
+
+    def at_once(self) -> int:
+        return self.n_jobs
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
         return list(self.members)
