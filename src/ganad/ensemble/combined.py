@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 from collections import Counter
 from typing import Annotated, Any, Literal
@@ -84,7 +85,7 @@ class Combined(Detector):
         for (i, *_), result in engine.map(Member(x, self.input_.names, self.device_), jobs):
             if isinstance(result, engines.Lost):
                 raise MemoryError(f"{type(self).__name__}: its member {members[i][0]} was not fitted; {result.reason}")
-            fitted[i] = result
+            fitted[i] = copy.deepcopy(result)  # arrays that come from Ray are read-only
         for i, (name, _) in enumerate(members):
             self.history_ = self.history_ + _labelled(stage + name, fitted[i].history_)
         return [fitted[i] for i in range(len(members))]
