@@ -92,7 +92,10 @@ class Stream:
     def __next__(self) -> Tensor:
         if self._order is None:
             generator = torch.Generator().manual_seed(seed_from(f"{self.seed}/{self.epoch}"))
-            order = torch.split(torch.randperm(len(self.data), generator=generator), self.batch_size)
+            drawn = torch.randperm(len(self.data), generator=generator)
+            if isinstance(self.data.x, DiskRows) and len(drawn) < 2**31:
+                drawn = drawn.int()  # of many rows the order alone takes much memory
+            order = torch.split(drawn, self.batch_size)
             # batch norm cannot take a single sample, so a last batch that gives a process one or none is left out
             too_few = len(order[-1]) < 2 * self.slices.place.count
             self._order = order[:-1] if len(order) > 1 and too_few else order
