@@ -7,7 +7,6 @@ samples are scored while it trains, as for the column "best epoch", and the scor
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -21,8 +20,7 @@ from .. import metrics, protocols
 from ..data import refill
 from ..engines import Engine, Lost, local
 from ..errors import InputError, NotSupported, UntrustedFit
-from ..progress import Bar
-from .grid import tasks
+from .grid import deadline, recorded, tasks
 from .machine import commit, peak_mb, reset_peak
 from .recipes import Budget
 from .rows import Row, Task, asked, is_current, make, mend, parameters, read
@@ -104,24 +102,13 @@ def run(
     than ``hours`` after the call. Raises InputError for a damaged file of rows.
     """
     path = Path(folder) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
+    end = deadline(hours)
     mend(path)
-    made = current(read(path))
-    todo = [curve for curve in wanted if not any(_answers(row, curve) for row in made)]
-    rows: list[Row] = []
-    with Bar("curves") as bar:
-        bar.update(0, len(todo))
-        in_time = (curve for curve in todo if time.monotonic() < end)
-        for curve, found in (engine or local(1)).map(measure, in_time):
-            row = curve.asked() | {"error": found.reason} if isinstance(found, Lost) else found
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            rows.append(row)
-            bar.update(len(rows), len(todo), f"{row['label']} {row['class']}")
-            if on_row:
-                on_row(row, len(rows), len(todo))
-    return rows
+    before = current(read(path))
+    todo = [curve for curve in wanted if not any(_answers(row, curve) for row in before)]
+    made = (engine or local(1)).map(measure, (curve for curve in todo if time.monotonic() < end))
+    rows = (curve.asked() | {"error": found.reason} if isinstance(found, Lost) else found for curve, found in made)
+    return recorded(rows, lambda row: path, len(todo), "curves", on_row)
 
 
 def current(rows: Iterable[Row]) -> list[Row]:

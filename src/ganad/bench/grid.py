@@ -109,21 +109,38 @@ def run(
     made so far, and the number to make. Raises InputError for a damaged file of rows.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + 3600 * hours if hours is not None else float("inf")
     todo = missing(tasks, folder, retry=retry)
-    rows: list[Row] = []
     names = list(dict.fromkeys(task.suite.name for task in tasks))
-    with Bar(", ".join(names) if len(names) < 4 else f"{len(names)} tables") as bar:
-        bar.update(0, len(todo))
-        for task, found in (engine or local(workers)).map(trial, _until(end, todo)):
-            row = asked(task) | {"error": found.reason} if isinstance(found, Lost) else found
-            with path_of(row["suite"], folder).open("a", encoding="utf-8") as file:
+    title = ", ".join(names) if len(names) < 4 else f"{len(names)} tables"
+    made = (engine or local(workers)).map(trial, _until(deadline(hours), todo))
+    rows = (asked(task) | {"error": found.reason} if isinstance(found, Lost) else found for task, found in made)
+    return recorded(rows, lambda row: path_of(row["suite"], folder), len(todo), title, on_row)
+
+
+def deadline(hours: float | None) -> float:
+    """The moment, of ``time.monotonic``, after which no trial begins."""
+    return time.monotonic() + 3600 * hours if hours is not None else float("inf")
+
+
+def recorded(
+    made: Iterable[Row],
+    place: Callable[[Row], Path],
+    total: int,
+    title: str,
+    on_row: Callable[[Row, int, int], object] | None,
+) -> list[Row]:
+    """Write each row at its place as it comes, and show how many of ``total`` there are."""
+    rows: list[Row] = []
+    with Bar(title) as bar:
+        bar.update(0, total)
+        for row in made:
+            place(row).parent.mkdir(parents=True, exist_ok=True)
+            with place(row).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
             rows.append(row)
-            bar.update(len(rows), len(todo), f"{row['label']} {row['class'] or ''}")
+            bar.update(len(rows), total, f"{row['label']} {row['class'] or ''}")
             if on_row:
-                on_row(row, len(rows), len(todo))
+                on_row(row, len(rows), total)
     return rows
 
 
