@@ -118,7 +118,7 @@ def settings(method: str, **changes: Any) -> dict[str, Any]:
 
 def method_names() -> list[str]:
     others = [f"PyOD {name}" for name in PYOD.values()] if importlib.util.find_spec("pyod") else []
-    return [registry.get(name).__name__ for name in registry.names()] + others
+    return ["Auto"] + [registry.get(name).__name__ for name in registry.names()] + others
 
 
 # -- rows ---------------------------------------------------------------------------------------------------------
