@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import uvicorn
 
-from ganad import AutoEncoder
+from ganad import AutoEncoder, PCAResidual
 from ganad.data import load
+from ganad.photos import Regions, Tiles
 from ganad.serve import Limits
 from ganad.serve.app import create_app
 from ganad.serve.http_heads import protocol
 
+from ..photos.samples import plates
 from ..samples import normal, small
 
 
@@ -73,6 +75,13 @@ def table_model(table_file):
     model = small(AutoEncoder).fit(samples.x)
     model.remember_source(samples.source, samples.columns)
     return model
+
+
+@pytest.fixture(scope="session")
+def photos():
+    model = Regions(PCAResidual(n_components=5, verbose=0), Tiles(16, 8), pool="max", random_state=0, verbose=0)
+    with running(model.fit(plates(24), hold_out=0.4, false_alarm_rate=0.1)) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

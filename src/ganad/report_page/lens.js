@@ -1,3 +1,6 @@
+let scrolledAt = -Infinity;  // the time of the latest turn of the wheel that scrolled the page
+document.addEventListener("wheel", e => { if (!e.defaultPrevented) scrolledAt = e.timeStamp; }, { passive: true });
+
 /** Pictures that zoom together: by wheel, pinch and drag, by the keys + - 0 and the arrows, or by buttons. */
 function lens(frames) {
   const MOST = 12, held = new Map();
@@ -23,7 +26,12 @@ function lens(frames) {
   const ARROWS = { ArrowLeft: [.15, 0], ArrowRight: [-.15, 0], ArrowUp: [0, .15], ArrowDown: [0, -.15] };
   for (const frame of frames) {
     const share = e => { const box = frame.getBoundingClientRect(); return [(e.clientX - box.left) / box.width, (e.clientY - box.top) / box.height]; };
-    frame.addEventListener("wheel", e => { e.preventDefault(); zoom(Math.exp(-.002 * e.deltaY), ...share(e)); }, { passive: false });
+    frame.addEventListener("wheel", e => {
+      // there is nothing to zoom out of, or the page is being scrolled and the picture only passes below the pointer
+      if (scale === 1 && !e.ctrlKey && (e.deltaY > 0 || e.timeStamp - scrolledAt < 300)) return;
+      e.preventDefault();
+      zoom(Math.exp(-.002 * e.deltaY), ...share(e));
+    }, { passive: false });
     frame.addEventListener("keydown", e => {
       if (e.ctrlKey || e.metaKey || e.altKey) return;
       if (KEYS[e.key]) KEYS[e.key]();
@@ -33,6 +41,7 @@ function lens(frames) {
     });
     frame.addEventListener("pointerdown", e => { held.set(e.pointerId, share(e)); if (scale > 1) frame.setPointerCapture(e.pointerId); });
     frame.addEventListener("pointermove", e => {
+      if (e.pointerType === "mouse" && !e.buttons) held.delete(e.pointerId);  // let go outside of the picture
       if (!held.has(e.pointerId)) return;
       const [px, py] = share(e), [qx, qy] = held.get(e.pointerId), other = [...held].find(([id]) => id !== e.pointerId);
       held.set(e.pointerId, [px, py]);

@@ -1,66 +1,11 @@
-// Sends dropped files to /score and shows the answers; names and messages are only ever set as text.
+// Sends dropped files to /score and shows the answers.
 "use strict";
 const TYPES = { csv: "text/csv", json: "application/json", parquet: "application/vnd.apache.parquet" };
 const SHOWN = 100;
 let turn = 0;  // of the latest drop: what an earlier one still waits for is no longer shown
-let pictures = [];
-const at = (id) => document.getElementById(id);
+let pictures = [], kind = "";
 
-function element(tag, text, kind) {
-  const node = document.createElement(tag);
-  if (text !== undefined) node.textContent = text;
-  if (kind) node.className = kind;
-  return node;
-}
-
-function round(value) {
-  return value === null ? "–" : Number(value).toPrecision(5);
-}
-
-// the boxes of what stands out in a photo
-function outlines({ width, height, regions }) {
-  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.setAttribute("aria-hidden", "true");
-  for (const one of regions) {
-    const box = document.createElementNS(space, "rect");
-    for (const side of ["x", "y", "width", "height"]) box.setAttribute(side, one[side]);
-    svg.append(box);
-  }
-  return svg;
-}
-
-function card(name, result, file) {
-  const box = element("article");
-  box.append(element("h2", name));
-  box.append(element("p", result.is_anomaly ? "unusual" : "normal", result.is_anomaly ? "anomalous" : "normal"));
-  const why = result.explanation;
-  if (typeof why === "string") {
-    const picture = element("div", undefined, "picture");
-    const image = element("img"), map = element("img");
-    image.src = URL.createObjectURL(file);
-    pictures.push(image.src);
-    image.alt = name;
-    map.src = why;
-    map.alt = "where the score comes from";
-    picture.append(image, map);
-    if (result.regions && result.regions.length) picture.append(outlines(result));
-    box.append(picture);
-  }
-  const facts = element("dl");
-  facts.append(element("dt", "score"), element("dd", round(result.score)));
-  if ("p_value" in result) facts.append(element("dt", "p-value"), element("dd", round(result.p_value)));
-  if (result.regions) facts.append(element("dt", "regions"), element("dd", result.regions.length));
-  box.append(facts);
-  for (const one of (result.regions || []).slice(0, 5))
-    box.append(element("p", `${one.width} × ${one.height} pixels at ${one.x}, ${one.y}`, "parts"));
-  if (Array.isArray(why) && why.length) {
-    const parts = element("dl");
-    for (const part of why) parts.append(element("dt", part.column), element("dd", round(part.contribution)));
-    box.append(element("p", "What each column adds to the score", "parts"), parts);
-  }
-  return box;
-}
+const height = ({ score }) => score ?? Number.MAX_VALUE;  // JSON has no infinity, which is the highest score
 
 async function score(file) {
   const type = TYPES[file.name.split(".").pop().toLowerCase()] || file.type || "application/octet-stream";
@@ -68,36 +13,57 @@ async function score(file) {
   const answer = await fetch(`/score?${query}`, { method: "POST", headers: { "Content-Type": type }, body: file });
   const found = await answer.json();
   if (!answer.ok) throw new Error(found.error || answer.statusText);
-  return found;
+  return found.results.sort((a, b) => height(b) - height(a));
+}
+
+/** What the page keeps of an answer: the highest rows of a file, each with what it needs to be shown. */
+function entriesOf(file, rows) {
+  const name = shown(file.name), time = new Date(), drawn = kind ? kind !== "table" : file.type.startsWith("image/");
+  return rows.slice(0, SHOWN).map((result) => (
+    { name: rows.length > 1 ? `${name}, row ${result.name}` : name, result, time, file: drawn ? file : null, spare: "" }));
+}
+
+function card(name, ...body) {
+  const box = element("article");
+  box.append(element("h2", name), ...body);
+  at("results").append(box);
+}
+
+function show(entry) {
+  const source = entry.file ? URL.createObjectURL(entry.file) : "";
+  if (source) pictures.push(source);
+  card(entry.name, details(entry, source));
+  at("hint").hidden = !pictures.length;
+}
+
+function clearShown() {
+  at("results").replaceChildren();
+  at("hint").hidden = true;
+  pictures.forEach((url) => URL.revokeObjectURL(url));
+  pictures = [];
 }
 
 async function take(files) {
   if (!files.length) return;
   const mine = ++turn;
-  at("results").replaceChildren();
-  pictures.forEach((url) => URL.revokeObjectURL(url));
-  pictures = [];
-  let done = 0, unusual = 0;
+  let done = 0, unusual = 0, cut = "";
+  clearShown();
   for (const file of files) {
-    at("status").textContent = `Scoring ${file.name}…`;
+    at("status").textContent = `Scoring ${shown(file.name)}…`;
     try {
-      const found = await score(file);
-      if (mine !== turn) return;
-      const rows = found.results.slice().sort((a, b) => b.score - a.score);
+      const rows = await score(file), entries = entriesOf(file, rows);
+      if (mine === turn) entries.forEach(show);
+      for (const entry of entries) if (entry.file) entry.spare = await smallCopy(entry.file);
+      remember(entries);
       unusual += rows.filter((row) => row.is_anomaly).length;
       done += rows.length;
-      for (const row of rows.slice(0, SHOWN)) {
-        const name = rows.length > 1 ? `${file.name}, row ${row.name}` : file.name;
-        at("results").append(card(name, row, file));
-      }
+      if (rows.length > SHOWN) cut = ` Of each file the ${SHOWN} highest rows are shown and listed.`;
     } catch (error) {
-      if (mine !== turn) return;
-      const box = element("article");
-      box.append(element("h2", file.name), element("p", error.message, "anomalous"));
-      at("results").append(box);
+      if (mine === turn) card(shown(file.name), element("p", error.message, "anomalous"));
     }
+    if (mine !== turn) return;
   }
-  at("status").textContent = `${done} scored, ${unusual} unusual.`;
+  at("status").textContent = `${done} scored, ${unusual} unusual.${cut}`;
 }
 
 at("file").addEventListener("change", (event) => {
@@ -113,9 +79,11 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 fetch("/model").then((answer) => answer.json()).then((model) => {
-  const what = model.kind !== "table" ? model.kind : "tables as CSV, JSON or Parquet";
-  at("board").hidden = !model.board;
+  kind = model.kind;
+  const what = kind !== "table" ? kind : "tables as CSV, JSON or Parquet";
+  at("board").hidden = at("elsewhere").hidden = !model.board;
   at("model").textContent = `${model.method}; it scores ${what}. Above ${round(model.threshold)} it says unusual.`;
+  if (kind !== "table") offerCamera();
 }).catch(() => {
   at("model").textContent = "The service does not answer; reload the page later.";
 });
