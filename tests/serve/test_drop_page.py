@@ -1,15 +1,20 @@
 """The page in a real browser: a PNG and a table are dropped, hostile names stay text."""
 
 import csv
+import io
 import json
 from datetime import UTC, datetime
 
 import httpx
 import pytest
+from PIL import Image
+
+from ganad import IsolationForest
 
 from ..page.test_page import violations
 from ..photos.samples import plates, scratched
-from ..samples import normal
+from ..samples import fitted, normal
+from .conftest import running
 from .test_service import png
 
 
@@ -349,6 +354,19 @@ def test_the_latest_are_kept_whole_and_a_file_that_is_gone_has_its_small_copy(ta
     tab.wait_for_selector("#again-body :text('the latest 20 are kept whole')")
     assert tab.locator("#again img").count() == 1
     assert all("ERR_FILE_NOT_FOUND" in error for error in tab.errors)  # the browser logs it itself
+
+
+def test_a_picture_without_a_map_is_shown_and_one_that_cannot_be_drawn_is_said(tab):
+    out = io.BytesIO()
+    Image.fromarray(normal("images")[0]).save(out, "TIFF")
+    with running(fitted(IsolationForest, "images")) as url:
+        tab.goto(url)
+        choose(tab, image("a.png"))
+        assert tab.locator("article .lens").count() == 1 and tab.locator("article .over").count() == 0
+        assert tab.get_by_label("Map").count() == 0
+        choose(tab, {"name": "a.tiff", "mimeType": "image/tiff", "buffer": out.getvalue()})
+        tab.wait_for_selector("article :text('This browser cannot draw the file')")
+    assert tab.locator("#earlier li").count() == 2 and tab.locator("#earlier img").count() == 1 and not tab.errors
 
 
 def test_a_page_may_ask_for_no_more_than_it_needs(photos):
