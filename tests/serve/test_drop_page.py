@@ -359,7 +359,7 @@ def test_the_latest_are_kept_whole_and_a_file_that_is_gone_has_its_small_copy(ta
 def test_a_picture_without_a_map_is_shown_and_one_that_cannot_be_drawn_is_said(tab):
     out = io.BytesIO()
     Image.fromarray(normal("images")[0]).save(out, "TIFF")
-    with running(fitted(IsolationForest, "images")) as url:
+    with running(fitted(IsolationForest, "images"), engine="torch") as url:
         tab.goto(url)
         choose(tab, image("a.png"))
         assert tab.locator("article .lens").count() == 1 and tab.locator("article .over").count() == 0
