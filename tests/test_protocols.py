@@ -31,6 +31,7 @@ CIFAR = np.concatenate([shuffled([5000] * 10, CIFAR10_CLASSES), shuffled([1000] 
 ARRHYTHMIA = shuffled([386, 66], ["normal", "anomaly"])
 FRAUD = np.repeat(["normal", "fraud"], [2000, 492])
 LSUN = np.concatenate([np.repeat("bedroom", 900), shuffled([300] * 10, ["bedroom", *"abcdefghi"])])
+PHOTOS = np.repeat(["train", "good", "crack", "uneven"], [40, 20, 9, 6])
 USER = shuffled([80, 30, 11], ["good", "fair", "broken"])
 KDD = shuffled([280_790, 107_201, 8_752, 97_278], ["smurf", "neptune", "satan", "normal"])
 
@@ -47,7 +48,8 @@ def labels_of(protocol):
         "blob": np.repeat(["normal", "anomaly"], [2000, 500]),
         "lsun": LSUN,
         "digits": np.tile(np.arange(10), 180)[:1797],
-        "": USER,
+        "magnetic-tiles": PHOTOS,
+        "": PHOTOS if protocol == "user-folders" else USER,
     }[PROTOCOLS[protocol].dataset]
 
 
@@ -85,6 +87,13 @@ def test_no_anomaly_trains_and_the_class_is_what_the_protocol_says(protocol):
         assert anomalous == {cls}
     if PROTOCOLS[protocol].role == "normal":
         assert set(y[made.train]) == {cls or PROTOCOLS[protocol].classes[0]}
+
+
+def test_folders_say_which_photos_train_and_which_are_good():
+    made = split("user-folders", PHOTOS)
+    assert set(PHOTOS[made.train]) == {"train"}
+    assert dict(zip(PHOTOS[made.test], made.y_test)) == {"good": 0, "crack": 1, "uneven": 1}
+    assert len(made.test) == 35
 
 
 @pytest.mark.parametrize("digit", range(10))

@@ -11,13 +11,19 @@ from .steps import fake, losses, real
 
 
 def test_stages_and_threshold_of_the_density():
-    model = small(OCAN).fit(normal("table"))
+    model = small(OCAN, representation="dense").fit(normal("table"))
     assert [row["stage"] for row in model.history_] == ["encoder", "target", "gan"]
     codes = model.scaled(model.represent(model.input_.to_network(torch.from_numpy(normal("table")))))
     assert codes.abs().max() <= 1 + 1e-5
     with torch.no_grad():
         density = torch.sigmoid(model.nets_.target(codes))
     assert abs((density < model.epsilon_).float().mean() - 0.05) < 0.02
+
+
+def test_a_table_is_learnt_as_it_is_unless_it_is_wide():
+    narrow, wide, image = (OCAN().build(shape) for shape in ((100,), (101,), (1, 8, 8)))
+    assert "autoencoder" not in narrow and "autoencoder" in wide and "autoencoder" in image
+    assert next(small(OCAN).fit(normal("table")).nets_.target.parameters()).shape[1] == 6
 
 
 def test_generator_terms_against_numpy():

@@ -14,6 +14,7 @@ import ganad
 from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
+from ganad.nets import backbone_weights
 from ganad.photos import Tiles, choice
 
 from .samples import plates, scratched, weights
@@ -173,7 +174,7 @@ def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
-    monkeypatch.setattr(choice, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
+    monkeypatch.setattr(backbone_weights, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
     taken = dataclasses.replace(choice.NEAREST_PATCHES, options={"backbone": f"resnet18:{weights(tmp_path)}"})
     monkeypatch.setattr(choice, "NEAREST_PATCHES", taken)  # the real one may not be installed here
     (tmp_path / "normal").mkdir()

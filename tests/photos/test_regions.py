@@ -12,7 +12,7 @@ from ganad.errors import ModelFileError
 from ganad.export import export_onnx
 from ganad.metrics import auroc
 from ganad.photos import Backbone, Regions, Tiles
-from ganad.photos.regions import pooled
+from ganad.photos.pool import pooled
 
 from .samples import plates, scratched, weights
 

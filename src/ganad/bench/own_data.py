@@ -10,12 +10,17 @@ import numpy as np
 
 from .. import data, registry
 from ..data import Samples
+from ..data.layouts import TRAINING, layout_of, read_layout
+from ..data.photos import find_masks, load_photos, usual_side
 from ..errors import InputError
+from ..photos.choice import LARGE, weights_installed
 from .baselines import plain
 from .recipes import Recipe, Suite
+from .suites import photos
 
 _FEWEST = 10  #: normal samples, of which eight train
 _MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; the time of nearest neighbours is quadratic
+_SMOKE_PHOTOS = (20, 30)
 _LARGEST = 32  #: side of the images that networks see at ``quick``
 
 
@@ -29,6 +34,7 @@ class OwnData:
     anomaly: tuple[str, ...] = ()  #: anomalous classes; empty means all that ``normal`` does not name
     drop: tuple[str, ...] = ()  #: columns to leave out (tables)
     impute: bool = False  #: fill missing cells, from the rows that train
+    masks: str | None = None  #: folder with masks of the defects (photos)
     hash: str = ""  #: of the samples; rows made from other samples do not count
 
     @property
@@ -40,9 +46,18 @@ class OwnData:
     def read(self, progress: Any = None) -> Samples:
         """The samples with the classes "normal" and "anomaly". Classes that are named as neither are left out.
 
-        Raises InputError for data without classes, for too few samples, or if nothing says which classes are normal.
+        Photos keep their size, and anomalous ones the names of their classes. Where their folders say what trains and
+        what tests, the former have the class "train". Raises InputError for data without classes, for too few samples,
+        or if nothing says which classes are normal.
         """
-        samples = data.load(self.path, label=self.label, drop=self.drop, impute=self.impute, progress=progress)
+        large = usual_side(self.path) > LARGE if Path(self.path).is_dir() else False
+        if self.masks is not None and not large:
+            raise InputError(f"{self.path}: masks are for photos of more than {LARGE} pixels; leave --masks out")
+        layout = layout_of(self.path) if large and not (self.normal or self.anomaly) else None
+        if layout is not None:
+            masks = Path(self.masks) if self.masks else layout.masks
+            return read_layout(replace(layout, masks=masks), progress=progress)
+        samples = self._photos(progress) if large else self._others(progress)
         if samples.y is None:
             raise InputError(
                 f"{self.path}: nothing says what is normal; sort images into subfolders such as normal and anomalous, "
@@ -65,7 +80,16 @@ class OwnData:
                 f"{self.path}: {is_normal.sum():,} normal and {(known & ~is_normal).sum():,} anomalous samples; "
                 f"at least {_FEWEST} and 1 are needed"
             )
-        return replace(samples, y=np.where(is_normal, "normal", "anomaly")).subset(known)
+        return replace(samples, y=np.where(is_normal, "normal", y if large else "anomaly")).subset(known)
+
+    def _others(self, progress: Any) -> Samples:
+        return data.load(self.path, label=self.label, drop=self.drop, impute=self.impute, progress=progress)
+
+    def _photos(self, progress: Any) -> Samples:
+        samples = load_photos(self.path, progress=progress)
+        if self.masks is None:
+            return samples
+        return replace(samples, masks=find_masks(self.masks, samples.names or []))
 
 
 def suite(own: OwnData, samples: Samples) -> Suite:
@@ -77,6 +101,10 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     something.
     """
     assert samples.y is not None
+    own = replace(own, hash=samples.hash())
+    if not isinstance(samples.x, np.ndarray):
+        laid_out = TRAINING in samples.y
+        return Suite(own.name, "user-folders" if laid_out else "user-holdout", _photos(), smoke=_SMOKE_PHOTOS, own=own)
     n = max(1, int((samples.y == "normal").sum()) * 8 // 10)
     is_image = samples.x.ndim > 2
     width = int(np.prod(samples.x.shape[1:]))
@@ -89,7 +117,7 @@ def suite(own: OwnData, samples: Samples) -> Suite:
         (*plain(components), Recipe("auto", "Auto"), *recipes),
         quick_train=_MOST_TRAIN,
         quick_test=_MOST_TEST,
-        own=replace(own, hash=samples.hash()),
+        own=own,
     )
 
 
@@ -103,6 +131,13 @@ def _outside(epochs: int) -> tuple[Recipe, ...]:
     classes = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
     lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
     return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
+
+
+def _photos() -> tuple[Recipe, ...]:
+    """Detectors of regions; those of vectors where the backbone's weights are installed."""
+    return (
+        (*photos.AUTO, *photos.on_vectors(), *photos.on_tiles()) if weights_installed() else photos.without_backbone()
+    )
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:

@@ -124,7 +124,7 @@ def without_labels(places: list[Place]) -> str:
 
 
 def _is_auto(place: Place) -> bool:
-    return place.recipe.detector == "Auto"
+    return place.recipe.label == "auto"
 
 
 def _cost(place: Place, best: float) -> str:

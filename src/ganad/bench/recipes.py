@@ -33,6 +33,7 @@ class Recipe:
     note: str = ""  #: a footnote for its ``quick`` rows
     remedy_of: str = ""  #: label of the line that this one repeats with a remedy that needs no labels
     snapshots: bool = False  #: fit the detector as ``Snapshots``, whose score is the mean over epochs
+    regions: Mapping[str, Any] = field(default_factory=dict)  #: fit it on regions of photos, by ``photos.regions_of``
 
     def arguments(self, budget: Budget) -> tuple[str | None, dict[str, Any]]:
         """Preset and settings for a budget."""
@@ -74,6 +75,8 @@ class Suite:
     quick_train: int | None = None  #: training samples kept at ``quick``; None keeps all
     quick_test: int | None = None  #: test samples kept at ``quick``; None keeps all
     classes: tuple[str, ...] | None = None  #: the classes that are measured; None means all of the protocol
+    todays: bool = False  #: detectors have today's defaults, as on own data, and not those of ``defaults``
+    smoke: tuple[int, int] = (500, 300)  #: training and test samples kept at ``smoke``
     own: Source | None = None  #: the data, if the protocol does not name them
 
     def caps(self, budget: Budget) -> tuple[int | None, int | None]:
@@ -81,8 +84,13 @@ class Suite:
         if budget == "paper":
             return None, None
         if budget == "smoke":
-            return 500, 300
+            return self.smoke
         return self.quick_train, self.quick_test
+
+    @property
+    def has_todays_defaults(self) -> bool:
+        """Whether a setting that a recipe does not name has today's default."""
+        return self.todays or self.own is not None
 
     def recipe(self, label: str) -> Recipe:
         """The recipe with this label. Raises InputError if there is none."""

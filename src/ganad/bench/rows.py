@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,8 @@ def asked(task: Task) -> Row:
     row: Row = {"suite": suite.name, "protocol": suite.protocol, "label": task.label, "detector": recipe.detector}
     row |= {"class": task.cls, "seed": task.seed, "budget": task.budget, "preset": preset, "settings": settings}
     row |= {"snapshots": True} if recipe.snapshots else {}
+    row |= {"regions": dict(recipe.regions)} if recipe.regions else {}
+    row |= {"todays_defaults": True} if suite.todays else {}
     return row | ({"data_hash": suite.own.hash} if suite.own else {})
 
 
@@ -80,8 +82,9 @@ def is_current(wanted: Row, row: Row) -> bool:
     """
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
+    around = dict(snapshots="snapshots" in wanted, regions=json.dumps(wanted.get("regions")))
     known = _known_parameters(
-        wanted["detector"], *_words(wanted), own="data_hash" in wanted, snapshots="snapshots" in wanted
+        wanted["detector"], *_words(wanted), own=bool({"data_hash", "todays_defaults"} & set(wanted)), **around
     )
     return same_parameters(wanted["detector"], known, row)
 
@@ -94,9 +97,18 @@ def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
     """
     version = row.get("versions", {}).get("ganad", "0")
     found = upgraded(registry.get(detector), row["parameters"], version)
-    if "snapshots" in found:
-        found["snapshots"] = upgraded(registry.get("Snapshots"), found["snapshots"], version)
+    for name, cls in _around().items():
+        if name in found:
+            found[name] = upgraded(cls, found[name], version)
     return found == wanted
+
+
+@functools.cache
+def _around() -> dict[str, type[Detector]]:
+    """What may stand around a recipe's detector."""
+    from ..photos import Regions  # imports torch
+
+    return {"snapshots": registry.get("Snapshots"), "regions": Regions}
 
 
 def _words(row: Row) -> tuple[str | None, str]:
@@ -106,18 +118,25 @@ def _words(row: Row) -> tuple[str | None, str]:
 
 @functools.cache
 def _known_parameters(
-    detector: str, preset: str | None, settings: str, *, own: bool, snapshots: bool
+    detector: str, preset: str | None, settings: str, *, own: bool, snapshots: bool, regions: str
 ) -> dict[str, Any]:
-    return parameters(detector, preset, json.loads(settings), own=own, snapshots=snapshots)
+    around = dict(snapshots=snapshots, regions=json.loads(regions))
+    return parameters(detector, preset, json.loads(settings), own=own, **around)
 
 
 def make(
-    detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False, snapshots: bool = False
+    detector: str,
+    preset: str | None,
+    settings: dict[str, Any],
+    *,
+    own: bool = False,
+    snapshots: bool = False,
+    regions: Mapping[str, Any] | None = None,
 ) -> Detector:
     """An unfitted detector from a row's detector, preset and settings. Raises InputError for an unknown name.
 
-    own: whether the row is about the user's own data, which use today's defaults; see ``defaults``. snapshots: whether
-    it is the one of ``Snapshots``.
+    own: whether the suite has today's defaults, as for the user's own data; see ``defaults``. snapshots: whether
+    it is the one of ``Snapshots``. regions: how photos become the regions that it learns, if they do.
     """
     cls = registry.get(detector)
     meant = {} if own else of_the_suites(cls)
@@ -126,6 +145,10 @@ def make(
         found = cls.preset(preset, **({k: v for k, v in meant.items() if k not in published} | settings))
     else:
         found = cls(**(meant | settings))
+    if regions:
+        from ..photos import regions_of  # imports torch
+
+        return regions_of(found, **regions)
     if not snapshots:
         return found
     from ..ensemble import Snapshots  # imports torch
@@ -134,16 +157,23 @@ def make(
 
 
 def parameters(
-    detector: str, preset: str | None, settings: dict[str, Any], *, own: bool = False, snapshots: bool = False
+    detector: str,
+    preset: str | None,
+    settings: dict[str, Any],
+    *,
+    own: bool = False,
+    snapshots: bool = False,
+    regions: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """All settings of a detector as in a row, without those that every trial chooses itself.
 
-    With ``snapshots`` those of ``Snapshots`` stand under this name.
+    With ``snapshots`` those of ``Snapshots`` stand under this name, and with ``regions`` those of ``Regions``.
     """
     found = make(detector, preset, settings, own=own).get_params()
-    if snapshots:
-        around = registry.get("Snapshots")().get_params(deep=False)
-        found["snapshots"] = {name: around[name] for name in around if name not in (*_THE_TRIALS, "detector")}
+    if snapshots or regions:
+        around = make(detector, preset, settings, own=own, snapshots=snapshots, regions=regions).get_params(deep=False)
+        name = "regions" if regions else "snapshots"
+        found[name] = {key: around[key] for key in around if key not in (*_THE_TRIALS, "detector")}
     chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
     out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return out

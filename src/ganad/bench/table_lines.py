@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .. import metrics, published
 from ..protocols import PROTOCOLS
+from .places import FIGURES
 from .recipes import Suite
 from .rows import Row, current
 
@@ -103,6 +104,7 @@ def collect(rows: Iterable[Row], suites: Iterable[Suite]) -> Iterator[Table]:
             measured = {r["class"] or "" for r in chosen}
             classes = [c for c in (entry.classes or ("",)) if c in measured]
             metric_names = list(entry.metrics) if "auroc" in entry.metrics else ["auroc", *entry.metrics]
+            metric_names += [name for name in FIGURES if any(name in row.get("metrics", ()) for row in chosen)]
             for metric in metric_names if chosen else []:
                 lines = _lines(suite, chosen, metric, classes)
                 yield Table(suite, metric, budget, classes, lines, len(made) - len(chosen))

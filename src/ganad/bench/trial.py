@@ -8,7 +8,8 @@ import functools
 import json
 import time
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -16,6 +17,7 @@ from sklearn.metrics import roc_curve
 from .. import metrics, protocols
 from ..data import Samples, refill
 from ..errors import InputError, UntrustedFit
+from . import places
 from .machine import commit, peak_mb, reset_peak
 from .recipes import Source
 from .rows import Row, Task, asked, make, parameters
@@ -58,7 +60,7 @@ def measured(task: Task, *, watch: bool = True) -> Row:
         warnings.simplefilter("ignore", UntrustedFit)  # the row records it
         model.fit(x, on_epoch=look)
     fitted = time.perf_counter()
-    scores = model.anomaly_score(x_test)
+    scores, more = _scored(model, at_hand)
     end = time.perf_counter()
     refuse_peeking(model, x_test, scores)
     recipe = task.suite.recipe(task.label)
@@ -67,15 +69,20 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     out = metrics.summary(split.y_test, scores, rate=rate, threshold=model.threshold_, seed=task.seed)
     return {
         "parameters": parameters(
-            recipe.detector, *arguments, own=task.suite.own is not None, snapshots=recipe.snapshots
+            recipe.detector,
+            *arguments,
+            own=task.suite.has_todays_defaults,
+            snapshots=recipe.snapshots,
+            regions=recipe.regions,
         ),
         "data": at_hand.data,
         "split": split.hash,
         "n_train": len(x),
         "n_train_cap": split.n_train_cap,
         "n_test_cap": split.n_test_cap,
-        "metrics": {k: round(float(v), 6) for k, v in out.items()},
-        "self_test": json.loads(json.dumps(dataclasses.asdict(model.self_test_))),
+        "metrics": {k: round(float(v), 6) for k, v in (out | more.pop("metrics", {})).items()},
+        **more,
+        "self_test": _self_test(model),
         "best_epoch_on_test": look.best(split.y_test) if look else None,
         "roc": roc(split.y_test, scores),
         "histogram": histogram(split.y_test, scores),
@@ -89,6 +96,23 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     }
 
 
+def _scored(model: Detector, at_hand: Prepared) -> tuple[np.ndarray, dict[str, Any]]:
+    """The scores of the test samples; of photos also what else goes into the row, with further ``metrics``."""
+    from ..photos import Regions  # imports torch
+
+    if not isinstance(model, Regions):
+        return model.anomaly_score(at_hand.x_test), {}
+    seen = places.look(model, at_hand.x_test, at_hand.masks)
+    found, lines = seen.figures(at_hand.split.y_test, at_hand.kinds)
+    return seen.scores, {"metrics": found, "by_kind": lines}
+
+
+def _self_test(model: Detector) -> dict[str, Any] | None:
+    """What the fit found out about itself; a detector of photos, which its regions judge, has nothing."""
+    found = getattr(model, "self_test_", None)
+    return json.loads(json.dumps(dataclasses.asdict(found))) if found is not None else None
+
+
 class Prepared(NamedTuple):
     """What a trial needs before its fit."""
 
@@ -97,6 +121,8 @@ class Prepared(NamedTuple):
     x: np.ndarray  #: training samples
     x_test: np.ndarray
     data: str  #: the hash of all samples
+    kinds: np.ndarray  #: the classes of the test samples
+    masks: list[Path | None] | None  #: of the test samples, where masks are known
 
 
 def prepared(task: Task) -> Prepared:
@@ -106,10 +132,12 @@ def prepared(task: Task) -> Prepared:
     entry = protocols.PROTOCOLS[task.suite.protocol]
     split = entry.split(samples, task.cls, task.seed, n_train=n_train, n_test=n_test)
     recipe = task.suite.recipe(task.label)
-    own, snapshots = task.suite.own is not None, recipe.snapshots
-    model = make(recipe.detector, *recipe.arguments(task.budget), own=own, snapshots=snapshots)
+    around: dict[str, Any] = dict(snapshots=recipe.snapshots, regions=recipe.regions)
+    model = make(recipe.detector, *recipe.arguments(task.budget), own=task.suite.has_todays_defaults, **around)
     model.set_params(random_state=task.seed, threads=1, verbose=0, device=task.device)
-    return Prepared(model, split, *split.take(refill(samples, split.train).x), data)
+    assert samples.y is not None  # the protocol needs them
+    masks = samples.masks and [samples.masks[i] for i in split.test]
+    return Prepared(model, split, *split.take(refill(samples, split.train).x), data, samples.y[split.test], masks)
 
 
 def refuse_peeking(model: Detector, x: np.ndarray, scores: np.ndarray) -> None:

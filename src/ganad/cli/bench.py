@@ -50,7 +50,8 @@ def bench(
         ),
     ],
     kind: Annotated[
-        str | None, typer.Option(metavar="tables|images", help="Of 'all', only tables of numbers, or only images.")
+        str | None,
+        typer.Option(metavar="tables|images|photos", help="Of 'all', only tables of numbers, images or photos."),
     ] = None,
     methods: Annotated[
         str | None, typer.Option(metavar="A,B", help="Only these lines of the table; with a comma: '\"1-NN, PCA\"'.")
@@ -83,6 +84,10 @@ def bench(
     anomaly: Anomalies = None,
     drop: Drop = None,
     impute: Impute = False,
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder with masks of the defects in your photos: KIND/NAME.png or KIND/NAME_mask.png."),
+    ] = None,
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -90,7 +95,8 @@ def bench(
 
     Stopped and started again it goes on. Of several tables, first come those that tell most in little time: of each
     seed what needs no network, then the papers' networks, then remedies.
-    On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train.
+    On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train. Large
+    photos keep their size, and folders such as train/good and test/KIND say what trains and what tests.
     """
     from ..bench import OwnData, run
 
@@ -100,8 +106,9 @@ def bench(
     mine: _Mine | None = None
     named = _named(suites, kind)
     if named == suites and len(suites) == 1 and _is_own(suites[0]):
-        mine = _read_own(OwnData(suites[0], label, split(normal), split(anomaly), split(drop), impute), budget)
-    elif label or normal or anomaly or drop or impute:
+        place = str(masks) if masks else None
+        mine = _read_own(OwnData(suites[0], label, split(normal), split(anomaly), split(drop), impute, place), budget)
+    elif label or normal or anomaly or drop or impute or masks:
         raise InputError(
             f"{suites[0]} is a table with classes of its own; the options for your data do not apply to it"
         )

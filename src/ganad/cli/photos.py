@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +13,6 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..detector import Detector
-    from ..photos import Backbone, Tiles
 
 TilesOption = Annotated[
     str | None,
@@ -44,7 +42,8 @@ AugmentOption = Annotated[
     typer.Option(metavar="WAYS", help="Learn variants of few photos as well: flip,rotate90,shift,brightness."),
 ]
 PoolOption = Annotated[
-    str | None, typer.Option(help="A photo's score from those of its regions: max, mean or top5 (mean of 5 highest).")
+    str | None,
+    typer.Option(help="A photo's score from those of its regions: ranked, max, mean or top5 (mean of 5 highest)."),
 ]
 MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos to learn, at most.")]
 ChooseOption = Annotated[
@@ -82,7 +81,7 @@ class PhotoOptions:
         side = usual_side(data, follow_links) if not self.own_size and Path(data).is_dir() else 0
         if side == 0:
             return "auto", {}, self
-        from ..photos.choice import LARGE, choice_here  # torch comes with it
+        from ..photos.choice import LARGE, choice_here
 
         if side <= LARGE:
             return "auto", {}, self
@@ -91,24 +90,12 @@ class PhotoOptions:
         if choice.more:
             typer.echo(f"      {choice.more}")
         mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
-        return choice.method, dict(choice.settings), dataclasses.replace(self, **mine)
-
-    def view(self) -> Tiles | Backbone:
-        """What a region is. Raises InputError for both views at once and for values that cannot work."""
-        from ..photos import Backbone, Tiles  # torch comes with it
-
-        if self.tiles is not None and self.backbone is not None:
-            raise InputError("--tiles and --backbone are two views of a photo; give one of them")
-        if self.backbone is not None:
-            return dataclasses.replace(Backbone.named(self.backbone), regions=not self.whole)
-        if self.whole or self.embed_backbone:
-            raise InputError(f"--{'whole' if self.whole else 'embed-backbone'} is for --backbone; give --backbone NAME")
-        return Tiles(*_two_numbers(self.tiles or ""))
+        return choice.method, {k: str(v) for k, v in choice.settings.items()}, dataclasses.replace(self, **mine)
 
     def of_photos(self, detector: Detector) -> Detector:
         """The detector, or one of photos whose regions it learns where an option names a view.
 
-        Raises InputError for options of a view without one, and for what ``view`` refuses.
+        Raises InputError for both views at once, for options of a view without one, and for values that cannot work.
         """
         given = {
             "pool": self.pool,
@@ -126,17 +113,10 @@ class PhotoOptions:
                 option = named.replace("_", "-")
                 raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
             return detector
-        from ..photos import Regions
+        if self.tiles is not None and self.backbone is not None:
+            raise InputError("--tiles and --backbone are two views of a photo; give one of them")
+        if self.backbone is None and (self.whole or self.embed_backbone):
+            raise InputError(f"--{'whole' if self.whole else 'embed-backbone'} is for --backbone; give --backbone NAME")
+        from ..photos.words import regions_of  # torch comes with it
 
-        options: dict[str, Any] = {k: getattr(detector, k) for k in ("device", "threads", "verbose", "random_state")}
-        regions = Regions(detector, self.view(), contamination=detector.contamination, **options | given)
-        regions.check_settings()
-        return regions
-
-
-def _two_numbers(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", text)
-    if not found:
-        raise InputError(f"--tiles {text}: give the side of a crop and the step to the next in pixels, such as 64/32")
-    size = int(found[1])
-    return size, int(found[2]) if found[2] else max(1, size // 2)
+        return regions_of(detector, tiles=self.tiles, backbone=self.backbone, whole=self.whole, **given)

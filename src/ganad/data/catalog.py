@@ -14,6 +14,7 @@ from .sets.lsun import lsun
 from .sets.mnist import mnist
 from .sets.ocan import credit_card_codes, credit_card_raw
 from .sets.production_line import production_line
+from .sets.tiles import tiles
 from .sets.toys import blob, rings
 
 
@@ -35,6 +36,7 @@ DATASETS = {
     "ocan-credit-card-raw": Dataset(credit_card_raw, "2,000 genuine card transactions and 492 frauds, 30 features"),
     "ocan-credit-card-codes": Dataset(credit_card_codes, "the same transactions as 50 codes of an autoencoder"),
     "lsun": Dataset(lsun, "photographs of scenes, 64 x 64 x 3; train and test (val)", has_split=True),
+    "magnetic-tiles": Dataset(tiles, "photographs of tiles at their own size, five kinds of defect, with masks"),
     "production-line": Dataset(production_line, "synthetic: 3,936 parts in eight modes and 22 anomalies, 40 features"),
     "rings": Dataset(rings, "2-D toy: two rings; train (normal) and test", has_split=True),
     "blob": Dataset(blob, "2-D toy of the Fence GAN code; train (normal) and test", has_split=True),

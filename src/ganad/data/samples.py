@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Samples:
     gaps: np.ndarray | None = None  #: of an imputed table: True (n, d) where a cell was missing
     unseen: list[Unseen] = field(default_factory=list)  #: of a new table
     ignored: list[str] = field(default_factory=list)  #: columns of a new table that the model does not know
+    masks: list[Path | None] | None = None  #: of photos, where masks are known: the file of each one's, or None
 
     def judged(self, scores: np.ndarray) -> np.ndarray:
         """Scores ``(n,)`` with infinity for the rows that a text that training did not have makes anomalies."""
@@ -65,13 +67,18 @@ class Samples:
             unreadable=self.unreadable,
             source=self.source,
             gaps=None if self.gaps is None else self.gaps[rows],
+            masks=None if self.masks is None else [self.masks[i] for i in rows],
         )
 
     def hash(self) -> str:
         """16 hexadecimal digits of a hash of the samples and their classes, in their order."""
-        digest = hashlib.sha256(f"{self.x.shape}{self.x.dtype}".encode())
+        alike = isinstance(self.x, np.ndarray)
+        digest = hashlib.sha256(f"{self.x.shape}{self.x.dtype}".encode() if alike else b"photos")
         for start in range(0, len(self.x), 1024):  # the pixels of a large folder are on disk
-            digest.update(np.ascontiguousarray(self.x[start : start + 1024]).tobytes())
+            part = self.x[start : start + 1024]
+            for pixels in [part] if alike else part:  # photos of their own size come one at a time
+                digest.update(b"" if alike else f"{pixels.shape}".encode())
+                digest.update(np.ascontiguousarray(pixels).tobytes())
         digest.update("|".join(map(str, self.y if self.y is not None else ())).encode())
         return digest.hexdigest()[:16]
 

@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..nets.backbone_weights import PACKAGE
-
 LARGE = 128  #: pixels of the longer side; smaller images are learnt whole
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A method, its settings as text, and the options of the view, as ``ganad fit`` calls them."""
+    """A method with settings, and what ``words.regions_of`` needs to fit it on regions."""
 
     method: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, Any]
     options: Mapping[str, Any]
     words: str
     reason: str
@@ -26,7 +24,7 @@ class Choice:
 
 NEAREST_PATCHES = Choice(
     "nearest-neighbor",
-    {"k": "1"},
+    {"k": 1},
     {"backbone": "efficientnet-lite0", "choose": "coreset", "max_regions": 2000},
     "nearest normal region on EfficientNet-Lite0 (--backbone efficientnet-lite0 --choose coreset --method "
     "nearest-neighbor --k 1)",
@@ -44,4 +42,11 @@ TILES = Choice(
 
 def choice_here() -> Choice:
     """Nearest patches where the backbone's weights are installed, else tiles."""
-    return NEAREST_PATCHES if importlib.util.find_spec(PACKAGE) else TILES
+    return NEAREST_PATCHES if weights_installed() else TILES
+
+
+def weights_installed() -> bool:
+    """Whether the weights of EfficientNet-Lite0 are here."""
+    from ..nets.backbone_weights import PACKAGE  # torch comes with it
+
+    return importlib.util.find_spec(PACKAGE) is not None

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, NotSupported
 from .backbone import CORE, Backbone
+from .pool import pooled_tensor
 from .regions import Regions
 from .tiles import Tiles, padding_of
 
@@ -53,7 +54,7 @@ class PhotoScorer(nn.Module):
         if not regions.view.regions:
             z = z.double().mean(0, keepdim=True).float()
         scores = inner.score_batch(inner.input_.to_network(z)).double()
-        score = self._pooled(scores).reshape(1)
+        score = pooled_tensor(scores, regions.pool).reshape(1)
         full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])
         heat = full[self.places].reshape(self.grid_shape) if regions.view.regions else scores.reshape(1, 1)
         return score.float(), score > regions.threshold_, heat.float()
@@ -85,10 +86,3 @@ class PhotoScorer(nn.Module):
         tiles = tiles.reshape(len(tops), view.size, len(lefts), view.size, -1).permute(0, 2, 1, 3, 4)
         tiles = tiles.reshape(-1, view.size, view.size, tiles.shape[-1])
         return tiles if len(self.seen_shape) == 3 else tiles.squeeze(-1)
-
-    def _pooled(self, scores: Tensor) -> Tensor:
-        rule = self.regions.pool
-        if rule == "mean":
-            return scores.mean()
-        k = 1 if rule == "max" else int(rule.removeprefix("top"))
-        return scores.topk(min(k, len(scores))).values.mean()

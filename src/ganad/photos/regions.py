@@ -7,7 +7,6 @@ photos, and a pooling rule makes one score of them. The inner detector does not 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -32,6 +31,7 @@ from . import augment, regions_file, sampling
 from .backbone import Backbone
 from .found import Finding, Region, regions_above
 from .part import Part, crop_of, part_of, read_shape
+from .pool import pooled
 from .sequence import as_photos, check_photo, taken
 from .tiles import Tiles
 from .view import Grid
@@ -60,7 +60,7 @@ class Regions(_Fitted, Detector):
 
     detector: Detector | None = dataclasses.field(default=None, kw_only=False)  #: learns and scores the regions
     view: Tiles | Backbone = dataclasses.field(default=Tiles(), kw_only=False)  #: how a photo becomes regions
-    pool: str = "top5"  #: a photo's score from its regions': "max", "mean", or "top5", the mean of the 5 highest
+    pool: str = "ranked"  #: a photo's score from its regions': "max", "mean", "top5", or "ranked"; see ``photos.pool``
     max_regions: Count = 10_000  #: regions of normal photos to learn; every photo gives the same number
     choose: Literal["random", "coreset"] = "random"  #: how they are chosen; "coreset": far apart, for vectors only
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
@@ -368,18 +368,3 @@ class _Waiting:
         for scores, numbers in self.places:
             scores[numbers], found = found[: len(numbers)], found[len(numbers) :]
         self.regions, self.places, self.count = [], [], 0
-
-
-def pooled(scores: np.ndarray, rule: str) -> float:
-    """One score of a photo's region scores: "max", "mean", or "topK", the mean of the K highest; NaN counts as absent.
-
-    Raises InputError for another rule.
-    """
-    scores = scores[~np.isnan(scores)]
-    if rule == "mean":
-        return float(np.mean(scores))
-    found = re.fullmatch(r"max|top([1-9]\d{0,5})", rule)
-    if not found:
-        raise InputError(f'pool={rule!r} is not one of "max", "mean", or "top" with a number, such as "top5"')
-    k = min(int(found[1] or 1), scores.size)
-    return float(np.mean(np.sort(scores)[-k:]))

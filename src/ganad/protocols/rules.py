@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..data.layouts import NORMAL, TRAINING
 from ..errors import InputError
 from .protocol import Parts
 
@@ -99,3 +100,10 @@ def user(y: np.ndarray, names: list[str], rng: np.random.RandomState) -> Parts:
     anomaly = ~np.isin(y, names)
     train, rest = _four_fifths(np.flatnonzero(~anomaly), rng)
     return Parts(train, np.concatenate([rest, np.flatnonzero(anomaly)]), anomaly)
+
+
+def laid_out(y: np.ndarray, names: list[str], rng: np.random.RandomState) -> Parts:
+    """The photos of the training folder train, those of the test folder test; what is there not called good is an
+    anomaly."""
+    train = y == TRAINING
+    return Parts(np.flatnonzero(train), np.flatnonzero(~train), ~train & ~np.isin(y, NORMAL))

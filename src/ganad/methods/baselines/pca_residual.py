@@ -7,7 +7,10 @@ baseline of the ADGAN paper.
     score   ||x - its projection on the components||^2
 
 Differs from the ADGAN paper: there the number of components was chosen on held-out data with anomalies. Here it is a
-setting, and at most half of the directions are kept, because with all of them the residual would be zero.
+setting, and at most half of the directions are kept, because with all of them the residual would be zero. Of a table
+the default keeps the square root of the number of columns, after a mapping to the training range: half of the
+directions leave a residual of little but noise. Over fourteen development tables the mean AUROC is .77 so, and .73 with
+half of the directions of standardised columns.
 
 Fitting 50,000 samples of 121 columns or 40 components takes at most 2 s on one thread (docs/speed.md).
 
@@ -18,6 +21,7 @@ with an F1 of .945. It is .87 to .95, depending on norm, solver and precision, b
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -26,17 +30,25 @@ from torch import Tensor
 from ...nets import row_linear
 from .features import OnFeatures
 
+_OF_IMAGES = 40
+
 
 class PCAResidual(OnFeatures):
     """The part of a sample that principal components leave out; at most half of the directions are kept."""
 
     reducer: Literal["pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
+    #: directions that are kept, at most; None: the square root of a table's columns, 40 for images
+    n_components: int | None = None  # type: ignore[assignment]
+    scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60), "kddcup99": dict(n_components=10)}
 
     def kept(self, n: int, d: int) -> int:
         """At most half of the features."""
-        return min(super().kept(n, d), max(1, d // 2))
+        wanted = self.n_components
+        if wanted is None:
+            wanted = _OF_IMAGES if self.input_.is_image else math.isqrt(d - 1) + 1
+        return min(wanted, n, max(1, d // 2))
 
     def learn(self, z: np.ndarray) -> None:
         pass

@@ -1,0 +1,74 @@
+"""Photos at their own size: detectors of regions, on tiles of pixels and on the vectors of a frozen network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...photos.choice import NEAREST_PATCHES, TILES, Choice
+from ..recipes import Recipe
+
+_VECTORS: dict[str, Any] = dict(backbone="efficientnet-lite0", max_regions=4_000)
+_TILES: dict[str, Any] = dict(tiles="64/32", max_regions=4_000)
+_CORE = _VECTORS | dict(choose="coreset", max_regions=2_000)
+_NEAREST = dict(k=1)
+#: updates of networks that learn tiles at ``quick``, in passes over 4,000 of them
+_SHORT = dict(epochs=5)
+
+
+def _auto(label: str, choice: Choice) -> Recipe:
+    """What ``ganad fit`` takes for large photos where nobody names a method."""
+    return Recipe(label, choice.method, settings=choice.settings, regions=choice.options, is_baseline=True)
+
+
+#: with the weights of the backbone, and without
+AUTO = (_auto("auto", NEAREST_PATCHES), _auto("auto without a backbone", TILES))
+
+
+def without_backbone() -> tuple[Recipe, ...]:
+    """The lines of a place that has no weights of a backbone."""
+    return (_auto("auto", TILES), *on_tiles())
+
+
+def on_vectors() -> tuple[Recipe, ...]:
+    """Detectors of the vectors of EfficientNet-Lite0; those without a network first."""
+    plain = (
+        Recipe(
+            "nearest region, not standardised",
+            "NearestNeighbor",
+            settings=_NEAREST | dict(scaling="none"),
+            regions=_CORE,
+        ),
+        Recipe("nearest region, 4,000 at random", "NearestNeighbor", settings=_NEAREST, regions=_VECTORS),
+        Recipe("nearest photo", "NearestNeighbor", settings=_NEAREST, regions=_VECTORS | dict(whole=True)),
+        Recipe("PCA residual on vectors", "PCAResidual", regions=_VECTORS),
+        Recipe("GMM on vectors", "GMM", settings=dict(components=(10,)), regions=_VECTORS),
+    )
+    networks = (
+        "VAE",
+        "DSEBM",
+        "FenceGAN",
+        "OCAN",
+        "MMOCGAN",
+        "IGMMGAN",
+        "GANomaly",
+        "ALAD",
+        "EGBAD",
+        "FAnoGAN",
+        "RGAN",
+    )
+    return tuple(replace(r, is_baseline=True) for r in plain) + tuple(
+        Recipe(f"{name} on vectors", name, regions=_VECTORS) for name in networks
+    )
+
+
+def on_tiles() -> tuple[Recipe, ...]:
+    """Detectors of tiles of 64 pixels; those without a network first."""
+    plain = (
+        Recipe("nearest tile", "NearestNeighbor", settings=_NEAREST | dict(reducer="pca"), regions=_TILES),
+        Recipe("GMM on tiles", "GMM", settings=dict(components=(10,)), regions=_TILES),
+    )
+    networks = ("AutoEncoder", "VAE", "DSEBM", "GANomaly", "FenceGAN", "IGMMGAN")
+    return tuple(replace(r, is_baseline=True) for r in plain) + tuple(
+        Recipe(f"{name} on tiles", name, quick=_SHORT, regions=_TILES) for name in networks
+    )

@@ -1,0 +1,47 @@
+"""Views and detectors of regions from the words of a command line or of a table's recipe."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from ..detector import Detector
+from ..errors import InputError
+from .backbone import Backbone
+from .regions import Regions
+from .tiles import Tiles
+
+
+def view_of(tiles: str | None = None, backbone: str | None = None, *, whole: bool = False) -> Tiles | Backbone:
+    """The view of "64/32", side and step of a tile in pixels, or of a backbone "NAME" or "NAME:FILE".
+
+    whole: one vector a photo, not one a region. Raises InputError for words that name no view.
+    """
+    if backbone is not None:
+        return dataclasses.replace(Backbone.named(backbone), regions=not whole)
+    found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", tiles or "")
+    if not found:
+        raise InputError(f"tiles {tiles}: give the side of a crop and the step to the next in pixels, such as 64/32")
+    size = int(found[1])
+    return Tiles(size, int(found[2]) if found[2] else max(1, size // 2))
+
+
+def regions_of(
+    detector: Detector,
+    *,
+    tiles: str | None = None,
+    backbone: str | None = None,
+    whole: bool = False,
+    **settings: Any,
+) -> Regions:
+    """``detector`` on the regions of ``view_of``, with these settings of ``Regions`` and its own device and seed.
+
+    Raises InputError for settings that cannot work.
+    """
+    shared = {
+        name: getattr(detector, name) for name in ("device", "threads", "verbose", "random_state", "contamination")
+    }
+    found = Regions(detector, view_of(tiles, backbone, whole=whole), **shared | settings)
+    found.check_settings()
+    return found
