@@ -65,7 +65,7 @@ def measure(name: str, make: Callable[[], Detector], tiled: bool, photos: list[n
     bad, masks = zip(*(scratched(photo, rng) for photo in good))
     begun = time.process_time()
     if tiled:
-        detector = Regions(make(), Tiles(64, 32), pool="max", max_regions=4000, threshold_samples=2, **QUIET)
+        detector = Regions(make(), Tiles(64, 32), max_regions=4000, threshold_samples=2, **QUIET)
         found = [list(detector.fit(normal).inspect(list(part))) for part in (good, bad)]
         scores = [[finding.score for finding in part] for part in found]
         place = pointing_accuracy(masks, [finding.heat for finding in found[1]], within=15)
