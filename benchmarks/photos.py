@@ -91,7 +91,7 @@ class PatchCore:
     def region_scores(self, photos: Photos) -> Iterator[tuple[Grid, np.ndarray]]:
         for photo in photos:
             [(_, z)] = self.view.blocks(photo, self.network, "cpu")
-            grid = self.view.grid(photo.shape)
+            grid = self.view.grid(photo.shape, self.network)
             yield grid, cdist(z, self.bank).min(1).reshape(grid.shape)
 
 

@@ -92,6 +92,15 @@ def test_a_part_between_the_regions_is_refused():
         model._there(*model._seen(same_size(1)[0], 0))
 
 
+def test_one_vector_a_photo_is_there_even_of_a_part_between_the_regions(tmp_path):
+    shape = np.zeros((90, 90), np.uint8)
+    shape[0, 0] = 255
+    Image.fromarray(shape).save(tmp_path / "part.png")
+    view = Backbone("resnet18", layers=(4,), weights=weights(tmp_path), regions=False)
+    model = Regions(PCAResidual(), view, part=str(tmp_path / "part.png"), **QUIET).fit(same_size(4))
+    assert np.isfinite(model.anomaly_score(same_size(2))).all()
+
+
 def test_a_part_is_cut_to_its_bounds():
     shape = np.zeros((50, 60), bool)
     shape[10:30, 20:50] = True

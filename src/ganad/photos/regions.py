@@ -10,7 +10,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
 from ..files import sha256_of
 from ..migrations import Change
+from ..nets.backbones import Maps
 from ..nets.players import Players
 from ..progress import Bar
 from ..settings import Count
@@ -298,26 +299,30 @@ class Regions(_Fitted, Detector):
     def _grid(self, shape: tuple[int, ...]) -> Grid:
         """Where the regions of a photo are; that of a vector a photo is the whole."""
         if self.view.regions:
-            return self.view.grid(shape)
+            return self.view.grid(shape, self._maps)
         return Grid(*(np.array([(side - 1) / 2]) for side in shape[:2]))
 
     def _there(self, seen: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-        """Numbers of the regions of a photo; InputError where none has its centre in the part."""
-        grid = self._grid(seen.shape)
-        n = grid.shape[0] * grid.shape[1]
-        found = np.flatnonzero(np.ones(n, bool) if inside is None or not self.view.regions else grid.within(inside))
-        if not len(found):
+        """Numbers of the regions of a photo that count."""
+        return np.flatnonzero(self.counted(self._grid(seen.shape), inside))
+
+    def counted(self, grid: Grid, inside: np.ndarray | None) -> np.ndarray:
+        """Which places of a grid count, by number: those with their centres in the part.
+
+        If there are none, InputError; for one vector a photo all, because what lies outside is black.
+        """
+        found = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
+        if found.any():
+            return found
+        if self.view.regions:
             raise InputError(
                 f"no region of {self.view} has its centre in the part that is looked at; take smaller ones"
             )
-        return found
+        return ~found
 
     def _blocks(self, seen: np.ndarray, inside: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers and regions of what is looked at of a photo, a part at a time."""
-        grid = self.view.grid(seen.shape)
-        kept = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
-        if not kept.any():
-            self._there(seen, inside)  # which says so
+        kept = self.counted(self.view.grid(seen.shape, self._maps), inside)
         parts = ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
         if self.view.regions:
             yield from parts
@@ -327,9 +332,13 @@ class Regions(_Fitted, Detector):
             total = total + regions.sum(0, dtype=np.float64)
         yield np.zeros(1, int), (total / kept.sum())[None].astype(np.float32)
 
+    @property
+    def _maps(self) -> Maps | None:
+        """The view's network, if it has one."""
+        return cast(Maps, self.nets_["backbone"]) if isinstance(self.view, Backbone) else None
+
     def _all_blocks(self, photo: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        network = self.nets_["backbone"] if len(self.nets_) else None
-        blocks, threads = self.view.blocks(photo, network, self.device_), self.threads
+        blocks, threads = self.view.blocks(photo, self._maps, self.device_), self.threads
         while True:
             # left before each yield, because the caller may never continue
             with devices.use_threads(devices.choose_threads(threads, is_image=True)), devices.deterministic_kernels():

@@ -24,7 +24,6 @@ from ..detector import Detector, model_file
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError
 from ..migrations import upgraded
-from ..nets import backbone_weights
 from .backbone import Backbone
 from .tiles import Tiles
 
@@ -147,12 +146,10 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
     if isinstance(view, Tiles):
         return None
     if embedded:
-        network = view.bare()
         try:
-            backbone_weights.take(network, embedded, str(path))
+            return view.embedded(embedded, str(path))
         except InputError as error:
             raise ModelFileError(str(error)) from error
-        return network
     if not view.file.is_file() or files.sha256_of(view.file) != header.state.backbone_sha256_:
         raise InputError(
             f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "
