@@ -220,16 +220,18 @@ def _refuse_parts(model: Any, where: str) -> None:
 
 
 def _texts(model: Any) -> Iterator[str | bytes]:
-    """The texts of a model that ONNX Runtime reads out."""
+    """The texts of a model that ONNX Runtime reads out, its errors included."""
     yield from (model.producer_name, model.domain, model.doc_string, model.graph.name, model.graph.doc_string)
     for entry in model.metadata_props:
         yield from (entry.key, entry.value)
+    yield from (opset.domain for opset in model.opset_import)
     yield from (tensor.name for tensor in model.graph.initializer)
     for value in (*model.graph.input, *model.graph.output):
         yield value.name
         yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
     for node in model.graph.node:
         yield from (node.name, node.domain, node.op_type, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _parts(graph: Any) -> Iterator[Any]:
