@@ -101,7 +101,8 @@ class Backbone:
         return network
 
     def _bare(self) -> backbones.FeatureMaps:
-        return backbones.build(self.name, self.layers or ())
+        with torch.device("meta"):  # weights that are replaced at once are not worth drawing
+            return backbones.build(self.name, self.layers or ())
 
     def _agreeing(self, network: Maps) -> Maps:
         if network.size is not None and self.side is not None:

@@ -178,7 +178,10 @@ class Regions(_Fitted, Detector):
 
     def _inner(self, seed: int) -> Detector:
         inner: Detector = clone(self.detector)
-        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD), verbose=self.verbose)
+        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD))
+        inner.set_params(device=self.device, verbose=self.verbose)
+        if self.threads is not None:
+            inner.set_params(threads=self.threads)
         if inner.random_state is None:
             inner.set_params(random_state=seed)
         return inner
