@@ -83,7 +83,7 @@ def photos_for_the_checks(monkeypatch):
         monkeypatch.setattr(module, "has_networks", lambda d, kind: isinstance(d.detector, NetworkDetector))
 
 
-@pytest.mark.parametrize(("name", "check"), _cases())
+@pytest.mark.parametrize(("name", "check"), list(_cases()))
 def test_contract(name, check):
     if "backbone" in name:
         pytest.importorskip(PACKAGE, reason="ganad[backbone] is not installed")
