@@ -110,7 +110,7 @@ class Regions(_Fitted, Detector):
         ``hold_out`` holds out photos. Photos are read twice: for their regions, and for the scores that set the two
         thresholds, that of the scores and that of the maps, of ``threshold_samples`` photos at most.
         ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
-        above the second.
+        above the second. Warns with SmallCalibrationSet of fewer than 20 held-out photos.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
@@ -180,8 +180,7 @@ class Regions(_Fitted, Detector):
         inner: Detector = clone(self.detector)
         inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD))
         inner.set_params(device=self.device, verbose=self.verbose)
-        if self.threads is not None:
-            inner.set_params(threads=self.threads)
+        inner.set_params(threads=inner.threads if self.threads is None else self.threads)
         if inner.random_state is None:
             inner.set_params(random_state=seed)
         return inner
@@ -217,6 +216,7 @@ class Regions(_Fitted, Detector):
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""
         scores, peaks = self._measured(X)
+        calibrate.warn_of_few(len(scores), false_alarm_rate)
         if false_alarm_rate is not None:
             self.map_threshold_ = calibrate.threshold(peaks, false_alarm_rate)
         return self._calibrate(scores, false_alarm_rate)
