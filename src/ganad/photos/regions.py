@@ -117,6 +117,7 @@ class Regions(_Fitted, Detector):
         if hold_out is not None:
             rows, others = calibrate.hold_out(len(photos), hold_out, false_alarm_rate)
             photos, held_out = taken(photos, rows), taken(photos, others)
+            calibrate.warn_of_few(len(others), false_alarm_rate)
         elif false_alarm_rate is not None:
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs photos to calibrate on; give hold_out=0.2 as well"
@@ -216,7 +217,6 @@ class Regions(_Fitted, Detector):
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""
         scores, peaks = self._measured(X)
-        calibrate.warn_of_few(len(scores), false_alarm_rate)
         if false_alarm_rate is not None:
             self.map_threshold_ = calibrate.threshold(peaks, false_alarm_rate)
         return self._calibrate(scores, false_alarm_rate)
