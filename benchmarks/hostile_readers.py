@@ -40,6 +40,7 @@ TRIES = {
     "kdd": 100,
     "backbone": 200,
     "backbone-safe": 200,
+    "backbone-onnx": 200,
     "results": 200,
 }
 OUTCOMES = ("read", "refused", "error of another type", "process died", "hang", "control characters")

@@ -41,8 +41,7 @@ def vectors(view: Backbone, photos: Sequence[np.ndarray]) -> list[np.ndarray]:
     for photo in photos:
         blocks = list(view.blocks(photo, network, CPU))
         order, z = (np.concatenate(part) for part in zip(*blocks))
-        side = [-(-size // 8) for size in view.size_of(photo.shape)]
-        found.append(z[np.argsort(order)].reshape(*side, -1))
+        found.append(z[np.argsort(order)].reshape(*view.grid(photo.shape, network).shape, -1))
     return found
 
 

@@ -15,6 +15,8 @@ from scipy.stats import beta
 
 from .errors import InputError
 
+_FEW = 20  # calibration samples; with 19 the lowest p-value is .05
+
 
 class SmallCalibrationSet(UserWarning):
     """Warns of too few calibration samples for the requested level: nothing, or almost nothing, can be flagged."""
@@ -167,3 +169,26 @@ def warn_if_small(n: int, n_calibration: int, fdr: float) -> None:
             SmallCalibrationSet,
             stacklevel=4,
         )
+
+
+def of_few(n_calibration: int, false_alarm_rate: float | None) -> str | None:
+    """What fewer than 20 calibration samples can promise, as a sentence; None for more."""
+    if n_calibration >= _FEW:
+        return None
+    rate = ""
+    if false_alarm_rate is not None:
+        low, high = rate_interval(n_calibration, false_alarm_rate)
+        rate = (
+            f"; false alarms are at most {false_alarm_rate:g} on average over such calibrations, but with this one "
+            f"between {low:.1%} and {high:.0%} (19 times in 20)"
+        )
+    return (
+        f"{n_calibration} held-out samples are few to calibrate on: no p-value is below 1 in {n_calibration + 1}{rate}"
+        f". Give more normal samples"
+    )
+
+
+def warn_of_few(n_calibration: int, false_alarm_rate: float | None) -> None:
+    """Warn with SmallCalibrationSet of fewer than 20 calibration samples."""
+    if words := of_few(n_calibration, false_alarm_rate):
+        warnings.warn(words, SmallCalibrationSet, stacklevel=3)

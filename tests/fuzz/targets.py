@@ -31,7 +31,7 @@ from ganad.bench import rows
 from ganad.data import load, load_photos, load_table, read_mask
 from ganad.data.sets import cifar10, kddcup99, mnist, ocan
 from ganad.data.table import iter_table
-from ganad.nets import backbone_weights
+from ganad.nets import backbone_weights, onnx_maps
 from ganad.serve import Limits
 from ganad.serve.bodies import parse
 from ganad.serve.rejections import Refused
@@ -182,6 +182,10 @@ def _backbone(path: Path) -> None:
     backbone_weights.read(network, path)
 
 
+def _onnx(path: Path) -> None:
+    onnx_maps.read(path, None, True)
+
+
 _TABLE = (
     b",",
     b";",
@@ -231,6 +235,7 @@ TARGETS = {
         Target("masks", _in("x.png", lambda path: read_mask(path, (8, 8))), mutations.images),
         Target("backbone", _in("x.pth", _backbone), words=_PICKLE),
         Target("backbone-safe", _in("x.safetensors", _backbone)),
+        Target("backbone-onnx", _in("x.onnx", _onnx)),
         Target("results", _in("x.jsonl", rows.read), mutations.json_text),
         Target("body-json", _body("application/json"), mutations.json_text),
         Target("body-csv", _body("text/csv"), words=_TABLE),
@@ -274,11 +279,25 @@ def _whole_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
     import safetensors.torch
 
     yield "backbone-safe/plain", safetensors.torch.save(network.state_dict())
+    yield "backbone-onnx/plain", _onnx_file()
     row = {"suite": "a", "label": "b", "class": "0", "seed": 1, "auroc": 0.5, "parameters": {"epochs": 1}}
     yield "results/plain", (json.dumps(row) + "\n").encode()
     body = {"rows": [{"width": 1.5, "height": 2, "colour": "x"}, {"width": 1, "height": None, "colour": "y"}]}
     yield "body-json/objects", json.dumps(body).encode()
     yield "body-json/lists", b"[[1, 2.5, 0, 1], [3, 4, 1, 0]]"
+
+
+def _onnx_file() -> bytes:
+    from onnx import TensorProto, helper, numpy_helper
+
+    pool = helper.make_node("AveragePool", ["x"], ["mean"], kernel_shape=[32, 32], strides=[32, 32])
+    nodes = [pool, helper.make_node("Mul", ["mean", "w"], ["map"])]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "H", "W"])
+    made = helper.make_tensor_value_info("map", TensorProto.FLOAT, None)
+    weights = numpy_helper.from_array(np.ones((3, 1, 1), np.float32), "w")
+    graph = helper.make_graph(nodes, "g", [given], [made], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return bytes(model.SerializeToString())
 
 
 def _models() -> Iterator[tuple[str, bytes]]:

@@ -66,6 +66,7 @@ def test_a_backbone_of_the_users_own(photos, tmp_path):
     )
     assert made.exit_code == 0, made.output
     assert "calibrated on 2 held-out" in made.output
+    assert "few       2 held-out samples are few" in made.output and "SmallCalibrationSet" not in made.output
 
 
 @pytest.mark.parametrize(

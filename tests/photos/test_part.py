@@ -1,15 +1,19 @@
 """Only a part of each photo counts; and variants of few photos."""
 
+import warnings
+
 import numpy as np
 import pytest
 from PIL import Image
 
 import ganad
 from ganad import InputError, NearestNeighbor, PCAResidual
+from ganad.calibrate import SmallCalibrationSet
+from ganad.metrics import auroc
 from ganad.photos import Backbone, Regions, Tiles, augment
 from ganad.photos.part import Part, crop_of, part_of
 
-from .samples import plates, weights
+from .samples import plates, scratched, weights
 
 QUIET = dict(random_state=0, device="cpu", threads=1, verbose=0, max_regions=200)
 SIDES = (90, 91)
@@ -92,6 +96,15 @@ def test_a_part_between_the_regions_is_refused():
         model._there(*model._seen(same_size(1)[0], 0))
 
 
+def test_one_vector_a_photo_is_there_even_of_a_part_between_the_regions(tmp_path):
+    shape = np.zeros((90, 90), np.uint8)
+    shape[0, 0] = 255
+    Image.fromarray(shape).save(tmp_path / "part.png")
+    view = Backbone("resnet18", layers=(4,), weights=weights(tmp_path), regions=False)
+    model = Regions(PCAResidual(), view, part=str(tmp_path / "part.png"), **QUIET).fit(same_size(4))
+    assert np.isfinite(model.anomaly_score(same_size(2))).all()
+
+
 def test_a_part_is_cut_to_its_bounds():
     shape = np.zeros((50, 60), bool)
     shape[10:30, 20:50] = True
@@ -129,15 +142,35 @@ def test_variants_move_the_part_with_the_photo():
         augment.names("flip,zoom")
 
 
-def test_variants_are_learnt_alike_with_the_same_seed():
-    photos = plates(3)
+@pytest.mark.parametrize("how", ["tiles", "backbone"])
+def test_variants_are_learnt_alike_with_the_same_seed(how, tmp_path):
+    view = Tiles(16, 16) if how == "tiles" else Backbone("resnet18", layers=(2,), weights=weights(tmp_path))
+    photos = plates(3, sides=(60, 80))
+    quiet = QUIET | dict(max_regions=10_000)
     models = [
-        Regions(NearestNeighbor(k=1, verbose=0), Tiles(16, 16), augment=how, **QUIET | dict(max_regions=10_000)).fit(
-            photos
-        )
-        for how in ("", "flip", "flip", "shift,brightness")
+        Regions(NearestNeighbor(k=1, verbose=0), view, augment=ways, **quiet).fit(photos)
+        for ways in ("", "flip", "flip", "shift,brightness")
     ]
     turned = [photo[:, ::-1].copy() for photo in photos]
     scores = [model.anomaly_score(turned).tolist() for model in models]
     assert scores[1] == scores[2] and scores[1] != scores[0] != scores[3]
     assert max(scores[1]) < min(scores[0])
+    assert len(models[3].inner_.samples_) > 4 * len(models[0].inner_.samples_)
+
+
+def test_thirty_photos_and_their_variants_find_a_scratch_and_say_what_is_promised():
+    sides, ways = (100, 140), "flip,shift,brightness"
+    model = Regions(
+        PCAResidual(n_components=20), Tiles(32, 16), pool="max", augment=ways, **QUIET | dict(max_regions=800)
+    )
+    with pytest.warns(SmallCalibrationSet, match="6 held-out samples .* 1 in 7; .* at most 0.15 .* 0.4% and 46%"):
+        model.fit(plates(30, sides=sides), hold_out=0.2, false_alarm_rate=0.15)
+    good = plates(20, 1, sides)
+    bad = [scratched(photo, i)[0] for i, photo in enumerate(plates(20, 2, sides))]
+    scores = np.r_[model.anomaly_score(good), model.anomaly_score(bad)]
+    assert auroc(np.repeat([0, 1], 20), scores) > 0.95
+    with pytest.warns(SmallCalibrationSet, match="no p-value is below 1 in 7. Give more"):
+        model.fit(plates(30, sides=sides), hold_out=0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(plates(40, sides=(40, 41)), hold_out=0.5, false_alarm_rate=0.15)

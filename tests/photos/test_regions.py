@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ganad
-from ganad import AutoEncoder, FenceGAN, InputError, NearestNeighbor, NotSupported, PCAResidual
+from ganad import AutoEncoder, InputError, NearestNeighbor, NotSupported, PCAResidual
 from ganad.data.photos import Photos
 from ganad.errors import ModelFileError
 from ganad.export import export_onnx
@@ -27,20 +27,6 @@ def small(view=TILES, **settings) -> Regions:
 @pytest.fixture(params=["tiles", "backbone"])
 def view(request, tmp_path):
     return TILES if request.param == "tiles" else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
-
-
-@pytest.mark.parametrize(
-    "inner",
-    [NearestNeighbor(verbose=0), FenceGAN(epochs=1, batch_size=32, verbose=0)],
-    ids=lambda inner: type(inner).__name__,
-)
-def test_a_photos_score_alone_is_its_score_in_company(view, inner):
-    photos = plates(3)
-    fitted = Regions(inner, view, max_regions=60, **QUIET).fit(photos)
-    together = fitted.anomaly_score(photos)
-    assert np.isfinite(together).all() and len(set(together)) == len(photos)
-    assert together.tolist() == [fitted.anomaly_score([photo])[0] for photo in photos]
-    assert together[::-1].tolist() == fitted.anomaly_score(photos[::-1]).tolist()
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(view):

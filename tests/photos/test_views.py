@@ -73,7 +73,7 @@ def test_vectors_are_the_layers_side_by_side_averaged_over_neighbours(tmp_path):
     view = Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
     network, photo = view.network(), plates(1)[0]
     [(numbers, vectors)] = view.blocks(photo, network, CPU)
-    rows, columns = view.grid(photo.shape).shape
+    rows, columns = view.grid(photo.shape, view.network()).shape
     assert numbers.tolist() == list(range(rows * columns)) and vectors.shape == (rows * columns, 64 + 128)
     with torch.no_grad():
         first = network(torch.from_numpy(photo)[None, None].expand(1, 3, -1, -1) / 255)[0][0].numpy()
@@ -89,17 +89,18 @@ def test_a_large_photo_passes_in_windows_that_number_every_position_once(tmp_pat
     view = Backbone("resnet18", layers=(2,), weights=weights(tmp_path))
     photo = np.random.default_rng(0).integers(0, 256, (100, 200), dtype=np.uint8)
     parts = list(view.blocks(photo, view.network(), CPU))
-    rows, columns = view.grid(photo.shape).shape
+    rows, columns = view.grid(photo.shape, view.network()).shape
     numbers = np.concatenate([numbers for numbers, _ in parts])
     assert len(parts) == 6 and sorted(numbers.tolist()) == list(range(rows * columns))
     with torch.no_grad():
-        whole = view.vectors(view.network(), view._prepared(photo, CPU)).flatten(1).T.numpy()
+        whole = view.vectors(view.network(), view._prepared(photo, view.network(), CPU)).flatten(1).T.numpy()
     vectors = np.concatenate([vectors for _, vectors in parts])[np.argsort(numbers)]
     np.testing.assert_allclose(vectors, whole, rtol=1e-3, atol=1e-3)
 
 
 def test_a_resized_photo_has_its_centres_in_its_own_pixels(tmp_path):
-    grid = Backbone("resnet18", layers=(2,), weights=weights(tmp_path), side=64).grid((128, 256))
+    view = Backbone("resnet18", layers=(2,), weights=weights(tmp_path), side=64)
+    grid = view.grid((128, 256), view.network())
     assert grid.shape == (8, 16)
     assert grid.ys[0] == pytest.approx(7.5) and grid.ys[-1] == pytest.approx(127 - 7.5)
 

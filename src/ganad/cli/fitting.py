@@ -127,7 +127,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
     """Fit, or go on with a fit, and write what came of it."""
     import numpy as np
 
-    from ..calibrate import hold_out
+    from ..calibrate import SmallCalibrationSet, hold_out
     from ..data import described, refill
     from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
@@ -152,7 +152,8 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
             watch(detector)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UntrustedFit)  # a line of the output says it
+        for said in (UntrustedFit, SmallCalibrationSet):  # by a line of the output
+            warnings.simplefilter("ignore", said)
         learn = detector.fit if asked.parent is None else cast("NetworkDetector", detector).continue_fit
         learn(
             samples if isinstance(samples.x, np.ndarray) else samples.x,  # photos differ in size
@@ -179,12 +180,16 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
 
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
     """Length of the training, threshold and self-test."""
+    from ..calibrate import of_few
+
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
     typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
     rule = f"{100 * detector.contamination:g} % of these samples lie above; --false-alarm-rate bounds it for new ones"
     if asked.false_alarm_rate is not None:
         rule = f"at most {100 * asked.false_alarm_rate:g} % false alarms, calibrated on {held_out:,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
+    if asked.false_alarm_rate is not None and (few := of_few(held_out, asked.false_alarm_rate)):
+        typer.echo(f"few       {few}")
     if hasattr(detector, "self_test_"):  # photos, which are judged by their regions, have none
         trusted = detector.self_test_.trusted
         typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")

@@ -48,7 +48,9 @@ def read(network: FeatureMaps, path: str | Path) -> None:
 
 
 def take(network: FeatureMaps, state: dict[str, Tensor], where: str) -> None:
-    """Give a backbone the weights ``state`` after comparing name, shape and type; ``where``: their source.
+    """Give a backbone, which may be on the meta device, the weights ``state`` after comparing name, shape and type.
+
+    where: their source.
 
     Raises InputError, naming the first weight that does not fit.
     """
@@ -67,7 +69,7 @@ def take(network: FeatureMaps, state: dict[str, Tensor], where: str) -> None:
         if not bool(given.isfinite().all()):
             raise InputError(f"{where}: {name!r} has values that are not finite; use another copy")
         chosen[name] = given.clone()  # a view would keep the whole file in memory
-    network.load_state_dict(chosen)
+    network.load_state_dict(chosen, assign=True)
 
 
 def _state(path: Path) -> dict[str, Tensor]:

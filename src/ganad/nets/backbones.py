@@ -10,6 +10,7 @@ Each gives maps at the strides 4, 8, 16 and 32, its layers 1 to 4.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -17,21 +18,33 @@ from torch import Tensor, nn
 from .conv import SameConv2d
 
 LAYERS = (1, 2, 3, 4)
-_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: mean and standard deviation of pixels, red, green and blue
+WINDOW = 640  #: side of the part of a large photo of which a network is asked at once
 
 
-class FeatureMaps(nn.Module):
+class Maps(nn.Module):
+    """A network as a view of photos sees it: photos ``(1, 3, H, W)`` from 0 to 1 become maps ``(1, C, h, w)``."""
+
+    stride: int  #: pixels from one position of the finest map to the next
+    step: int  #: positions of all maps coincide every so many pixels
+    multiple: int = 1  #: the sides of photos must be multiples of it
+    size: tuple[int, int] | None = None  #: height and width of the only photos that it takes; None: any
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Tensor) -> list[Tensor]: ...
+
+
+class FeatureMaps(Maps):
     """Maps photos ``(n, 3, H, W)`` from 0 to 1 to maps of some layers, ``(n, C, H / stride, W / stride)`` rounded up.
 
-    Weights are frozen. A subclass sets ``mean`` and ``sd``, and writes ``stages``.
+    Weights are frozen. A subclass gives ``mean`` and ``sd``, and writes ``stages``.
     """
-
-    mean: Tensor
-    sd: Tensor
 
     def __init__(self, layers: Sequence[int], mean: Sequence[float], sd: Sequence[float]):
         super().__init__()
         self.layers = tuple(layers)
+        self.stride, self.step = 2 ** (min(layers) + 1), 2 ** (max(layers) + 1)
         # not buffers, because weight files do not contain them
         self._scale = (tuple(mean), tuple(sd))
 
@@ -110,7 +123,7 @@ class ResNet(FeatureMaps):
     """ResNet-18 (maps of 64, 128, 256 and 512 channels), or Wide-ResNet-50-2 (256 to 2,048)."""
 
     def __init__(self, layers: Sequence[int], block: type[_Basic | _Wide], counts: Sequence[int]):
-        super().__init__(layers, *_IMAGENET)
+        super().__init__(layers, *IMAGENET)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = _norm(64)
         self.last = max(layers)
@@ -135,7 +148,7 @@ class AlexNet(FeatureMaps):
     """
 
     def __init__(self, layers: Sequence[int]):
-        super().__init__(layers, *_IMAGENET)
+        super().__init__(layers, *IMAGENET)
         self.features = nn.Sequential(
             *(SameConv2d(3, 64, 11, 4), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),
             *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from ..errors import InputError
-from ..nets import backbone_weights, backbones
+from ..nets import backbone_weights, backbones, onnx_maps
+from ..nets.backbones import Maps
 from .view import Block, Grid
 
-CORE = 640  #: side of the window of a large photo whose positions are kept; a multiple of every stride
+CORE = backbones.WINDOW  #: side of the window of a large photo whose positions are kept
+ONNX = "onnx"  #: the name of any network in an ONNX file
+_LAYERS = (3, 4)  # chosen on defects planted in normal photos
 _HALO = 128  # pixels around it that the network sees as well
 _SIDES = (32, 4096)
 
@@ -27,13 +31,21 @@ class Backbone:
     K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022 (PatchCore). Layers 1 to 4 have
     strides of 4, 8, 16 and 32 pixels. Photos with a side of more than 640 pixels pass in overlapping windows, so that
     memory is bounded.
+
+    "onnx" is any ONNX file with one picture as its input; layers are then numbers of its outputs. Pixels are scaled by
+    ImageNet's mean and standard deviation, as torchvision does. If the file takes one size alone, photos are resized to
+    it; if its maps' sides are not rounded up, to the nearest multiples of its strides.
     """
 
-    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet
-    layers: tuple[int, ...] = (3, 4)  #: whose maps are concatenated; chosen on defects planted in normal photos
-    weights: str | None = None  #: file of a state dict; None: EfficientNet-Lite0's, of ganad[backbone]
+    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet, onnx
+    layers: tuple[int, ...] | None = None  #: whose maps are concatenated; None: 3 and 4, or all of an ONNX file
+    weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
     regions: bool = True  #: a vector a position; False: one a photo, the mean of all positions
+
+    def __post_init__(self) -> None:
+        if self.layers is None and self.name != ONNX:
+            object.__setattr__(self, "layers", _LAYERS)  # so that a model file says which, whatever later defaults are
 
     @classmethod
     def named(cls, text: str) -> Backbone:
@@ -43,88 +55,118 @@ class Backbone:
 
     def check(self) -> None:
         """Raise InputError for settings that cannot work."""
-        if self.name not in backbones.NAMES:
-            raise InputError(f"Backbone: name={self.name!r} is not one of {', '.join(backbones.NAMES)}")
-        known = isinstance(self.layers, tuple) and set(self.layers) <= set(backbones.LAYERS)
-        if not known or not self.layers or list(self.layers) != sorted(set(self.layers)):
-            raise InputError(f"Backbone: layers={self.layers!r} must be some of 1, 2, 3, 4 in rising order")
-        if self.weights is None and self.name != "efficientnet-lite0":
+        if self.name not in (*backbones.NAMES, ONNX):
             raise InputError(
-                f"Backbone: {self.name} needs a file of weights, torchvision's state dict; on the command line "
-                f"--backbone {self.name}:FILE"
+                f"Backbone: name={self.name!r} is not one of {', '.join(backbones.NAMES)}, nor {ONNX} with a file, "
+                f"{ONNX}:FILE"
             )
+        self._check_layers()
+        if self.weights is None and self.name != "efficientnet-lite0":
+            what = "a file" if self.name == ONNX else "a file of weights, torchvision's state dict"
+            raise InputError(f"Backbone: {self.name} needs {what}; on the command line --backbone {self.name}:FILE")
         if self.side is not None and not (isinstance(self.side, int) and _SIDES[0] <= self.side <= _SIDES[1]):
             raise InputError(f"Backbone: side={self.side!r} must be a whole number, {_SIDES[0]} to {_SIDES[1]}")
+
+    def _check_layers(self) -> None:
+        layers = self.layers
+        if layers is None:
+            return
+        whole = isinstance(layers, tuple) and all(type(layer) is int and layer > 0 for layer in layers)
+        if self.name == ONNX:
+            known, words = whole, "numbers of the file's outputs from 1"
+        else:
+            known, words = whole and set(layers) <= set(backbones.LAYERS), "some of 1, 2, 3, 4"
+        if not known or not layers or list(layers) != sorted(set(layers)):
+            raise InputError(f"Backbone: layers={layers!r} must be {words} in rising order")
 
     @property
     def file(self) -> Path:
         """The file with the weights. Raises MissingExtra if the packaged weights are not installed."""
         return backbone_weights.packaged() if self.weights is None else Path(self.weights)
 
-    def bare(self) -> backbones.FeatureMaps:
-        """The network, with random weights."""
-        return backbones.build(self.name, self.layers)
-
-    def network(self) -> backbones.FeatureMaps:
+    def network(self) -> Maps:
         """The network with its weights. Raises InputError for a file without them."""
-        network = self.bare()
+        if self.name == ONNX:
+            return self._agreeing(onnx_maps.read(self.file, self.layers, not self.regions))
+        network = self._bare()
         backbone_weights.read(network, self.file)
         return network
 
-    def grid(self, shape: tuple[int, ...]) -> Grid:
+    def embedded(self, state: dict[str, Tensor], where: str) -> Maps:
+        """The network of which a model file, ``where``, holds the weights. Raises InputError if they do not fit."""
+        if self.name == ONNX:
+            return self._agreeing(onnx_maps.of_state(state, self.layers, not self.regions, where))
+        network = self._bare()
+        backbone_weights.take(network, state, where)
+        return network
+
+    def _bare(self) -> backbones.FeatureMaps:
+        with torch.device("meta"):  # weights that are replaced at once are not worth drawing
+            return backbones.build(self.name, self.layers or ())
+
+    def _agreeing(self, network: Maps) -> Maps:
+        if network.size is not None and self.side is not None:
+            height, width = network.size
+            raise InputError(
+                f"Backbone: side={self.side}, but {self.weights} takes photos of {width} x {height} pixels alone, to "
+                f"which they are resized; leave side out"
+            )
+        return network
+
+    def grid(self, shape: tuple[int, ...], network: Maps | None) -> Grid:
         """The centres of a photo's positions."""
-        centres = []
-        for side, resized in zip(shape[:2], self.size_of(shape)):
-            middles = np.arange(-(-resized // self.stride)) * self.stride + (self.stride - 1) / 2
+        assert network is not None
+        centres, stride = [], network.stride
+        for side, resized in zip(shape[:2], self.size_of(shape, network)):
+            middles = np.arange(-(-resized // stride)) * stride + (stride - 1) / 2
             centres.append((middles + 0.5) * side / resized - 0.5)
         return Grid(*centres)
 
-    @property
-    def stride(self) -> int:
-        """Pixels from one position to the next."""
-        return int(2 ** (min(self.layers) + 1))
-
-    def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
+    def blocks(self, photo: np.ndarray, network: Maps | None, device: torch.device) -> Iterator[Block]:
         """The vectors ``(n, d)`` of a photo's positions, float32, window by window."""
         assert network is not None
-        x = self._prepared(photo, device)
+        x = self._prepared(photo, network, device)
         height, width = x.shape[2:]
-        columns = -(-width // self.stride)
-        for top in range(0, height, CORE):
-            for left in range(0, width, CORE):
-                above, before = min(top, _HALO), min(left, _HALO)
-                seen = x[:, :, top - above : top + CORE + _HALO, left - before : left + CORE + _HALO]
+        stride, step = network.stride, network.step
+        # windows begin where positions of all layers coincide
+        core, halo = max(1, CORE // step) * step, -(-_HALO // step) * step
+        core = core if network.size is None else max(network.size)
+        columns = -(-width // stride)
+        for top in range(0, height, core):
+            for left in range(0, width, core):
+                above, before = min(top, halo), min(left, halo)
+                seen = x[:, :, top - above : top + core + halo, left - before : left + core + halo]
                 found = self.vectors(network, seen)
-                found = found[:, above // self.stride :, before // self.stride :]
-                found = found[:, : CORE // self.stride, : CORE // self.stride]
+                found = found[:, above // stride :, before // stride :]
+                found = found[:, : core // stride, : core // stride]
                 d, rows, wide = found.shape
-                numbers = (top // self.stride + np.arange(rows))[:, None] * columns + left // self.stride
+                numbers = (top // stride + np.arange(rows))[:, None] * columns + left // stride
                 yield (numbers + np.arange(wide)).ravel(), found.reshape(d, -1).T.contiguous().cpu().numpy()
 
-    def vectors(self, network: nn.Module, x: Tensor) -> Tensor:
+    def vectors(self, network: Maps, x: Tensor) -> Tensor:
         """``(d, rows, columns)`` of an image ``(1, 1 or 3, H, W)`` from 0 to 255."""
         with torch.no_grad():
             seen = network((x.float() / 255).expand(-1, 3, -1, -1))
             maps = [avg_pool2d(m, 3, 1, 1, count_include_pad=False) for m in seen]
-        finest = maps[0].shape[2:]
+        finest = max((m.shape[2:] for m in maps), key=math.prod)
         maps = [m if m.shape[2:] == finest else interpolate(m, finest, mode="bilinear") for m in maps]
         return torch.cat(maps, 1)[0]
 
-    def size_of(self, shape: tuple[int, ...]) -> tuple[int, int]:
+    def size_of(self, shape: tuple[int, ...], network: Maps) -> tuple[int, int]:
         """Height and width at which the network sees a photo."""
-        height, width = shape[:2]
-        if self.side is None:
-            return height, width
-        factor = self.side / min(height, width)
-        return max(1, round(height * factor)), max(1, round(width * factor))
+        if network.size is not None:
+            return network.size
+        factor, multiple = 1.0 if self.side is None else self.side / min(shape[:2]), network.multiple
+        height, width = (max(1, round(side * factor / multiple)) * multiple for side in shape[:2])
+        return height, width
 
-    def _prepared(self, photo: np.ndarray, device: torch.device) -> Tensor:
+    def _prepared(self, photo: np.ndarray, network: Maps, device: torch.device) -> Tensor:
         """A photo as ``(1, 1 or 3, H, W)`` from 0 to 255, at the size that the network sees; bytes if not resized."""
         pixels = torch.from_numpy(np.array(photo)).to(device)  # a copy: pixels of Pillow's are read-only
         x = pixels[None, None] if photo.ndim == 2 else pixels.permute(2, 0, 1)[None]
-        return self.fitted(x)
+        return self.fitted(x, network)
 
-    def fitted(self, x: Tensor) -> Tensor:
+    def fitted(self, x: Tensor, network: Maps) -> Tensor:
         """A photo ``(1, 1 or 3, H, W)`` at the size that the network sees."""
-        size = self.size_of(tuple(x.shape[2:]))
+        size = self.size_of(tuple(x.shape[2:]), network)
         return x if tuple(x.shape[2:]) == size else interpolate(x.float(), size, mode="bilinear", antialias=True)

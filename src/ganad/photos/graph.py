@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError, NotSupported
-from .backbone import CORE, Backbone
+from ..errors import NotSupported
+from ..nets.backbones import Maps
+from .backbone import CORE, ONNX, Backbone
 from .pool import pooled_tensor
 from .regions import Regions
 from .tiles import Tiles, padding_of
@@ -29,7 +32,13 @@ class PhotoScorer(nn.Module):
         inner, view = regions.inner_, regions.view
         if inner.NO_FORWARD_PASS:
             raise NotSupported(f"the score of {type(inner).__name__} cannot be exported: {inner.NO_FORWARD_PASS}")
-        if isinstance(view, Backbone) and max(view.size_of(shape)) > CORE:
+        if isinstance(view, Backbone) and view.name == ONNX:
+            raise NotSupported(
+                f"the backbone {view.weights} is an ONNX graph of its own, which is not merged into another; run it by "
+                f"ganad, or fit with a named backbone"
+            )
+        network = regions._maps
+        if isinstance(view, Backbone) and network is not None and max(view.size_of(shape, network)) > CORE:
             raise NotSupported(
                 f"photos of {shape[1]} x {shape[0]} pixels pass the backbone in several windows, which one graph does "
                 f"not hold; export for at most {CORE} pixels a side, or fit with Backbone(side=...) or a crop"
@@ -37,10 +46,8 @@ class PhotoScorer(nn.Module):
         self.regions, self.nets, self.backbone = regions, inner.nets_, regions.nets_
         self.shape = (*shape, regions.channels_)[: 2 + (regions.channels_ == 3)]
         seen, inside = regions._seen(np.zeros(self.shape, np.uint8), 0)
-        grid = view.grid(seen.shape)
-        kept = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
-        if not kept.any():
-            raise InputError(f"no region of {view} has its centre in the part that is looked at")
+        grid = view.grid(seen.shape, network)
+        kept = regions.counted(grid, inside)
         self.seen_shape, self.grid_shape = seen.shape, grid.shape
         self.register_buffer("kept", torch.from_numpy(np.flatnonzero(kept)))
         # of each place of the grid the number of its score, or of the NaN behind the last one
@@ -70,7 +77,8 @@ class PhotoScorer(nn.Module):
 
     def _vectors(self, x: Tensor, view: Backbone) -> Tensor:
         x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        found = view.vectors(self.backbone["backbone"], view.fitted(x))
+        network = cast(Maps, self.backbone["backbone"])
+        found = view.vectors(network, view.fitted(x, network))
         return found.flatten(1).T
 
     def _tiles(self, x: Tensor, view: Tiles) -> Tensor:

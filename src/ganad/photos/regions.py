@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from ..detector.network import NetworkDetector
 from ..errors import InputError, NotSupported
 from ..files import sha256_of
 from ..migrations import Change
+from ..nets.backbones import Maps
 from ..nets.players import Players
 from ..progress import Bar
 from ..settings import Count
@@ -109,13 +110,14 @@ class Regions(_Fitted, Detector):
         ``hold_out`` holds out photos. Photos are read twice: for their regions, and for the scores that set the two
         thresholds, that of the scores and that of the maps, of ``threshold_samples`` photos at most.
         ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
-        above the second.
+        above the second. Warns with SmallCalibrationSet of fewer than 20 held-out photos.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
         if hold_out is not None:
             rows, others = calibrate.hold_out(len(photos), hold_out, false_alarm_rate)
             photos, held_out = taken(photos, rows), taken(photos, others)
+            calibrate.warn_of_few(len(others), false_alarm_rate)
         elif false_alarm_rate is not None:
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs photos to calibrate on; give hold_out=0.2 as well"
@@ -177,7 +179,9 @@ class Regions(_Fitted, Detector):
 
     def _inner(self, seed: int) -> Detector:
         inner: Detector = clone(self.detector)
-        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD), verbose=self.verbose)
+        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD))
+        inner.set_params(device=self.device, verbose=self.verbose)
+        inner.set_params(threads=inner.threads if self.threads is None else self.threads)
         if inner.random_state is None:
             inner.set_params(random_state=seed)
         return inner
@@ -298,26 +302,30 @@ class Regions(_Fitted, Detector):
     def _grid(self, shape: tuple[int, ...]) -> Grid:
         """Where the regions of a photo are; that of a vector a photo is the whole."""
         if self.view.regions:
-            return self.view.grid(shape)
+            return self.view.grid(shape, self._maps)
         return Grid(*(np.array([(side - 1) / 2]) for side in shape[:2]))
 
     def _there(self, seen: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-        """Numbers of the regions of a photo; InputError where none has its centre in the part."""
-        grid = self._grid(seen.shape)
-        n = grid.shape[0] * grid.shape[1]
-        found = np.flatnonzero(np.ones(n, bool) if inside is None or not self.view.regions else grid.within(inside))
-        if not len(found):
+        """Numbers of the regions of a photo that count."""
+        return np.flatnonzero(self.counted(self._grid(seen.shape), inside))
+
+    def counted(self, grid: Grid, inside: np.ndarray | None) -> np.ndarray:
+        """Which places of a grid count, by number: those with their centres in the part.
+
+        If there are none, InputError; for one vector a photo all, because what lies outside is black.
+        """
+        found = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
+        if found.any():
+            return found
+        if self.view.regions:
             raise InputError(
                 f"no region of {self.view} has its centre in the part that is looked at; take smaller ones"
             )
-        return found
+        return ~found
 
     def _blocks(self, seen: np.ndarray, inside: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers and regions of what is looked at of a photo, a part at a time."""
-        grid = self.view.grid(seen.shape)
-        kept = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
-        if not kept.any():
-            self._there(seen, inside)  # which says so
+        kept = self.counted(self.view.grid(seen.shape, self._maps), inside)
         parts = ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
         if self.view.regions:
             yield from parts
@@ -327,9 +335,13 @@ class Regions(_Fitted, Detector):
             total = total + regions.sum(0, dtype=np.float64)
         yield np.zeros(1, int), (total / kept.sum())[None].astype(np.float32)
 
+    @property
+    def _maps(self) -> Maps | None:
+        """The view's network, if it has one."""
+        return cast(Maps, self.nets_["backbone"]) if isinstance(self.view, Backbone) else None
+
     def _all_blocks(self, photo: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        network = self.nets_["backbone"] if len(self.nets_) else None
-        blocks, threads = self.view.blocks(photo, network, self.device_), self.threads
+        blocks, threads = self.view.blocks(photo, self._maps, self.device_), self.threads
         while True:
             # left before each yield, because the caller may never continue
             with devices.use_threads(devices.choose_threads(threads, is_image=True)), devices.deterministic_kernels():

@@ -24,7 +24,6 @@ from ..detector import Detector, model_file
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError
 from ..migrations import upgraded
-from ..nets import backbone_weights
 from .backbone import Backbone
 from .tiles import Tiles
 
@@ -59,6 +58,16 @@ class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     false_alarm_rate_: float | None = None
 
 
+class Given(msgspec.Struct, forbid_unknown_fields=True):
+    """Settings of the inner detector as given; the fitted one has those of ``Regions``."""
+
+    device: str
+    threads: int | None
+    verbose: int
+    threshold_samples: int
+    random_state: int | None
+
+
 class Header(msgspec.Struct, forbid_unknown_fields=True):
     """The header of the file; tensors are ``detector/...``, ``backbone/...``, ``calibration`` and ``part``."""
 
@@ -70,6 +79,7 @@ class Header(msgspec.Struct, forbid_unknown_fields=True):
     scores: list[float | None]  #: of the made-up photos
     tiles: Tiles | None = None
     backbone: Backbone | None = None  #: exactly one of the two views is set
+    given: Given | None = None  #: files of before 0.3 have none
     format: str = "2"  #: of the file
 
 
@@ -84,12 +94,18 @@ def save(regions: Any, path: str | Path) -> None:
     if hasattr(regions, "part_"):
         tensors["part"] = torch.as_tensor(regions.part_)
     settings = {k: v for k, v in regions.get_params(deep=False).items() if k not in ("detector", "view")}
-    if isinstance(settings["random_state"], np.random.RandomState):
-        settings["random_state"] = None
+    settings["random_state"] = _seed(regions)
+    asked = {name: getattr(regions.detector, name) for name in Given.__struct_fields__}
+    given = Given(**asked | {"random_state": _seed(regions.detector)})
     view = {"tiles" if isinstance(regions.view, Tiles) else "backbone": regions.view}
     state = State(**{name: vars(regions).get(name) for name in _STATE})
-    whole = Header(CLASS, settings, state, files.versions(), header, probe_scores(regions), **view)
+    whole = Header(CLASS, settings, state, files.versions(), header, probe_scores(regions), **view, given=given)
     model_file.write(path, "Regions", tensors, whole)
+
+
+def _seed(detector: Any) -> int | None:
+    """The seed, None for a generator, whose state is not kept."""
+    return None if isinstance(detector.random_state, np.random.RandomState) else detector.random_state
 
 
 def unpack(
@@ -135,7 +151,10 @@ def _made(cls: type, path: Path, header: Header, detector: Detector, device: str
     if missing:
         raise ModelFileError(f"{path}: the setting {missing[0]!r} is missing; use another copy")
     try:
-        regions = cls(**settings | {"detector": clone(detector), "view": view, "device": device})
+        inner = clone(detector)
+        if header.given is not None:
+            inner.set_params(**msgspec.structs.asdict(header.given))
+        regions = cls(**settings | {"detector": inner, "view": view, "device": device})
         regions.check_settings()
     except (TypeError, InputError) as error:
         raise ModelFileError(f"{path}: its settings are not those of this Regions ({error})") from error
@@ -147,12 +166,10 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
     if isinstance(view, Tiles):
         return None
     if embedded:
-        network = view.bare()
         try:
-            backbone_weights.take(network, embedded, str(path))
+            return view.embedded(embedded, str(path))
         except InputError as error:
             raise ModelFileError(str(error)) from error
-        return network
     if not view.file.is_file() or files.sha256_of(view.file) != header.state.backbone_sha256_:
         raise InputError(
             f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "

@@ -22,7 +22,7 @@ def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
     if isinstance(X, Tensor):
         X = X.detach().cpu().numpy()
     if isinstance(X, np.ndarray) and X.ndim not in (3, 4):
-        raise InputError(f"Regions takes photos, not an array of shape {X.shape}; one photo alone is [photo]")
+        raise InputError(f"Regions takes photos, not an array of shape {X.shape}; one photo alone is x[None]")
     if not (hasattr(X, "__len__") and hasattr(X, "__getitem__")) or isinstance(X, str | bytes | dict):
         raise InputError(f"Regions takes a list of photos, not {type(X).__name__}; read a folder with data.load_photos")
     if len(X) < least:

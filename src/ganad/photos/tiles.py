@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import nn
 
 from ..errors import InputError
+from ..nets.backbones import Maps
 from .view import Block, Grid
 
 _BLOCK_BYTES = 4 * 2**20  # most bytes of crops in memory at once
@@ -38,12 +38,12 @@ class Tiles:
     def network(self) -> None:
         """None, because a crop consists of pixels."""
 
-    def grid(self, shape: tuple[int, ...]) -> Grid:
+    def grid(self, shape: tuple[int, ...], network: Maps | None = None) -> Grid:
         """The centres of a photo's crops."""
         middle = (self.size - 1) / 2
         return Grid(*(self.starts(side) + middle - padding_of(side, self.size)[0] for side in shape[:2]))
 
-    def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
+    def blocks(self, photo: np.ndarray, network: Maps | None, device: torch.device) -> Iterator[Block]:
         """The crops ``(n, size, size[, 3])`` of a photo, row by row, a few megabytes at a time."""
         padded = _padded(photo, self.size)
         windows = np.lib.stride_tricks.sliding_window_view(padded, (self.size, self.size), axis=(0, 1))

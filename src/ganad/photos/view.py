@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import nn
+
+from ..nets.backbones import Maps
 
 #: Numbers ``(n,)`` of regions, counted along the grid's rows, and the regions ``(n, ...)``.
 Block = tuple[np.ndarray, np.ndarray]
@@ -45,13 +46,13 @@ class View(Protocol):
     def check(self) -> None:
         """Raise InputError for settings that cannot work."""
 
-    def network(self) -> nn.Module | None:
+    def network(self) -> Maps | None:
         """The network that makes the regions, with its weights, if the view has one."""
 
-    def grid(self, shape: tuple[int, ...]) -> Grid:
+    def grid(self, shape: tuple[int, ...], network: Maps | None) -> Grid:
         """The grid of a photo of this shape."""
 
-    def blocks(self, photo: np.ndarray, network: nn.Module | None, device: torch.device) -> Iterator[Block]:
+    def blocks(self, photo: np.ndarray, network: Maps | None, device: torch.device) -> Iterator[Block]:
         """All regions of a photo, each once, a part at a time."""
 
 

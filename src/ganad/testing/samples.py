@@ -68,6 +68,17 @@ def _given(detector: Detector | type[Detector]) -> dict[str, Any]:
     return {name: value for name, (value, default) in values.items() if name != "random_state" and value != default}
 
 
+def settings_of(detector: Detector) -> dict[str, Any]:
+    """The settings of a detector and of those within it, which are named by their classes: two are never equal."""
+    return {name: _plain(value) for name, value in detector.get_params().items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return type(value) if isinstance(value, Detector) else value
+
+
 def kinds(detector: Detector | type[Detector]) -> list[Kind]:
     """The kinds of samples that a detector is for: those for which ``build`` does not raise NotSupported or InputError.
 
