@@ -18,7 +18,10 @@ Differs from the official code:
 - ``stride=1``, in the preset "mnist", is the code's discriminator, with 43 million weights in one layer. The default
   halves the image in each convolution, as EGBAD does. The paper's Table I shows another network, for its trajectories.
 - D has one Adam, and E and G share one. In the code all share one, which changes only the count of the bias correction.
-- Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published.
+- Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published. A table's code
+  has as many dimensions as there are columns, 32 at most, where the other methods here take half: the mixture fits codes
+  of any shape, and what a code leaves out the score cannot see. Over fourteen development tables the mean AUROC is .79
+  so, with steps of 3e-4, and .77 with half and 1e-4; on the three of 6 and 10 columns .75, .85, .97 for .69, .79, .78.
 Differs from the paper:
 - Covariances are posterior means, because 51 codes in 100 dimensions have a singular sample covariance.
 - The concentration was not published; here it is 1. ``ganad.mixture`` explains the prior's scale, which can be read in
@@ -42,6 +45,7 @@ from ..nets.egbad import dense_generator, halved, kdd_networks
 from ..settings import Count
 from ..training import TrainingSet
 
+_MOST_CODE = 32  # dimensions of a table's code where none are given
 _MOMENTUM = 0.2  # of batch norm, one minus the code's decay of .8
 
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
@@ -53,7 +57,7 @@ class IGMMGAN(BidirectionalDetector):
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
     w_rec: float = 1.0  #: weight of the reconstruction error in training
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
-    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
+    latent_dim: Count | None = None  #: size of z; None: the number of a table's columns, 2 to 32, and 100 for images
     stride: Literal[1, 2] = 2  #: stride of the discriminator's convolutions (images)
     concentration: float = 1.0  #: concentration of the Dirichlet process
     kappa0: float = 0.1  #: prior strength of a cluster's mean
@@ -62,11 +66,12 @@ class IGMMGAN(BidirectionalDetector):
     psi_scale: PsiScale = "identity"  #: how the scale matrix follows from prior_scale
     sweeps: int = 500  #: sweeps of the sampler; three fifths of them are burn-in
     min_cluster_size: int = 50  #: clusters of this many codes or fewer are left out of the score
-    lr: float = 1e-4  #: step size of Adam, shared by both players
+    lr: float | None = None  #: step size of Adam, shared by both players; None: 3e-4 for tables, 1e-4 for images
     lr_halving: int | None = None  #: iterations after which the step size is halved, at most four times
     batch_size: int = 128  #: samples a training step draws
 
     LEAST_EPOCHS = (5, 50)
+    STEP_SIZES = (3e-4, 1e-4)
     PRESETS = {
         "mnist": dict(stride=1, lr=1e-5, lr_halving=10_000, epochs=100),
         "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
@@ -88,6 +93,12 @@ class IGMMGAN(BidirectionalDetector):
         "codes_mean_": "float64[d]",
         "codes_covariance_": "float64[d, d]",
     }
+
+    def code_size_for(self, shape: tuple[int, ...]) -> int:
+        """As in the base class, but with as many dimensions as a table has columns: the mixture needs no normal codes."""
+        if self.latent_dim is None and len(shape) == 1:
+            return max(2, min(_MOST_CODE, shape[0]))
+        return super().code_size_for(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         return self._players(kdd_networks(d, self.code_size_for((d,))))
