@@ -18,9 +18,9 @@ Differs from the official code:
 - ``stride=1``, in the preset "mnist", is the code's discriminator, with 43 million weights in one layer. The default
   halves the image in each convolution, as EGBAD does. The paper's Table I shows another network, for its trajectories.
 - D has one Adam, and E and G share one. In the code all share one, which changes only the count of the bias correction.
-- Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published. A table's code
-  has as many dimensions as there are columns, 32 at most, where the other methods here take half: the mixture fits codes
-  of any shape, and what a code leaves out the score cannot see. Over fourteen development tables the mean AUROC is .79
+- Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published. The code
+  of a table has as many dimensions as columns, 32 at most, where the other methods here take half: the mixture fits
+  codes of any shape, and what a code leaves out the score cannot see. Over fourteen development tables the mean AUROC is .79
   so, with steps of 3e-4, and .77 with half and 1e-4; on the three of 6 and 10 columns .75, .85, .97 for .69, .79, .78.
 Differs from the paper:
 - Covariances are posterior means, because 51 codes in 100 dimensions have a singular sample covariance.
@@ -95,7 +95,7 @@ class IGMMGAN(BidirectionalDetector):
     }
 
     def code_size_for(self, shape: tuple[int, ...]) -> int:
-        """As in the base class, but with as many dimensions as a table has columns: the mixture needs no normal codes."""
+        """As in the base class, but with a dimension for each column of a table: the mixture needs no normal codes."""
         if self.latent_dim is None and len(shape) == 1:
             return max(2, min(_MOST_CODE, shape[0]))
         return super().code_size_for(shape)
