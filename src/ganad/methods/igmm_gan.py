@@ -21,7 +21,7 @@ Differs from the official code:
 - Other image sizes are halved until 8 x 8, and tables use EGBAD's KDD99 networks. Neither was published. The code
   of a table has as many dimensions as columns, 32 at most, where the other methods here take half: the mixture fits
   codes of any shape, and what a code leaves out the score cannot see. Over fourteen development tables the mean AUROC
-  is .79 so, with steps of 3e-4, and .77 with half and 1e-4; on three of 6 to 10 columns .76, .85, .97 for .69, .79, .78.
+  is .79 so, with steps of 3e-4, and .77 with half and 1e-4; on three narrow ones .76, .85, .97, not .69, .79, .78.
 Differs from the paper:
 - Covariances are posterior means, because 51 codes in 100 dimensions have a singular sample covariance.
 - The concentration was not published; here it is 1. ``ganad.mixture`` explains the prior's scale, which can be read in
