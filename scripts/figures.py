@@ -9,16 +9,25 @@ at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is a
 (``f1``, ``nonpass_accuracy``, ...). ``.955<!-- published: kdd-half: FenceGAN: f1 -->`` is a printed figure, a class or
 ``mean`` may follow, and in ``below<!-- order: fencegan-kdd99: FenceGAN / 1-NN: f1 -->`` the word is filled as well.
 
+``.818<!-- small-tables: Auto -->`` is a detector's mean AUROC over the development tables (benchmarks/tables.py);
+``worst`` may follow, its worst table.
+
 The README's table is ``study-mnist`` at ``quick``. A block that begins with ``<!-- lines SUITE | METRIC, METRIC |
 LINE; LINE | CLASS CLASS -->`` and ends with ``<!-- /lines -->`` is a table of these lines, published beside measured.
 The README's pictures of AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers'
-GANs that have curves.
+GANs that have curves. The table of the development tables, that of the photos and that of others' rules on them have
+marks of their own.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import re
+import runpy
+import statistics
 from pathlib import Path
+from typing import Any
 
 from ganad import bench, metrics, published
 from ganad.bench import curve_tables
@@ -32,9 +41,21 @@ from ganad.protocols import PROTOCOLS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPERS = tuple(f"docs/papers/{name}.md" for name in ("fence-gan", "igmm-gan", "adgan", "mmoc-gan", "study"))
-PAGES = ("README.md", "docs/guide/choosing.md", "docs/guide/ensembles.md", *PAPERS)
+PAGES = ("README.md", *(f"docs/guide/{name}.md" for name in ("choosing", "ensembles", "photos")), *PAPERS)
 CLASSES = ("0", "1", "5")
 CURVES = ("FenceGAN", "IGMMGAN", "ADGAN", "MMOCGAN")
+#: table, line, metric and classes of each paper's headline
+HEADLINES = (
+    ("Fence GAN, KDD99", "fencegan-kdd99", "FenceGAN", "f1", ""),
+    ("Fence GAN, CIFAR-10", "fencegan-cifar10", "FenceGAN", "auroc", ""),
+    ("IGMM-GAN, MNIST", "igmm-gan-mnist", "IGMMGAN", "auroc", "0 1 5"),
+    ("ADGAN, MNIST", "adgan-mnist", "ADGAN", "auroc", ""),
+    ("ADGAN, CIFAR-10", "adgan-cifar10", "ADGAN", "auroc", ""),
+    ("MMOC-GAN, production", "mmoc-production", "MMOCGAN-cat", "nonpass_accuracy", ""),
+    ("study, MNIST", "study-mnist", "GANomaly", "auroc", "0 1 5"),
+    ("study, CIFAR-10", "study-cifar10", "GANomaly", "auroc", "airplane automobile"),
+)
+REMEDIES = ("averaged", "stopped", "snapshots")
 BASELINES = ("1-NN, PCA", "LOF", "KDE", "PCA residual", "IsolationForest", "untrained network", "random")
 #: metrics by the name that a table's head shows
 METRICS = {
@@ -48,6 +69,10 @@ METRICS = {
     "nonpass_accuracy": "non-pass accuracy",
     "f1_pass_positive": "F1, pass positive",
     "balanced_accuracy": "balanced accuracy",
+    "auroc_mean_region": "AUROC by the mean region",
+    "pixel_auroc": "pixel AUROC",
+    "aupro": "AUPRO",
+    "pointing": "pointing",
 }
 
 
@@ -78,6 +103,9 @@ def figure(mark: str, rows: list[Row]) -> str:
     table, label, *which = mark.split(": ")
     if table == "published":
         return written(printed(label, *which))
+    if table == "small-tables":
+        by_table = small_tables()[label]
+        return written(min(by_table.values()) if "worst" in which else statistics.mean(by_table.values()))
     suite, _, budget = table.partition("/")
     entry, budget = bench.SUITES[suite], budget or "quick"
     value: Value = next((metric(name) for name in which if name in METRICS), metric("auroc"))
@@ -101,6 +129,55 @@ def figure(mark: str, rows: list[Row]) -> str:
     number = spread.sd if "sd" in which else spread.mean
     assert number is not None
     return written(number)
+
+
+@functools.cache
+def of_tables() -> dict[str, Any]:
+    """What benchmarks/tables.py, a script, defines."""
+    return runpy.run_path(str(ROOT / "benchmarks" / "tables.py"))
+
+
+def small_tables() -> dict[str, dict[str, float]]:
+    """Mean AUROC over seeds by detector and development table."""
+    script = of_tables()
+    cells = script["latest"](script["read_rows"](script["ROWS"]))
+    return {
+        method: {table: statistics.mean(row["auroc"] for row in by_seed.values()) for table, by_seed in found.items()}
+        for method, found in cells.items()
+    }
+
+
+def photos(rows: list[Row]) -> str:
+    """The lines of the magnetic tiles, by the AUROC of a photo; means over seeds."""
+    suite, names = bench.SUITES["tiles"], ("auroc", "auroc_mean_region", "pixel_auroc", "aupro", "pointing")
+    found = current(suite, [row for row in rows if row.get("suite") == "tiles" and row["budget"] == "quick"])
+    lines = []
+    for recipe in suite.recipes:
+        mine = [row for row in found if row["label"] == recipe.label and "error" not in row]
+        if not mine:
+            continue
+        values = [statistics.mean(row["metrics"][name] for row in mine) for name in names]
+        cost = f"{max(r['fit_s'] for r in mine):.0f} | {max(r['score_s'] for r in mine):.0f}"
+        name = f"*{recipe.label}*" if recipe.is_baseline else recipe.label
+        cells = " | ".join(f"{value:.3f}" for value in values)
+        lines.append(
+            (-values[0], f"| {name} | {len(mine)} | {cells} | {cost} | {max(r['peak_mb'] for r in mine):.0f} |")
+        )
+    head = ["line", "seeds", *(METRICS[name] for name in names), "fit s", "score s", "peak MB"]
+    return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(text for _, text in sorted(lines))])
+
+
+def rules() -> str:
+    """PatchCore's and PaDiM's rules on the same photos (benchmarks/photos.py); means over seeds."""
+    path, names = ROOT / "benchmarks" / "results" / "photos.jsonl", ("auroc", "pixel_auroc", "aupro", "pointing")
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    head = ["rule", "seeds", *(METRICS[name] for name in names)]
+    out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for rule in sorted({row["rule"] for row in rows}):
+        mine = [row["metrics"] for row in rows if row["rule"] == rule]
+        cells = " | ".join(f"{statistics.mean(m[name] for m in mine):.3f}" for name in names)
+        out.append(f"| {rule} | {len(mine)} | {cells} |")
+    return "\n".join(out)
 
 
 def printed(protocol: str, method: str, name: str, cls: str = "") -> float:
@@ -136,6 +213,25 @@ def lines(mark: str, rows: list[Row]) -> str:
         out.append(body(suite, label, label, found.get(label), with_area, wanted, kept))
     for kind, label in best_plain(suite, found, wanted[0]):
         out.append(body(suite, f"*best {kind}: {label}*", label, found[label], with_area, wanted, kept))
+    return "\n".join(out)
+
+
+def headlines(rows: list[Row]) -> str:
+    """Each paper's main figure: published, measured, best epoch, remedies, and the best that trains no network."""
+    head = ["paper", "metric", "trained", "published", "last epoch", "AUROC: last epoch", "best epoch on test labels"]
+    head += ["without labels: " + ", ".join(REMEDIES), "best without a network"]
+    out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for title, name, label, one, classes in HEADLINES:
+        suite, kept = bench.SUITES[name], classes.split()
+        found = {line.label: line for line in longest(suite, [r for r in rows if r.get("suite") == name], kept)}
+        line, value = found.get(label), metric(one)
+        cells = [title, METRICS[one], trained(line) if line else "no row yet"]
+        cells += [published_cell(suite, label, kept or (line.classes if line else []), one), measured_cell(line, value)]
+        cells += [measured_cell(line, metric("auroc")), measured_cell(line, best_epoch)]
+        cells.append(", ".join(measured_cell(found.get(f"{label}, {what}"), metric("auroc")) for what in REMEDIES))
+        plain = [(s.mean, other) for _, other in best_plain(suite, found, one) if (s := found[other].spread(value))]
+        cells.append(f"{max(plain)[0]:.3f} {max(plain)[1]}" if plain else "-")
+        out.append(f"| {' | '.join(cells)} |")
     return "\n".join(out)
 
 
@@ -222,6 +318,15 @@ def marked(text: str, rows: list[Row]) -> str:
     text = block.sub(lambda m: f"{m[1]}{lines(m[2], rows)}\n<!-- /lines -->", text)
     here = re.compile(r"(<!-- study-mnist -->\n).*?(\n<!-- /study-mnist -->)", re.DOTALL)
     mine = [r for r in rows if r.get("suite") == "study-mnist"]
+    blocks = {
+        "small-tables": lambda: of_tables()["summary"](of_tables()["read_rows"](of_tables()["ROWS"])),
+        "tiles": lambda: photos(rows),
+        "rules": rules,
+        "headlines": lambda: headlines(rows),
+    }
+    for name, made in blocks.items():
+        own = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+        text = own.sub(lambda m: m[1] + made() + m[2], text)  # noqa: B023  used at once
     pictures = re.compile(r"(<!-- curves -->\n).*?(\n<!-- /curves -->)", re.DOTALL)
     text = pictures.sub(lambda m: m[1] + curves(rows) + m[2], text)
     return here.sub(lambda m: m[1] + table(mine) + m[2], text)
@@ -229,7 +334,9 @@ def marked(text: str, rows: list[Row]) -> str:
 
 def typed(text: str) -> list[str]:
     """Figures of a page that no row and no printed figure stands behind: everything like .95 outside of a mark."""
-    text = re.sub(r"<!-- lines [^>]+ -->.*?<!-- /lines -->", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<!-- (lines|small-tables|tiles|rules|headlines)\b[^>]* -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL
+    )
     text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
     text = re.sub(r"[\d.]+<!-- [^>]+ -->", "", text)
     return re.findall(r"(?<![\w.])\d?\.\d{2,}(?![\w.])|\d+(?:\.\d+)? %", text)

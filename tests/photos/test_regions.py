@@ -4,15 +4,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 import ganad
 from ganad import AutoEncoder, InputError, NearestNeighbor, NotSupported, PCAResidual
 from ganad.data.photos import Photos
-from ganad.errors import ModelFileError
+from ganad.errors import ModelFileError, UntrustedFit
 from ganad.export import export_onnx
 from ganad.metrics import auroc
 from ganad.photos import Backbone, Regions, Tiles
-from ganad.photos.pool import pooled
+from ganad.photos.pool import pooled, pooled_tensor
 
 from .samples import plates, scratched, weights
 
@@ -240,3 +241,17 @@ def test_a_model_file_keeps_the_threshold_of_maps_and_an_older_one_has_none(tmp_
         old.regions(plates(1)[0])
     assert next(old.inspect(plates(1))).regions == []
     assert old.calibrate(plates(9, seed=4), false_alarm_rate=0.2).regions(plates(1)[0]) is not None
+
+
+def test_neighbours_of_regions_are_not_doubted_for_being_their_own(recwarn):
+    small_nearest = Regions(NearestNeighbor(k=1, verbose=0), Tiles(32, 16), max_regions=200, **QUIET)
+    small_nearest.fit(plates(6))
+    assert not [w for w in recwarn if issubclass(w.category, UntrustedFit)]
+
+
+def test_the_pool_of_ranks_weighs_one_region_as_the_next_two():
+    scores = np.array([[1.0, np.nan], [4.0, 2.0]])
+    assert pooled(scores, "ranked") == pytest.approx((4 + 2 / 2 + 1 / 3) / (1 + 1 / 2 + 1 / 3))
+    assert float(pooled_tensor(torch.tensor([1.0, 4.0, 2.0]), "ranked")) == pytest.approx(pooled(scores, "ranked"))
+    small, large = np.r_[np.ones(99), 9.0], np.r_[np.ones(50), np.full(50, 2.0)]
+    assert min(pooled(x, "ranked") for x in (small, large)) > 1.8 * pooled(np.ones(100), "ranked")

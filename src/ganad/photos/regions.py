@@ -7,6 +7,7 @@ photos, and a pooling rule makes one score of them. The inner detector does not 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, cast
@@ -21,7 +22,7 @@ from .. import calibrate, devices, memory
 from ..detector import Detector
 from ..detector.fitting import seed_for
 from ..detector.network import NetworkDetector
-from ..errors import InputError, NotSupported
+from ..errors import InputError, NotSupported, UntrustedFit
 from ..files import sha256_of
 from ..migrations import Change
 from ..nets.backbones import Maps
@@ -196,9 +197,11 @@ class Regions(_Fitted, Detector):
             if on_epoch is not None:
                 on_epoch(self)
 
-        if not isinstance(inner, NetworkDetector):
-            options = {}  # nothing in it could be resumed
-        inner.fit(regions, on_epoch=show, **options)
+        trains = isinstance(inner, NetworkDetector)
+        with warnings.catch_warnings():
+            if not trains:  # a neighbour has itself at distance 0, and the threshold that follows is not used
+                warnings.simplefilter("ignore", UntrustedFit)
+            inner.fit(regions, on_epoch=show, **(options if trains else {}))  # without training nothing is resumed
         self.history_ = inner.history_
 
     def _decide(
