@@ -1,31 +1,45 @@
-"""Anomalies among the training samples, with and without ``trim``: development tables, a share of anomalies mixed in.
+"""Anomalies among the training samples, with and without ``trim``: three development tables, and digits.
 
-    python benchmarks/unclean.py TABLES_DIR [--only KDE GMM] [--tables 28_pendigits ...] [--seeds 3]
+    python benchmarks/unclean.py TABLES_DIR [--only KDE GMM] [--tables 28_pendigits digits] [--seeds 3] [--rows FILE]
+    python benchmarks/unclean.py --show      # the table from the rows that are there, nothing is run
 
-TABLES_DIR holds an npz file for each table, with X ``(n, d)`` and y ``(n,)``, 1 for anomalies. Half of the normal rows
-train, at most 800, with anomalies that make up the given share of the training rows; the rest of both is tested. trim
-is .1, whatever the share is: nobody knows it. Prints the mean AUROC over tables and seeds, and in brackets the share of
-tested normal rows that ``predict`` flags.
+TABLES_DIR holds an npz file for each table, with X ``(n, d)`` and y ``(n,)``, 1 for anomalies; "digits" are those of
+scikit-learn as images, of which 0 is the anomaly. Half of the normal samples train, at most 800, with anomalies that
+make up the given share of the training samples; the rest of both is tested. trim is .1, whatever the share is: nobody
+knows it. The table has the mean AUROC over tables and seeds, and in brackets the share of tested normal samples that
+``predict`` flags. A row is written when it is done, and one that is there for the same settings is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import statistics
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.datasets import load_digits
 
 import ganad
-from ganad import metrics
+from ganad import metrics, registry
 from ganad.errors import UntrustedFit
 
-METHODS = ("Trivial", "NearestNeighbor", "LOF", "KDE", "GMM", "OneClassSVM", "IsolationForest", "PCAResidual")
-NETWORKS = ("AutoEncoder", "GANomaly")
-TABLES = ("28_pendigits", "2_annthyroid", "22_magic.gamma")
+ROWS = Path(__file__).parent / "results" / "unclean.jsonl"
+TABLES = ("28_pendigits", "2_annthyroid", "22_magic.gamma", "digits")
 SHARES = (0.0, 0.01, 0.05, 0.1)
 TRIM = 0.1
 MOST = 800
+
+
+def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Samples and their labels, 1 = anomaly."""
+    if name == "digits":
+        digits = load_digits()
+        return (digits.images * 255 / 16).astype(np.uint8), (digits.target == 0).astype(int)
+    with np.load(folder / f"{name}.npz") as table:
+        return table["X"].astype(np.float64), table["y"].astype(int)
 
 
 def split(x: np.ndarray, y: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,33 +51,72 @@ def split(x: np.ndarray, y: np.ndarray, share: float, seed: int) -> tuple[np.nda
     return np.concatenate([normal[:n], odd[:mixed_in]]), np.concatenate([normal[n : n + 2000], odd[mixed_in:]])
 
 
-def measure(method: str, x: np.ndarray, y: np.ndarray, share: float, trim: float, seed: int) -> tuple[float, float]:
-    """AUROC, and the share of tested normal rows that are flagged."""
-    train, test = split(x, y, share, seed)
-    model = getattr(ganad, method)(trim=trim, contamination=0.01, random_state=seed, device="cpu", verbose=0)
+def measure(cell: dict[str, Any], x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
+    """AUROC, and the share of tested normal samples that are flagged."""
+    train, test = split(x, y, cell["share"], cell["seed"])
+    model = getattr(ganad, cell["detector"])(
+        trim=cell["trim"], contamination=0.01, random_state=cell["seed"], device="cpu", verbose=0, threads=1
+    )
     scores = model.fit(x[train]).anomaly_score(x[test])
-    return metrics.auroc(y[test], scores), float((scores[y[test] == 0] > model.threshold_).mean())
+    flagged = float((scores[y[test] == 0] > model.threshold_).mean())
+    return cell | {"auroc": round(metrics.auroc(y[test], scores), 5), "flagged": round(flagged, 5)}
+
+
+def key(row: dict[str, Any]) -> str:
+    return json.dumps([row[name] for name in ("detector", "table", "share", "trim", "seed", "settings")])
+
+
+def settings(method: str) -> dict[str, str]:
+    """All settings that may change a score, as text."""
+    skipped = ("random_state", "threads", "verbose", "device", "trim", "contamination")
+    return {k: str(v) for k, v in getattr(ganad, method)().get_params().items() if k not in skipped}
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A line a detector and trim: mean AUROC, and in brackets the mean share of normal samples that are flagged."""
+    lines = ["| method | trim | " + " | ".join(f"{100 * share:g} % anomalies" for share in SHARES) + " |"]
+    lines.append("|---" * (2 + len(SHARES)) + "|")
+    for method in sorted({row["detector"] for row in rows}):
+        for trim in (0.0, TRIM):
+            cells = []
+            for share in SHARES:
+                mine = [r for r in rows if (r["detector"], r["trim"], r["share"]) == (method, trim, share)]
+                means = [
+                    statistics.mean(r[name] for r in mine) if mine else float("nan") for name in ("auroc", "flagged")
+                ]
+                cells.append("{:.3f} ({:.1%})".format(*means))
+            lines.append(f"| {method} | {trim:g} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="+", default=[*METHODS, *NETWORKS], help="detectors")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path())
+    names = [registry.get(name).__name__ for name in registry.names()]
+    parser.add_argument("--only", nargs="+", default=names, help="detectors")
     parser.add_argument("--tables", nargs="+", default=TABLES)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--rows", type=Path, default=ROWS)
+    parser.add_argument("--show", action="store_true", help="print the table and run nothing")
     given = parser.parse_args()
+    rows = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
+    done = {key(row) for row in rows}
     warnings.simplefilter("ignore", UntrustedFit)
-    tables = [np.load(given.folder / f"{name}.npz") for name in given.tables]
-    data = [(table["X"].astype(np.float64), table["y"].astype(int)) for table in tables]
-    print("| method | trim | " + " | ".join(f"{100 * share:g} % anomalies" for share in SHARES) + " |")
-    print("|---" * (2 + len(SHARES)) + "|")
-    for method in given.only:
-        for trim in (0.0, TRIM):
-            cells = []
-            for share in SHARES:
-                runs = [measure(method, x, y, share, trim, seed) for x, y in data for seed in range(given.seeds)]
-                cells.append("{:.3f} ({:.1%})".format(*np.mean(runs, axis=0)))
-            print(f"| {method} | {trim:g} | " + " | ".join(cells) + " |", flush=True)
+    data = {} if given.show else {name: read(given.folder, name) for name in given.tables}
+    cells = [
+        dict(detector=method, table=name, share=share, trim=trim, seed=seed, settings=settings(method))
+        for seed in range(given.seeds)
+        for name in data
+        for method in given.only
+        for trim in (0.0, TRIM)
+        for share in SHARES
+    ]
+    for cell in cells:
+        if key(cell) not in done:
+            rows.append(measure(cell, *data[cell["table"]]))
+            with given.rows.open("a") as file:
+                file.write(json.dumps(rows[-1]) + "\n")
+    print(table(rows))
 
 
 if __name__ == "__main__":

@@ -99,9 +99,9 @@ def _comments(cls: type) -> dict[str, str]:
     except (OSError, TypeError):
         return {}
     by_line = {
-        token.start[0]: token.string.removeprefix("#:").strip()
+        token.start[0]: token.string.partition("#:")[2].strip()
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
-        if token.type == tokenize.COMMENT and token.string.startswith("#:")
+        if token.type == tokenize.COMMENT and "#:" in token.string  # which may follow a "# type: ignore"
     }
     body = ast.parse(source).body[0]
     assert isinstance(body, ast.ClassDef)

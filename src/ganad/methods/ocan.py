@@ -66,8 +66,7 @@ class OCAN(GenerativeDetector):
     """A representation, and a GAN whose generator draws samples unlike the data."""
 
     reading: Literal["paper", "code"] = "paper"  #: whose losses to use
-    #: autoencoder in front of the GAN; auto: for images, and tables of more than a hundred columns
-    representation: Literal["auto", "none", "dense", "lstm"] = "auto"
+    representation: Literal["auto", "none", "dense", "lstm"] = "auto"  #: autoencoder first; auto: images, wide tables
     sequence_shape: tuple[int, ...] = ()  #: (length, features) of a table row that is a sequence (lstm)
     code_dim: int = 50  #: size of the representation
     density_quantile: float = 0.05  #: share of the training vectors that counts as not dense

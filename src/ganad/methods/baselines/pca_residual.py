@@ -37,8 +37,7 @@ class PCAResidual(OnFeatures):
     """The part of a sample that principal components leave out; at most half of the directions are kept."""
 
     reducer: Literal["pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
-    #: directions that are kept, at most; None: the square root of a table's columns, 40 for images
-    n_components: int | None = None  # type: ignore[assignment]
+    n_components: int | None = None  # type: ignore[assignment]  #: directions kept; None: root of columns, 40 (images)
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60), "kddcup99": dict(n_components=10)}
