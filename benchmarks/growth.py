@@ -121,7 +121,7 @@ def drawn(rows: list[Row], sweeps: dict[str, list[list[float]]]) -> Any:
             times = list(zip(sizes, seconds))
             label, colour = line, style.CLASSES[place]
             if name == "mixture":  # a sweep at the true labels, which is measured elsewhere
-                times = [(n, s) for n, s in sweeps[f"{line}, N"] if n <= max(sizes)]
+                times = [(n, s) for n, s in sweeps[f"{line}, N"] if n <= max(*sizes, 1000)]
                 label = f"{line}, a sweep"
             above.plot(*zip(*times), "o-", ms=2.5, lw=1, color=colour, label=label)
             below.plot(sizes, [max(m, LEAST_MB) for m in mb], "o-", ms=2.5, lw=1, color=colour)
