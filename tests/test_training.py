@@ -13,6 +13,7 @@ from ganad.arrays import DiskRows
 from ganad.detector import Batches, Updates
 from ganad.errors import TrainingDiverged
 from ganad.losses import bce
+from ganad.seeds import isolated_rng
 from ganad.training import Stream, TrainingSet
 
 from .samples import normal, small
@@ -242,3 +243,15 @@ def test_bf16_trains_with_float32_weights_and_lands_near_fp32():
         assert {p.dtype for p in model.nets_.parameters()} == {torch.float32}
     assert not np.array_equal(scores["fp32"], scores["bf16"])
     assert np.allclose(scores["fp32"], scores["bf16"], rtol=0.1)
+
+
+def test_a_block_has_the_numbers_of_its_seed_and_the_caller_keeps_its_own():
+    torch.manual_seed(5)
+    wanted = torch.randn(3)
+    torch.manual_seed(1)
+    expected = torch.randn(2)
+    torch.manual_seed(1)
+    with pytest.raises(ZeroDivisionError), isolated_rng(5, CPU):
+        assert torch.equal(torch.randn(3), wanted)
+        raise ZeroDivisionError
+    assert torch.equal(torch.randn(2), expected)

@@ -17,10 +17,16 @@ def seed_from(text: str) -> int:
 @contextlib.contextmanager
 def isolated_rng(seed: int, device: torch.device) -> Iterator[None]:
     """Seed torch's generators for this block only. The caller's random state stays as it was."""
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
+    before = rng_state(device)
+    try:
+        # the numbers of torch.manual_seed, which formats the call stack for every kind of device that is not in use
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         yield
+    finally:
+        set_rng_state(before, device)
 
 
 def rng_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -1,0 +1,446 @@
+"""ganad's networks beside PyOD's: rows a second in training and in scoring, peak memory, AUROC.
+
+    python benchmarks/peers.py [--only ALAD VAE] [--rounds 3]     # needs pip install "ganad[bench]"
+    python benchmarks/peers.py --table     # the rows as tables in docs/speed.md and README.md, runs nothing
+
+Equal in a pair: widths of the hidden layers, size of the code, batch size, passes over the rows, float32, one thread
+of a CPU. Each has its own step sizes, activations, dropout and scaling. The parameters of both are printed, because
+some networks cannot be made equal.
+
+- Speed: normal random rows. Both take turns in one process, in processor time. The training rate is the difference of
+  two fits that differ in passes, so what else a fit does, such as thresholds, is left out. Medians over the rounds.
+- Memory: the peak of a process of its own that fits and scores these rows, and what of it is above a first small fit.
+- AUROC: the mean over seeds on one table, with the split of ``benchmarks/tables.py`` and ``PASSES`` passes; and the
+  processor seconds of the whole fit. No label reaches training.
+
+Writes results/peers.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import math
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from fresh import peak_mb, row_of  # type: ignore[import-not-found,unused-ignore]
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results" / "peers.json"
+PAGES = (ROOT / "docs" / "speed.md", ROOT / "README.md")
+MARKS = "<!-- peers -->\n", "<!-- /peers -->"
+
+COLUMNS, CODE, BATCH = 50, 16, 128  # of the random rows, and the settings of every pair but MO_GAAL's
+SEARCH = 20  #: steps of AnoGAN's search, PyOD's default
+SEARCHED = 50  #: rows that PyOD searches for in a timing, one after the other
+MEASURES = ["speed", "auroc", "memory"]
+TABLE, PASSES, SEEDS, ROUNDS = "28_pendigits", 100, 3, 3
+
+
+class Data(NamedTuple):
+    """What settings depend on: rows, columns, and passes of which ``alone`` are a pretraining."""
+
+    n: int
+    d: int
+    passes: int
+    alone: int = 0
+
+
+Settings = dict[str, Any]
+
+
+class Pair(NamedTuple):
+    """A method of ganad, its counterpart of PyOD as module and class, and the settings of both."""
+
+    ours: str
+    theirs: str
+    settings: Callable[[Data], tuple[Settings, Settings]]
+    note: str
+    rows: int = 20_000
+    passes: tuple[int, int] = (1, 5)  #: of the two fits whose difference is the speed of training
+    seeds: int = SEEDS  #: at most, of the AUROC
+    searches: bool = False  #: a score is a search
+    unit_scale: bool = False  #: PyOD's does not scale and needs columns in [0, 1]
+
+
+def alad(x: Data) -> tuple[Settings, Settings]:
+    # two branches of 128 and a joint layer of 128 here, layers in a row there: as wide as gives as many parameters
+    joint = round((128 * (x.d + CODE + 2) + 256 * 128) / (x.d + CODE + 1 + 128))
+    theirs = dict(latent_dim=CODE, enc_layers=[64], dec_layers=[64, 128], preprocessing=True)
+    theirs |= dict(disc_xz_layers=[joint, 128], disc_xx_layers=[128], disc_zz_layers=[32], batch_size=BATCH)
+    # an "epoch" of PyOD's is one batch
+    theirs |= dict(epochs=x.passes * math.ceil(x.n / BATCH), device="cpu")
+    return dict(latent_dim=CODE, batch_size=BATCH, epochs=x.passes), theirs
+
+
+def anogan(x: Data) -> tuple[Settings, Settings]:
+    ours = dict(latent_dim=CODE, batch_size=BATCH, epochs=x.passes, search_steps=SEARCH)
+    theirs = dict(latent_dim_G=CODE, G_layers=[64, 128], D_layers=[256, 128, 128], batch_size=BATCH, epochs=x.passes)
+    return ours, theirs | dict(epochs_query=SEARCH, preprocessing=True, device="cpu")
+
+
+def vae(x: Data) -> tuple[Settings, Settings]:
+    theirs = dict(encoder_neuron_list=[64, 32], decoder_neuron_list=[32, 64], latent_dim=CODE)
+    theirs |= dict(dropout_rate=0.0, batch_size=BATCH, epoch_num=x.passes, verbose=0, device="cpu")
+    return dict(latent_dim=CODE, hidden=(64, 32), n_draws=1, batch_size=BATCH, epochs=x.passes), theirs
+
+
+def autoencoder(x: Data) -> tuple[Settings, Settings]:
+    theirs = dict(hidden_neuron_list=[64, CODE], batch_norm=False, dropout_rate=0.0)
+    theirs |= dict(batch_size=BATCH, epoch_num=x.passes, verbose=0, device="cpu")
+    return dict(hidden=(64, CODE, 64), batch_size=BATCH, epochs=x.passes), theirs
+
+
+def deep_svdd(x: Data) -> tuple[Settings, Settings]:
+    ours = dict(hidden=(64, 32), latent_dim=CODE, pretrain_epochs=x.alone)
+    theirs = dict(n_features=x.d, hidden_neurons=[64, 32, CODE], dropout_rate=0.0, batch_size=BATCH)
+    return ours | dict(batch_size=BATCH, epochs=x.passes - x.alone), theirs | dict(epochs=x.passes, verbose=0)
+
+
+def outside(x: Data) -> tuple[Settings, Settings]:
+    """PyOD's networks, batches of 500 and ten generators are fixed; its codes have as many values as there are columns.
+
+    The generators stop after a third of the passes.
+    """
+    ours = dict(latent_dim=x.d, batch_size=500, pretrain_epochs=x.alone, epochs=x.passes - x.alone)
+    return ours, dict(stop_epochs=x.passes // 3)
+
+
+PAIRS = {
+    "ALAD": Pair(
+        "ALAD",
+        "alad.ALAD",
+        alad,
+        "PyOD's joint critic has no branches and is as large. PyOD shuffles the whole table before every batch",
+        passes=(1, 2),
+    ),
+    "AnoGAN": Pair(
+        "AnoGAN",
+        "anogan.AnoGAN",
+        anogan,
+        f"scoring is a search of {SEARCH} steps. PyOD searches for training rows alone, which is timed here. Its "
+        "`decision_function` decodes one fixed code for every row, and its AUROC comes of that; the second line is "
+        "this scoring in both",
+        rows=1000,
+        searches=True,
+        passes=(1, 41),
+        seeds=1,  # PyOD's fit takes a minute here
+    ),
+    "VAE": Pair("VAE", "vae.VAE", vae, "one draw of z in a score"),
+    "AutoEncoder": Pair("AutoEncoder", "auto_encoder.AutoEncoder", autoencoder, "no batch norm, no dropout"),
+    "DeepSVDD": Pair(
+        "DeepSVDD",
+        "deep_svdd.DeepSVDD",
+        deep_svdd,
+        "ganad's parameters include the decoder of its pretraining, which takes no part in the speed",
+    ),
+    "FenceGAN, MO_GAAL": Pair(
+        "FenceGAN",
+        "mo_gaal.MO_GAAL",
+        outside,
+        "the nearest: generators draw around the data, the discriminator is the detector; other networks",
+        passes=(3, 6),
+        unit_scale=True,
+    ),
+}
+
+
+# -- detectors ----------------------------------------------------------------------------------------------------
+
+
+class Ours:
+    """A detector of ganad."""
+
+    def __init__(self, pair: Pair, x: Data, seed: int, **changes: Any):
+        import ganad
+
+        fixed: Settings = dict(random_state=seed, threads=1, verbose=0, device="cpu", precision="fp32")
+        self.model = getattr(ganad, pair.ours)(**fixed | pair.settings(x)[0] | changes)
+
+    def fit(self, x: Any) -> Any:
+        return self.model.fit(x)
+
+    def score(self, x: Any) -> Any:
+        return self.model.anomaly_score(x)
+
+    def parameters(self) -> int:
+        return sum(p.numel() for p in self.model.nets_.parameters())
+
+
+class Theirs:
+    """A detector of PyOD."""
+
+    def __init__(self, pair: Pair, x: Data, seed: int, **changes: Any):
+        import numpy as np
+        import torch
+
+        np.random.seed(seed)  # noqa: NPY002  PyOD reads the old global state
+        torch.manual_seed(seed)
+        module, name = pair.theirs.split(".")
+        self.pair, self.d, settings = pair, x.d, pair.settings(x)[1]
+        if "verbose" in settings and "n_features" not in settings:
+            settings["random_state"] = seed
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.model = getattr(importlib.import_module(f"pyod.models.{module}"), name)(**settings | changes)
+
+    def fit(self, x: Any) -> Any:
+        self.low, self.high = x.min(0), x.max(0)
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self.model.fit(self.scaled(x))
+
+    def score(self, x: Any) -> Any:
+        return self.model.decision_function(self.scaled(x))
+
+    def scaled(self, x: Any) -> Any:
+        spread = self.high - self.low
+        return (x - self.low) / (spread + (spread == 0)) if self.pair.unit_scale else x
+
+    def parameters(self) -> int:
+        from torch import nn
+
+        nets = [value for value in vars(self.model).values() if isinstance(value, nn.Module)]
+        found = {id(p): p.numel() for net in nets for p in net.parameters()}
+        if self.pair.unit_scale:  # MO_GAAL forgets its generators, two layers as wide as the table
+            return sum(found.values()) + self.model.k * 2 * (self.d**2 + self.d)
+        return sum(found.values())
+
+
+Side = Ours | Theirs
+SIDES: dict[str, type[Side]] = {"ganad": Ours, "pyod": Theirs}
+
+
+# -- measurements -------------------------------------------------------------------------------------------------
+
+
+def random_rows(n: int, d: int = COLUMNS) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(0).normal(size=(n, d))
+
+
+def quiet() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+
+
+def seconds(work: Callable[..., Any], *arguments: Any) -> float:
+    start = time.process_time()
+    work(*arguments)
+    return time.process_time() - start
+
+
+def shortest(side: type[Side], pair: Pair) -> Settings:
+    """Settings that leave out the search, or all but a step of it."""
+    return {Ours: dict(search_steps=0), Theirs: dict(epochs_query=1)}[side] if pair.searches else {}
+
+
+def turn(side: type[Side], pair: Pair, x: Any) -> dict[str, float]:
+    """Rows a second of one side in training and in scoring."""
+    n, d = x.shape
+    spent = []
+    for passes in pair.passes:
+        model = side(pair, Data(n, d, passes), 0, **shortest(side, pair))
+        spent.append(seconds(model.fit, x))
+    rates = {"train": n * (pair.passes[1] - pair.passes[0]) / max(spent[1] - spent[0], 1e-9)}
+    rates["score"] = n / seconds(model.score, x)
+    if pair.searches:
+        rates |= {"plain": rates["score"], "score": search_rate(side, pair, x)}
+    return rates
+
+
+def search_rate(side: type[Side], pair: Pair, x: Any) -> float:
+    """Rows a second of AnoGAN's search: of ganad's scores, and of what PyOD's fit does for every row."""
+    if side is Ours:
+        model = Ours(pair, Data(*x.shape, 1), 0)
+        model.fit(x)
+        return len(x) / seconds(model.score, x)
+    x = x[:SEARCHED]
+    short, full = (Theirs(pair, Data(*x.shape, 1), 0, epochs_query=steps) for steps in (1, 1 + SEARCH))
+    once = seconds(short.fit, x)
+    return len(x) / max(seconds(full.fit, x) - once, 1e-9)
+
+
+def speed(name: str, rounds: int, rows: int | None) -> dict[str, Any]:
+    """The two sides in turn, the first one alternating; a small fit before the first round warms each."""
+    pair = PAIRS[name]
+    x = random_rows(rows or pair.rows)
+    for side in SIDES.values():
+        side(pair, Data(200, COLUMNS, 3), 0, **shortest(side, pair)).fit(x[:200])
+    found: dict[str, list[dict[str, float]]] = {key: [] for key in SIDES}
+    for i in range(rounds):
+        for key in list(SIDES)[:: 1 if i % 2 == 0 else -1]:
+            found[key].append(turn(SIDES[key], pair, x))
+    out: dict[str, Any] = {"rows": len(x), "rounds": rounds}
+    for what in found["ganad"][0]:
+        ours, theirs = ([rates[what] for rates in found[key]] for key in SIDES)
+        ratios = [a / b for a, b in zip(ours, theirs)]
+        out |= {f"ganad_{what}": round(statistics.median(ours)), f"pyod_{what}": round(statistics.median(theirs))}
+        out |= {f"{what}_ratio": round(statistics.median(ratios), 2), f"{what}_ratios": [round(r, 2) for r in ratios]}
+    return out
+
+
+def memory(name: str, side: type[Side], rows: int | None) -> dict[str, Any]:
+    """Peak of a fit and scores, in MiB: of the process, and above a first fit to 200 rows."""
+    pair = PAIRS[name]
+    side(pair, Data(200, COLUMNS, 3), 0, **shortest(side, pair)).fit(random_rows(200))
+    before = peak_mb()
+    x = random_rows(rows or pair.rows)
+    model = side(pair, Data(*x.shape, pair.passes[0]), 0, **shortest(side, pair))
+    model.fit(x)
+    model.score(x)
+    return {"peak": round(peak_mb()), "above": round(peak_mb() - before, 1), "parameters": model.parameters()}
+
+
+def quality(name: str, seeds: int, data: Path | None, passes: int) -> dict[str, Any]:
+    """AUROC of both on one table, a mean over seeds, and the processor seconds of a whole fit."""
+    from sklearn.metrics import roc_auc_score
+    from tables import DATA, read_split  # type: ignore[import-not-found,unused-ignore]
+
+    pair = PAIRS[name]
+    seeds = min(seeds, pair.seeds)
+    out: dict[str, Any] = {"table": TABLE, "passes": passes, "seeds": seeds}
+    found: dict[str, list[tuple[float, float]]] = {key: [] for key in SIDES}
+    for seed in range(seeds):
+        split = read_split((data or DATA) / f"{TABLE}.npz", seed)
+        size = Data(*split.train.shape, passes, passes // 4)
+        for key, side in SIDES.items():
+            model = side(pair, size, seed)
+            spent = seconds(model.fit, split.train)
+            found[key].append((float(roc_auc_score(split.labels, model.score(split.test))), spent))
+    for key, pairs in found.items():
+        aurocs, spent = zip(*pairs)
+        out |= {f"{key}_auroc": round(statistics.mean(aurocs), 3), f"{key}_aurocs": [round(a, 3) for a in aurocs]}
+        out |= {f"{key}_fit_s": round(statistics.median(spent), 2)}
+    return out
+
+
+# -- tables -------------------------------------------------------------------------------------------------------
+
+
+def lines_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A line for each row, and a second one where scores were also timed without a search."""
+    out = []
+    for row in rows:
+        out.append(row)
+        if "plain_ratio" in row:
+            plain = {key.replace("plain", "score"): value for key, value in row.items() if "plain" in key}
+            out.append({"name": f"{row['name']}, no search"} | plain)
+    return out
+
+
+def both(row: dict[str, Any], what: str, form: str = ",") -> str:
+    """The figures of ganad and PyOD."""
+    return " / ".join(format(row[f"{key}_{what}"], form) for key in SIDES) if f"ganad_{what}" in row else "-"
+
+
+def times(row: dict[str, Any], what: str) -> str:
+    return f"{row[f'{what}_ratio']:.1f}" if f"{what}_ratio" in row else "-"
+
+
+def full_table(rows: list[dict[str, Any]]) -> str:
+    """Every figure, ganad / PyOD."""
+    head = "| method | parameters | train rows/s | times | score rows/s | times | peak MB | above | AUROC | fit s |"
+    lines = [head, "|---" * 10 + "|"]
+    for r in lines_of(rows):
+        cells = [both(r, "parameters"), both(r, "train"), times(r, "train"), both(r, "score"), times(r, "score")]
+        cells += [both(r, "peak"), both(r, "above", ".0f"), both(r, "auroc", ".3f"), both(r, "fit_s", ".1f")]
+        lines.append(f"| {r['name']} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *(f"- **{r['name']}:** {PAIRS[r['name']].note}." for r in rows)])
+
+
+def short_table(rows: list[dict[str, Any]]) -> str:
+    """How many times as fast, and the AUROC."""
+    lines = ["| method | training, times | scoring, times | AUROC: ganad / PyOD |", "|---" * 4 + "|"]
+    for r in rows:
+        cells = [times(r, "train"), times(r, "score"), both(r, "auroc", ".3f")]
+        lines.append(f"| {r['name']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def marked(page: str, table: str) -> str:
+    """A page with the table between its marks."""
+    before, rest = page.split(MARKS[0])
+    return f"{before}{MARKS[0]}{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
+
+
+def pages(rows: list[dict[str, Any]]) -> dict[Path, str]:
+    """What the pages say with the tables of the rows."""
+    return {path: marked(path.read_text("utf-8"), t(rows)) for path, t in zip(PAGES, (full_table, short_table))}
+
+
+# -- command ------------------------------------------------------------------------------------------------------
+
+
+def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """What is measured of a pair; speed and AUROC in one fresh process, the memory of each in one of its own."""
+    common = ["--rounds", str(options.rounds), "--seeds", str(options.seeds), "--passes", str(options.passes)]
+    common += ["--rows", str(options.rows)] if options.rows else []
+    common += ["--data", str(options.data)] if options.data else []
+    row: dict[str, Any] = {"name": name, "version": importlib.metadata.version("pyod")}
+    together = [what for what in options.measure if what != "memory"]
+    if together:
+        row |= row_of(__file__, "--part", "together", name, "--measure", *together, *common)
+    for key in SIDES if "memory" in options.measure else ():
+        row |= {f"{key}_{k}": v for k, v in row_of(__file__, "--part", key, name, *common).items()}
+    return row
+
+
+def part(what: str, name: str, options: argparse.Namespace) -> dict[str, Any]:
+    quiet()
+    if what in SIDES:
+        return memory(name, SIDES[what], options.rows)
+    found = speed(name, options.rounds, options.rows) if "speed" in options.measure else {}
+    if "auroc" in options.measure:
+        found |= quality(name, options.seeds, options.data, options.passes)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=list(PAIRS), choices=list(PAIRS))
+    parser.add_argument("--measure", nargs="*", default=MEASURES, choices=MEASURES, help="the rest of a row stays")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--passes", type=int, default=PASSES, help="over the table, for the AUROC")
+    parser.add_argument("--rows", type=int, help="random rows for speed and memory; default: the pair's own number")
+    parser.add_argument("--data", type=Path, help=f"folder of {TABLE}.npz")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--table", action="store_true", help="write the tables from the rows, run nothing")
+    parser.add_argument("--part", nargs=2, metavar=("WHAT", "PAIR"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        print(json.dumps(part(*options.part, options)))
+        return
+    rows = json.loads(options.output.read_text()) if options.output.exists() else []
+    if options.table:
+        for path, text in pages(rows).items():
+            path.write_text(text, encoding="utf-8")
+        return
+    if importlib.util.find_spec("pyod") is None:
+        raise SystemExit('PyOD is not installed; run: pip install "ganad[bench]"')
+    for name in options.only:
+        old: dict[str, Any] = next((r for r in rows if r["name"] == name), {})
+        row = old | compare(name, options)
+        rows = [r for r in rows if r["name"] != name] + [row]
+        rows.sort(key=lambda r: list(PAIRS).index(r["name"]))
+        options.output.write_text(json.dumps(rows, indent=1) + "\n")
+        print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

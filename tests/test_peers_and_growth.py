@@ -1,0 +1,91 @@
+"""The benchmarks beside PyOD and of growth, at sizes that take a second: equal networks, true tables, a plot."""
+
+import importlib
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """The module of a benchmark, and what its command prints last."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def load(name):
+        module = importlib.import_module(name)
+
+        def said(*arguments):
+            monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, arguments)])
+            module.main()
+            return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+        return module, said
+
+    yield load
+    for name in ("peers", "growth", "fresh", "tables", "mixture"):
+        sys.modules.pop(name, None)
+
+
+def test_a_pair_has_networks_of_one_size_and_the_command_measures_both(script, tmp_path):
+    pytest.importorskip("pyod", reason="ganad[bench] is not installed")
+    pytest.importorskip("tqdm", reason="tqdm is not installed, which PyOD's autoencoders import")
+    peers, said = script("peers")
+    x = peers.random_rows(130)
+    allowed = {"VAE": 1, "ALAD": 400}  # a learnt deviation; the joint critic's width is rounded
+    for name in ("ALAD", "AnoGAN", "VAE", "AutoEncoder"):
+        pair = peers.PAIRS[name]
+        sizes = {}
+        for key, side in peers.SIDES.items():
+            model = side(pair, peers.Data(*x.shape, 1), 0, **peers.shortest(side, pair))
+            model.fit(x)  # at least a batch, because PyOD drops an incomplete one
+            sizes[key] = model.parameters()
+        if name == "AnoGAN":  # a dense layer before PyOD's generator in the search
+            sizes["pyod"] -= peers.CODE * (peers.CODE + 1)
+        assert abs(sizes["ganad"] - sizes["pyod"]) <= allowed.get(name, 0), (name, sizes)
+    digits = load_digits()
+    np.savez(tmp_path / f"{peers.TABLE}.npz", X=digits.data[:300], y=digits.target[:300] == 9)
+    how = ["--rounds", 1, "--rows", 128, "--passes", 4, "--seeds", 1, "--data", tmp_path]
+    row = said("--part", "together", "AutoEncoder", *how)
+    assert row["rounds"] == 1 and row["ganad_train"] > 0 and row["pyod_train"] > 0
+    assert math.isclose(row["score_ratio"], row["ganad_score"] / row["pyod_score"], rel_tol=0.05, abs_tol=0.01)
+    assert all(0 < row[f"{key}_auroc"] <= 1 for key in peers.SIDES)
+
+
+def test_the_tables_of_the_pages_are_those_of_the_rows(script):
+    peers, _ = script("peers")
+    rows = json.loads(peers.RESULTS.read_text("utf-8"))
+    assert {r["name"] for r in rows} >= {"ALAD", "VAE", "AutoEncoder"}
+    for path, text in peers.pages(rows).items():
+        assert path.read_text("utf-8") == text
+    first = rows[0] | {"ganad_auroc": 0.125, "plain_ratio": 7.0, "ganad_plain": 70, "pyod_plain": 10}
+    assert "| 0.125 / " in peers.short_table([first]) and "0.125 / " in peers.full_table([first])
+    assert "ALAD, no search | - | - | - | 70 / 10 | 7.0 |" in peers.full_table([first])
+
+
+def test_a_fit_is_measured_by_size_and_drawn(script, tmp_path):
+    growth, said = script("growth")
+    row = said("--one", "rows", "NearestNeighbor", 300)
+    assert row["size"] == 300 and row["seconds"] > 0 and row["mb"] >= 0
+    rows = [row, row | {"size": 3000, "seconds": 1.0}, said("--one", "mixture", "collapsed", 200)]
+    pytest.importorskip("matplotlib", reason="ganad[figures] is not installed")
+    growth.plot(rows, tmp_path / "a.svg")
+    growth.plot(rows, tmp_path / "b.svg")
+    text = (tmp_path / "a.svg").read_text("utf-8")
+    assert (tmp_path / "b.svg").read_text("utf-8") == text and "NearestNeighbor" in text and "a sweep" in text
+
+
+def test_every_row_of_growth_is_of_a_line_and_in_the_plot(script):
+    growth, _ = script("growth")
+    rows = json.loads(growth.RESULTS.read_text("utf-8"))
+    found = {(r["panel"], r["line"]) for r in rows}
+    assert found and found <= {(k, line) for k, panel in growth.PANELS.items() for line in panel.lines}
+    plot = growth.PLOT.read_text("utf-8")
+    assert all(f"<!-- {line}" in plot for _, line in found)
