@@ -352,7 +352,7 @@ def test_boxes_are_where_the_score_comes_from():
 def test_of_many_columns_those_that_the_score_hears_most():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 30)) * np.geomspace(1, 1e4, 30)
-    detector = ganad.PCAResidual(random_state=0, verbose=0).fit(x)
+    detector = ganad.PCAResidual(random_state=0, verbose=0, scaling="standard").fit(x)
     chosen = verdicts.columns_that_count(detector)
     assert len(chosen) == 20 and chosen == sorted(chosen)
     made = verdicts.Verdicts(detector, "m").entries(x[:2], ["a", "b"], detector.anomaly_score(x[:2]))

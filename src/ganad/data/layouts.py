@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .photos import Photos, find_masks, load_photos
 from .samples import Progress, Samples
+
+if TYPE_CHECKING:
+    from .photos import Photos
 
 NORMAL = ("good", "ok", "normal")  #: what folders call photos without a defect
 _TRAIN = (*(f"train/{name}" for name in NORMAL), "normal")
@@ -48,6 +51,8 @@ def read_layout(layout: Layout, *, progress: Progress | None = None) -> Samples:
 
     Raises InputError where no photo can be read, and for a folder of masks without any of these photos'.
     """
+    from .photos import Photos, find_masks, load_photos  # Pillow comes with it
+
     learnt = load_photos(layout.train, progress=progress)
     tested = load_photos(layout.test, mode=learnt.x.mode, progress=progress)  # type: ignore[attr-defined]
     parts: list[Photos] = [learnt.x, tested.x]  # type: ignore[list-item]
