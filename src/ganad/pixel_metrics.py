@@ -15,7 +15,7 @@ from scipy import ndimage
 from .errors import InputError
 
 Pictures = Sequence[np.ndarray]
-_KEPT = 10_000_000  # pixels of good surface that a PixelFigures holds, of all photos together
+_KEPT = 3_000_000  # pixels of good surface that a PixelFigures holds, of all photos together
 
 
 def pixel_auroc(masks: Pictures, maps: Pictures) -> float:
@@ -63,7 +63,7 @@ class _Photo(NamedTuple):
 class PixelFigures:
     """The same figures, from photos that come one at a time: memory does not grow with their size.
 
-    Every pixel of a defect counts. With ``n_photos``, the number of photos to come, each gives ten million over it good
+    Every pixel of a defect counts. With ``n_photos``, the number of photos to come, each gives three million over it good
     pixels at most, drawn by its number, each of which then stands for several.
     """
 
