@@ -63,8 +63,8 @@ class _Photo(NamedTuple):
 class PixelFigures:
     """The same figures, from photos that come one at a time: memory does not grow with their size.
 
-    Every pixel of a defect counts. With ``n_photos``, the number of photos to come, each gives three million over it good
-    pixels at most, drawn by its number, each of which then stands for several.
+    Every pixel of a defect counts. With ``n_photos``, the number of photos to come, each gives three million over it
+    good pixels at most, drawn by its number, each of which then stands for several.
     """
 
     def __init__(self, n_photos: int | None = None):
