@@ -305,7 +305,7 @@ def test_only_rows_of_the_present_settings_count(budget):
     gone = row | dict(label="a method of the past")
     other = row | dict(preset="another")
     assert current(suite, [failed, shorter, gone, other, row]) == [row]
-    known = row | dict(parameters=parameters("VAE", preset, settings))
+    known = row | dict(parameters=parameters(make("VAE", preset, settings)))
     assert current(suite, [known]) == [known] and known["parameters"]["latent_dim"]
     assert not current(suite, [known | dict(parameters=known["parameters"] | dict(latent_dim=3))])
     (table,) = collect([failed, shorter, gone, other, row], [suite])
@@ -332,7 +332,7 @@ def test_a_row_counts_in_whatever_words_its_parameters_were_asked_for(tmp_path):
 
 def test_a_later_version_can_translate_the_parameters_of_earlier_rows(monkeypatch):
     suite = SUITES["study-mnist"]
-    now = parameters("VAE", *suite.recipe("VAE").arguments("quick"))
+    now = parameters(make("VAE", *suite.recipe("VAE").arguments("quick")))
     then = {k: v for k, v in now.items() if k != "latent_dim"} | dict(code=now["latent_dim"])
     row = row_of("VAE", "0", 0, 0.9, parameters=then, versions=dict(ganad="0.0.1"))
     assert current(suite, [row]) == []

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from ganad import InputError, bench, protocols
 from ganad.bench import KINDS, SUITES, Task, grid, trial
-from ganad.bench.rows import current, parameters, read
+from ganad.bench.rows import current, make, parameters, read
 from ganad.bench.table_lines import collect
 from ganad.cli.main import build_app
 from ganad.protocols import PROTOCOLS
@@ -20,8 +20,8 @@ CHEAP = dict(labels=["distance to the mean", "random"], seeds=2, budget="smoke")
 def test_a_remedy_changes_one_thing_of_its_line(suite, label):
     remedy = SUITES[suite].recipe(label)
     line = SUITES[suite].recipe(remedy.remedy_of)
-    there = parameters(line.detector, *line.arguments("paper"))
-    here = parameters(remedy.detector, *remedy.arguments("paper"), snapshots=remedy.snapshots)
+    there = parameters(make(line.detector, *line.arguments("paper")))
+    here = parameters(make(remedy.detector, *remedy.arguments("paper"), snapshots=remedy.snapshots))
     changed = {name for name in here if name not in there or here[name] != there[name]}
     what = {"averaged": "ema", "stopped": "patience", "contrast": "scaling"}
     assert changed == {what.get(label.split(", ")[-1], "snapshots")}

@@ -178,7 +178,7 @@ def _measured(curve: Curve) -> Row:
     if not aurocs:
         raise InputError(f"{task.label} could not be scored at any moment of {curve.minutes:g} minutes")
     return {
-        "parameters": parameters(recipe.detector, *arguments),
+        "parameters": parameters(make(recipe.detector, *arguments)),
         "data": data,
         "split": split.hash,
         "n_train": len(x),

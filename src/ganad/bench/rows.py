@@ -121,7 +121,7 @@ def _known_parameters(
     detector: str, preset: str | None, settings: str, *, own: bool, snapshots: bool, regions: str
 ) -> dict[str, Any]:
     around = dict(snapshots=snapshots, regions=json.loads(regions))
-    return parameters(detector, preset, json.loads(settings), own=own, **around)
+    return parameters(make(detector, preset, json.loads(settings), own=own, **around))
 
 
 def make(
@@ -156,24 +156,17 @@ def make(
     return Snapshots(detector=found)
 
 
-def parameters(
-    detector: str,
-    preset: str | None,
-    settings: dict[str, Any],
-    *,
-    own: bool = False,
-    snapshots: bool = False,
-    regions: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """All settings of a detector as in a row, without those that every trial chooses itself.
+def parameters(made: Detector) -> dict[str, Any]:
+    """All settings of a detector that ``make`` made, as in a row, without those that every trial chooses itself.
 
-    With ``snapshots`` those of ``Snapshots`` stand under this name, and with ``regions`` those of ``Regions``.
+    Those of ``Snapshots`` or ``Regions`` around the recipe's detector stand under a name of their own.
     """
-    found = make(detector, preset, settings, own=own).get_params()
-    if snapshots or regions:
-        around = make(detector, preset, settings, own=own, snapshots=snapshots, regions=regions).get_params(deep=False)
-        name = "regions" if regions else "snapshots"
-        found[name] = {key: around[key] for key in around if key not in (*_THE_TRIALS, "detector")}
+    kind = next((name for name, cls in _around().items() if isinstance(made, cls)), None)
+    inner: Detector = made if kind is None else getattr(made, "detector")  # noqa: B009  of either class
+    found = inner.get_params()
+    if kind is not None:
+        around = made.get_params(deep=False)
+        found[kind] = {key: around[key] for key in around if key not in (*_THE_TRIALS, "detector")}
     chosen = {name: value for name, value in found.items() if name not in _THE_TRIALS}
     out: dict[str, Any] = json.loads(json.dumps(chosen, default=str))
     return out

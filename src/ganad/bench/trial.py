@@ -63,18 +63,10 @@ def measured(task: Task, *, watch: bool = True) -> Row:
     scores, more = _scored(model, at_hand)
     end = time.perf_counter()
     refuse_peeking(model, x_test, scores)
-    recipe = task.suite.recipe(task.label)
-    arguments = recipe.arguments(task.budget)
     rate = protocols.PROTOCOLS[task.suite.protocol].rate
     out = metrics.summary(split.y_test, scores, rate=rate, threshold=model.threshold_, seed=task.seed)
     return {
-        "parameters": parameters(
-            recipe.detector,
-            *arguments,
-            own=task.suite.has_todays_defaults,
-            snapshots=recipe.snapshots,
-            regions=recipe.regions,
-        ),
+        "parameters": parameters(model),
         "data": at_hand.data,
         "split": split.hash,
         "n_train": len(x),
