@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .methods.alad import ALAD as ALAD
     from .methods.anogan import AnoGAN as AnoGAN
     from .methods.autoencoder import AutoEncoder as AutoEncoder
+    from .methods.baselines.gaussian import Gaussian as Gaussian
     from .methods.baselines.gmm import GMM as GMM
     from .methods.baselines.isolation_forest import IsolationForest as IsolationForest
     from .methods.baselines.kde import KDE as KDE
@@ -78,6 +79,7 @@ __all__ = [
     "FAnoGAN",
     "FenceGAN",
     "GANomaly",
+    "Gaussian",
     "GenerativeDetector",
     "InputError",
     "IsolationForest",

@@ -41,6 +41,7 @@ BUILT_IN = {
     "f-anogan": "ganad.methods.f_anogan:FAnoGAN",
     "fence-gan": "ganad.methods.fence_gan:FenceGAN",
     "ganomaly": "ganad.methods.ganomaly:GANomaly",
+    "gaussian": "ganad.methods.baselines.gaussian:Gaussian",
     "gmm": "ganad.methods.baselines.gmm:GMM",
     "igmm-gan": "ganad.methods.igmm_gan:IGMMGAN",
     "isolation-forest": "ganad.methods.baselines.isolation_forest:IsolationForest",

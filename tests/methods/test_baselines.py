@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
-from sklearn import ensemble, mixture, neighbors, svm
+from sklearn import covariance, ensemble, mixture, neighbors, svm
 from torch import nn
 
 import ganad
-from ganad import GMM, KDE, LOF, InputError, IsolationForest, NearestNeighbor, OneClassSVM, PCAResidual
+from ganad import GMM, KDE, LOF, Gaussian, InputError, IsolationForest, NearestNeighbor, OneClassSVM, PCAResidual
 from ganad.methods.baselines.isolation_forest import average_path
 from ganad.methods.baselines.one_class_svm import nearest_gamma
 from ganad.nets import alexnet
@@ -50,6 +50,30 @@ def test_kde_bandwidth_has_the_highest_held_out_likelihood():
     x = np.random.default_rng(0).normal(size=(600, 2)).astype(np.float32)
     model = KDE(reducer="none", scaling="none", bandwidths=(0.01, 0.3, 10.0), random_state=0).fit(x)
     assert model.bandwidth_ == 0.3
+
+
+@KINDS
+def test_gaussian(kind):
+    _, z, new, scores = fit(Gaussian, kind)
+    spread = z.std(0)
+    theirs = covariance.OAS().fit(z / spread).mahalanobis(new / spread)
+    np.testing.assert_allclose(scores, np.sqrt(theirs), rtol=1e-4)  # variances have a floor, and a matrix is float32
+
+
+def test_gaussian_keeps_places_apart():
+    rng = np.random.default_rng(0)
+    place = np.repeat([3, 7], 200)
+    x = np.column_stack([place, rng.normal(size=(400, 2)) * np.where(place == 3, 1, 9)[:, None]]).astype(np.float32)
+    model = Gaussian(apart=True, device="cpu", verbose=0).fit(x)
+    odd = np.array([[3, 8, 8], [7, 8, 8]], np.float32)
+    of_3, of_7 = model.anomaly_score(odd)
+    assert of_3 > 8 and of_7 < 2
+    alone = Gaussian(device="cpu", verbose=0).fit(x[:200, 1:])
+    np.testing.assert_allclose(of_3, alone.anomaly_score(odd[:1, 1:]), rtol=1e-4)
+    with pytest.raises(InputError, match="has no spread"):
+        Gaussian(apart=True, device="cpu").fit(np.vstack([x, [[9, 0, 0]]]))
+    with pytest.raises(InputError, match="would mix places"):
+        Gaussian(apart=True, reducer="pca").fit(x)
 
 
 @KINDS

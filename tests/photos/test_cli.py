@@ -176,8 +176,8 @@ def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
 @pytest.mark.parametrize("installed", [True, False])
 def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
     monkeypatch.setattr(backbone_weights, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
-    taken = dataclasses.replace(choice.NEAREST_PATCHES, options={"backbone": f"resnet18:{weights(tmp_path)}"})
-    monkeypatch.setattr(choice, "NEAREST_PATCHES", taken)  # the real one may not be installed here
+    taken = dataclasses.replace(choice.PLACES, options={"backbone": f"resnet18:{weights(tmp_path)}", "cells": 2})
+    monkeypatch.setattr(choice, "PLACES", taken)  # the real one may not be installed here
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):
         Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
@@ -188,7 +188,7 @@ def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, 
     assert made.exit_code == 0, made.output
     model = ganad.load(tmp_path / "m.ganad", device="cpu")
     assert ("pip install 'ganad[backbone]'" in made.output) == (not installed)
-    assert type(model.inner_).__name__ == ("NearestNeighbor" if installed else "PCAResidual")
+    assert type(model.inner_).__name__ == ("Gaussian" if installed else "PCAResidual")
     assert (model.view == Tiles(64, 32)) == (not installed) and model.pool == "max" and model.random_state == 3
 
 
@@ -197,7 +197,7 @@ def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
     for i, photo in enumerate(plates(4, sides=(140, 150))):
         Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
     given = PhotoOptions()
-    assert given.chosen(str(tmp_path / "normal"), False)[0] == "nearest-neighbor" or not installed_here()
+    assert given.chosen(str(tmp_path / "normal"), False)[0] == "gaussian" or not installed_here()
     for file in (tmp_path / "normal").iterdir():
         Image.open(file).resize((100, 128)).save(file)
     assert given.chosen(str(tmp_path / "normal"), False) == ("auto", {}, given)
@@ -206,4 +206,4 @@ def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
 
 
 def installed_here():
-    return choice.choice_here() is choice.NEAREST_PATCHES
+    return choice.choice_here() is choice.PLACES

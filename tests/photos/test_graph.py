@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from ganad import AutoEncoder, FenceGAN, InputError, NearestNeighbor, NotSupported, PCAResidual
+from ganad import AutoEncoder, FenceGAN, Gaussian, InputError, NearestNeighbor, NotSupported, PCAResidual
 from ganad.export import export_onnx
 from ganad.photos import Backbone, Regions, Tiles
 
@@ -53,6 +53,12 @@ def test_a_gan_on_vectors_of_a_part_in_colour(tmp_path):
     colour = [np.stack([photo] * 3, -1) for photo in photos(4)]
     model = Regions(FenceGAN(**NETWORK), view, part=str(tmp_path / "part.png"), crop="10,5,70,60", **QUIET)
     check(model.fit(colour), tmp_path / "m.onnx")
+
+
+def test_a_gaussian_a_place(tmp_path):
+    view = Backbone("resnet18", layers=(1,), weights=weights(tmp_path), cells=3)
+    settings = QUIET | dict(max_regions=1000)
+    check(Regions(Gaussian(apart=True, verbose=0), view, **settings).fit(photos(8)), tmp_path / "m.onnx")
 
 
 @pytest.mark.slow

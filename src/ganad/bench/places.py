@@ -40,9 +40,8 @@ def look(model: Regions, photos: Any, masks: list[Path | None] | None) -> Places
     n = len(photos)
     scores, means = np.empty(n), np.empty(n)
     pixels = PixelFigures(n) if masks and any(masks) else None
-    for i, (photo, (grid, found)) in enumerate(zip(photos, model.region_scores(photos))):
-        scores[i], means[i] = pooled(found, model.pool), pooled(found, "mean")
+    for i, finding in enumerate(model.inspect(photos)):
+        scores[i], means[i] = finding.score, pooled(finding.region_scores, "mean")
         if pixels is not None and masks is not None:
-            heat = grid.upsampled(found, photo.shape)
-            pixels.add(read_mask(masks[i], photo.shape), heat)
+            pixels.add(read_mask(masks[i], finding.heat.shape), finding.heat)
     return Places(scores, means, pixels)

@@ -48,6 +48,7 @@ from .options import (
 from .photos import (
     AugmentOption,
     BackboneOption,
+    CellsOption,
     ChooseOption,
     CropOption,
     EmbedOption,
@@ -157,6 +158,7 @@ def fit(
     pool: PoolOption = None,
     max_regions: MaxRegions = None,
     whole: WholeOption = False,
+    cells: CellsOption = None,
     embed_backbone: EmbedOption = False,
     crop: CropOption = None,
     mask_out: MaskOutOption = None,
@@ -199,7 +201,9 @@ def fit(
         old_data=old_data,
         how=written | dict(label=label, query=query, unknown=unknown, follow_links=follow_links, depth=depth),
         form=dict(drop=split(drop), impute=impute, dates=split(dates), size=size, mode=mode),
-        photos=PhotoOptions(tiles, backbone, pool, max_regions, whole, embed_backbone, crop, mask_out, augment, choose),
+        photos=PhotoOptions(
+            tiles, backbone, pool, max_regions, whole, cells, embed_backbone, crop, mask_out, augment, choose
+        ),
         data_dir=data_dir,
         log_dir=log_dir,
     )

@@ -27,6 +27,10 @@ BackboneOption = Annotated[
     ),
 ]
 WholeOption = Annotated[bool, typer.Option("--whole", help="With --backbone: one vector a photo, not one a region.")]
+CellsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="With --backbone: N x N vectors a photo, the means of as many equal parts of it."),
+]
 EmbedOption = Annotated[
     bool, typer.Option("--embed-backbone", help="Put the backbone's weights into the model file as well.")
 ]
@@ -60,6 +64,7 @@ class PhotoOptions:
     pool: str | None = None
     max_regions: int | None = None
     whole: bool = False
+    cells: int | None = None
     embed_backbone: bool = False
     crop: str | None = None
     mask_out: Path | None = None
@@ -90,6 +95,8 @@ class PhotoOptions:
         if choice.more:
             typer.echo(f"      {choice.more}")
         mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
+        if self.whole:
+            mine.pop("cells", None)
         return choice.method, {k: str(v) for k, v in choice.settings.items()}, dataclasses.replace(self, **mine)
 
     def of_photos(self, detector: Detector) -> Detector:
@@ -108,15 +115,20 @@ class PhotoOptions:
         }
         given = {name: value for name, value in given.items() if value is not None}
         if not self.own_size:
-            if given or self.whole:
+            if given or self.whole or self.cells is not None:
                 named = next(f.name for f in dataclasses.fields(self) if getattr(self, f.name) not in (None, False))
                 option = named.replace("_", "-")
                 raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
             return detector
         if self.tiles is not None and self.backbone is not None:
             raise InputError("--tiles and --backbone are two views of a photo; give one of them")
-        if self.backbone is None and (self.whole or self.embed_backbone):
-            raise InputError(f"--{'whole' if self.whole else 'embed-backbone'} is for --backbone; give --backbone NAME")
+        of_backbones = {"whole": self.whole, "cells": self.cells, "embed-backbone": self.embed_backbone}
+        for option, value in of_backbones.items():
+            if self.backbone is None and value:
+                raise InputError(f"--{option} is for --backbone; give --backbone NAME")
+        if self.whole and self.cells is not None:
+            raise InputError("--whole is one vector a photo, and --cells several; give one of them")
         from ..photos.words import regions_of  # torch comes with it
 
-        return regions_of(detector, tiles=self.tiles, backbone=self.backbone, whole=self.whole, **given)
+        view = dict(tiles=self.tiles, backbone=self.backbone, whole=self.whole, cells=self.cells)
+        return regions_of(detector, **view, **given)

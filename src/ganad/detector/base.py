@@ -386,6 +386,11 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         return NotSupported(f"{type(self).__name__} {PARTS[part][1]}")
 
     @property
+    def takes_places(self) -> bool:
+        """Whether column 0 of a sample is the number of the place in a photo that it is of; see ``photos.Regions``."""
+        return False
+
+    @property
     def _chunk(self) -> int:
         return self.score_batch_size or (64 if self.input_.is_image else 512)
 

@@ -22,6 +22,7 @@ ONNX = "onnx"  #: the name of any network in an ONNX file
 _LAYERS = (3, 4)  # chosen on defects planted in normal photos
 _HALO = 128  # pixels around it that the network sees as well
 _SIDES = (32, 4096)
+_CELLS = 64
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class Backbone:
     layers: tuple[int, ...] | None = None  #: whose maps are concatenated; None: 3 and 4, or all of an ONNX file
     weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
-    regions: bool = True  #: a vector a position; False: one a photo, the mean of all positions
+    regions: bool = True  #: False: one vector a photo, the mean of all positions, as with cells=1
+    cells: int | None = None  #: means of so many equal parts of the height and of the width; None: a vector a position
 
     def __post_init__(self) -> None:
+        if not self.regions and self.cells is None:
+            object.__setattr__(self, "cells", 1)
         if self.layers is None and self.name != ONNX:
             object.__setattr__(self, "layers", _LAYERS)  # so that a model file says which, whatever later defaults are
 
@@ -64,6 +68,10 @@ class Backbone:
         if self.weights is None and self.name != "efficientnet-lite0":
             what = "a file" if self.name == ONNX else "a file of weights, torchvision's state dict"
             raise InputError(f"Backbone: {self.name} needs {what}; on the command line --backbone {self.name}:FILE")
+        if self.cells is not None and not (type(self.cells) is int and 1 <= self.cells <= _CELLS):
+            raise InputError(f"Backbone: cells={self.cells!r} must be a whole number, 1 to {_CELLS}")
+        if not self.regions and self.cells != 1:
+            raise InputError(f"Backbone: regions=False is one vector a photo, and cells={self.cells} is more; give one")
         if self.side is not None and not (isinstance(self.side, int) and _SIDES[0] <= self.side <= _SIDES[1]):
             raise InputError(f"Backbone: side={self.side!r} must be a whole number, {_SIDES[0]} to {_SIDES[1]}")
 
@@ -87,7 +95,7 @@ class Backbone:
     def network(self) -> Maps:
         """The network with its weights. Raises InputError for a file without them."""
         if self.name == ONNX:
-            return self._agreeing(onnx_maps.read(self.file, self.layers, not self.regions))
+            return self._agreeing(onnx_maps.read(self.file, self.layers, self.cells == 1))
         network = self._bare()
         backbone_weights.read(network, self.file)
         return network
@@ -95,7 +103,7 @@ class Backbone:
     def embedded(self, state: dict[str, Tensor], where: str) -> Maps:
         """The network of which a model file, ``where``, holds the weights. Raises InputError if they do not fit."""
         if self.name == ONNX:
-            return self._agreeing(onnx_maps.of_state(state, self.layers, not self.regions, where))
+            return self._agreeing(onnx_maps.of_state(state, self.layers, self.cells == 1, where))
         network = self._bare()
         backbone_weights.take(network, state, where)
         return network

@@ -25,7 +25,8 @@ class Finding:
     """What ``Regions.inspect`` says of a photo."""
 
     score: float
-    heat: np.ndarray  #: ``(H, W)`` float32, the map of the photo's region scores
+    region_scores: np.ndarray  #: ``(rows, columns)``, NaN outside the part that is looked at
+    heat: np.ndarray  #: ``(H, W)`` float32, their map, or in detail that of the positions in cells
     regions: list[Region]  #: the highest first
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import NotSupported
 from ..nets.backbones import Maps
 from .backbone import CORE, ONNX, Backbone
+from .cells import Cells
 from .pool import pooled_tensor
 from .regions import Regions
 from .tiles import Tiles, padding_of
@@ -26,6 +27,8 @@ class PhotoScorer(nn.Module):
 
     kept: Tensor
     places: Tensor
+    weights: Tensor | None  #: of the positions in the cells, where the view has cells
+    numbers: Tensor | None  #: of the cells
 
     def __init__(self, regions: Regions, shape: tuple[int, int]):
         super().__init__()
@@ -49,6 +52,15 @@ class PhotoScorer(nn.Module):
         grid = view.grid(seen.shape, network)
         kept = regions.counted(grid, inside)
         self.seen_shape, self.grid_shape = seen.shape, grid.shape
+        weights = numbers = None
+        if view.cells is not None:
+            cells = Cells(view.cells, grid.shape, kept)
+            kept = np.isin(np.arange(view.cells**2), cells.there)
+            self.grid_shape = (view.cells, view.cells)
+            weights = torch.from_numpy(cells.weights)
+            numbers = torch.from_numpy(cells.there.astype(np.float32))[:, None]
+        self.register_buffer("weights", weights)
+        self.register_buffer("numbers", numbers if inner.takes_places else None)
         self.register_buffer("kept", torch.from_numpy(np.flatnonzero(kept)))
         # of each place of the grid the number of its score, or of the NaN behind the last one
         number = np.where(kept, np.cumsum(kept) - 1, kept.sum())
@@ -57,13 +69,13 @@ class PhotoScorer(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         regions, inner = self.regions, self.regions.inner_
-        z = self._regions(x)[self.kept]
-        if not regions.view.regions:
-            z = z.double().mean(0, keepdim=True).float()
+        z = self._regions(x)
+        z = z[self.kept] if self.weights is None else (self.weights @ z.double()).float()
+        z = z if self.numbers is None else torch.cat([self.numbers, z], 1)
         scores = inner.score_batch(inner.input_.to_network(z)).double()
         score = pooled_tensor(scores, regions.pool).reshape(1)
         full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])
-        heat = full[self.places].reshape(self.grid_shape) if regions.view.regions else scores.reshape(1, 1)
+        heat = full[self.places].reshape(self.grid_shape)
         return score.float(), score > regions.threshold_, heat.float()
 
     def _regions(self, x: Tensor) -> Tensor:

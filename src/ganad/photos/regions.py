@@ -31,6 +31,7 @@ from ..progress import Bar
 from ..settings import Count
 from . import augment, regions_file, sampling
 from .backbone import Backbone
+from .cells import Cells, centres, numbered
 from .found import Finding, Region, regions_above
 from .part import Part, crop_of, part_of, read_shape
 from .pool import pooled
@@ -69,9 +70,10 @@ class Regions(_Fitted, Detector):
     crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
     part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
     embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
+    detail: bool = True  #: maps show the positions in a cell, where the inner score has a gradient
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
-    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None)),)
+    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None, detail=False)),)
 
     def check_settings(self) -> None:
         """Raise InputError, naming the setting, for one that cannot work."""
@@ -88,6 +90,11 @@ class Regions(_Fitted, Detector):
             crop_of(self.crop)
         if self.choose == "coreset" and isinstance(self.view, Tiles):
             raise InputError('Regions: choose="coreset" is for the vectors of a Backbone; use "random" with Tiles')
+        if self.detector.takes_places and self.view.cells is None:
+            raise InputError(
+                "Regions: a detector that keeps places apart needs places that are the same in every photo; give "
+                "Backbone(cells=8) (--cells 8)"
+            )
         for name, default in (("scaling", "auto"), ("image_size", None)):
             if getattr(self, name) != default:
                 raise InputError(f"Regions: {name}={getattr(self, name)!r} is the inner detector's; set it there")
@@ -226,7 +233,7 @@ class Regions(_Fitted, Detector):
 
     def _measured(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """The score and the highest region score of each photo, ``(n,)`` each."""
-        found = [(pooled(scores, self.pool), np.nanmax(scores)) for _, scores in self.region_scores(X)]
+        found = [(pooled(look.scores, self.pool), np.nanmax(look.values)) for look in self._looks(X, detail=True)]
         scores, peaks = np.array(found).T
         return scores, peaks
 
@@ -238,23 +245,43 @@ class Regions(_Fitted, Detector):
         NaN is the score of regions whose centres lie outside the part that is looked at.
         They stream: memory holds the regions of one photo at most. Raises InputError for unusable photos.
         """
+        return ((look.grid, look.scores) for look in self._looks(X, detail=False))
+
+    def _looks(self, X: Any, *, detail: bool) -> Iterator[_Look]:
+        """A look at each photo, in order; ``detail``: with the scores of the positions in its cells."""
         check_is_fitted(self, "inner_")
-        done: list[tuple[Grid, np.ndarray]] = []
+        detail = detail and self.detail and self.view.cells is not None and not self.inner_.NO_FORWARD_PASS
+        done: list[_Look] = []
         waiting = _Waiting(self.inner_)
         for i, photo in enumerate(as_photos(X)):
             check_photo(photo, i, self.channels_)
             seen, inside = self._seen(photo, i)
+            if detail:
+                yield self._in_detail(seen, inside)
+                continue
             grid = self._grid(seen.shape)
             scores = np.full(grid.shape, np.nan)
             for numbers, regions in self._blocks(seen, inside):
                 waiting.add(regions, scores.reshape(-1), numbers)
-            done.append((grid if self.looked_at_ is None else self.looked_at_.moved(grid), scores))
+            done.append(_Look(self._moved(grid), scores, scores))
             if waiting.count == 0 or waiting.count >= _AT_ONCE:
                 waiting.score()
                 yield from done
                 done = []
         waiting.score()
         yield from done
+
+    def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> _Look:
+        cells, vectors = self._cells(seen, inside), self._vectors(seen)
+        found = self.inner_.anomaly_score(numbered(cells.there, cells.means(vectors), self.inner_))
+        scores = np.full((cells.side, cells.side), np.nan)
+        scores.reshape(-1)[cells.there] = found
+        values = cells.spread(self.inner_, vectors, found)
+        return _Look(self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
+
+    def _moved(self, grid: Grid) -> Grid:
+        """The grid of what is looked at, in the photo."""
+        return grid if self.looked_at_ is None else self.looked_at_.moved(grid)
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores of photos ``(n,)``, higher is more anomalous: the pooled scores of their regions.
@@ -277,10 +304,11 @@ class Regions(_Fitted, Detector):
         """Score, map and standing-out regions of each photo, one at a time; the photos are looked at once."""
         photos = as_photos(X)
         threshold = getattr(self, "map_threshold_", float("inf"))
-        for photo, (grid, scores) in zip(photos, self.region_scores(photos)):
-            heat = grid.upsampled(np.where(np.isnan(scores), np.nanmin(scores), scores), photo.shape)
+        for photo, look in zip(photos, self._looks(photos, detail=True)):
+            values = np.where(np.isnan(look.values), np.nanmin(look.values), look.values)
+            heat = look.grid.upsampled(values, photo.shape)
             heat = heat if self.looked_at_ is None else self.looked_at_.whole(heat)
-            yield Finding(pooled(scores, self.pool), heat, regions_above(heat, threshold))
+            yield Finding(pooled(look.scores, self.pool), look.scores, heat, regions_above(heat, threshold))
 
     def regions(self, photo: np.ndarray) -> list[Region]:
         """The regions of one photo that stand out: boxes, areas and highest scores, the highest first.
@@ -303,24 +331,31 @@ class Regions(_Fitted, Detector):
         return (photo, None) if part is None else (part.cut(photo, number), part.inside)
 
     def _grid(self, shape: tuple[int, ...]) -> Grid:
-        """Where the regions of a photo are; that of a vector a photo is the whole."""
-        if self.view.regions:
+        """Where the regions of a photo are."""
+        if self.view.cells is None:
             return self.view.grid(shape, self._maps)
-        return Grid(*(np.array([(side - 1) / 2]) for side in shape[:2]))
+        return centres(self.view.cells, shape)
+
+    def _cells(self, seen: np.ndarray, inside: np.ndarray | None) -> Cells:
+        """The cells of what is looked at of a photo, if the view has cells."""
+        grid = self.view.grid(seen.shape, self._maps)
+        return Cells(self.view.cells or 1, grid.shape, self.counted(grid, inside))
 
     def _there(self, seen: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
         """Numbers of the regions of a photo that count."""
-        return np.flatnonzero(self.counted(self._grid(seen.shape), inside))
+        if self.view.cells is not None:
+            return self._cells(seen, inside).there
+        return np.flatnonzero(self.counted(self.view.grid(seen.shape, self._maps), inside))
 
     def counted(self, grid: Grid, inside: np.ndarray | None) -> np.ndarray:
         """Which places of a grid count, by number: those with their centres in the part.
 
-        If there are none, InputError; for one vector a photo all, because what lies outside is black.
+        If there are none, InputError; in cells all, because what lies outside is black.
         """
         found = np.ones(grid.shape[0] * grid.shape[1], bool) if inside is None else grid.within(inside)
         if found.any():
             return found
-        if self.view.regions:
+        if self.view.cells is None:
             raise InputError(
                 f"no region of {self.view} has its centre in the part that is looked at; take smaller ones"
             )
@@ -328,15 +363,19 @@ class Regions(_Fitted, Detector):
 
     def _blocks(self, seen: np.ndarray, inside: np.ndarray | None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Numbers and regions of what is looked at of a photo, a part at a time."""
-        kept = self.counted(self.view.grid(seen.shape, self._maps), inside)
-        parts = ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
-        if self.view.regions:
-            yield from parts
+        if self.view.cells is not None:
+            cells = self._cells(seen, inside)
+            assert self.detector is not None
+            yield cells.there, numbered(cells.there, cells.means(self._vectors(seen)), self.detector)
             return
-        total = 0.0
-        for _, regions in parts:
-            total = total + regions.sum(0, dtype=np.float64)
-        yield np.zeros(1, int), (total / kept.sum())[None].astype(np.float32)
+        kept = self.counted(self.view.grid(seen.shape, self._maps), inside)
+        yield from ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
+
+    def _vectors(self, seen: np.ndarray) -> np.ndarray:
+        """The vectors ``(n, d)`` of all positions of a photo."""
+        numbers, vectors = zip(*self._all_blocks(seen))
+        found: np.ndarray = np.concatenate(vectors)[np.argsort(np.concatenate(numbers))]
+        return found
 
     @property
     def _maps(self) -> Maps | None:
@@ -357,6 +396,15 @@ class Regions(_Fitted, Detector):
         """Write the fitted model, inner detector included, to one file; ``ganad.load`` reads it back."""
         check_is_fitted(self, "inner_")
         regions_file.save(self, path)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Look:
+    """What is seen of one photo."""
+
+    grid: Grid  #: of ``values``, in the photo
+    scores: np.ndarray  #: of its regions ``(rows, columns)``, NaN where none counts
+    values: np.ndarray  #: the map on the grid: the same, or in detail those of the positions in its cells
 
 
 class _Waiting:

@@ -26,7 +26,7 @@ class Tiles:
 
     size: int = 64  #: side of a crop in pixels
     stride: int = 32  #: pixels from a crop to the next
-    regions: ClassVar[bool] = True
+    cells: ClassVar[None] = None
 
     def check(self) -> None:
         """Raise InputError for a size or stride that cannot work."""

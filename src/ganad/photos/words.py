@@ -13,13 +13,16 @@ from .regions import Regions
 from .tiles import Tiles
 
 
-def view_of(tiles: str | None = None, backbone: str | None = None, *, whole: bool = False) -> Tiles | Backbone:
+def view_of(
+    tiles: str | None = None, backbone: str | None = None, *, whole: bool = False, cells: int | None = None
+) -> Tiles | Backbone:
     """The view of "64/32", side and step of a tile in pixels, or of a backbone "NAME" or "NAME:FILE".
 
-    whole: one vector a photo, not one a region. Raises InputError for words that name no view.
+    whole: one vector a photo, not one a region. cells: the mean vectors of so many parts of the height and of the
+    width. Raises InputError for words that name no view.
     """
     if backbone is not None:
-        return dataclasses.replace(Backbone.named(backbone), regions=not whole)
+        return dataclasses.replace(Backbone.named(backbone), regions=not whole, cells=1 if whole else cells)
     found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", tiles or "")
     if not found:
         raise InputError(f"tiles {tiles}: give the side of a crop and the step to the next in pixels, such as 64/32")
@@ -33,6 +36,7 @@ def regions_of(
     tiles: str | None = None,
     backbone: str | None = None,
     whole: bool = False,
+    cells: int | None = None,
     **settings: Any,
 ) -> Regions:
     """``detector`` on the regions of ``view_of``, with these settings of ``Regions`` and its own device and seed.
@@ -42,6 +46,6 @@ def regions_of(
     shared = {
         name: getattr(detector, name) for name in ("device", "threads", "verbose", "random_state", "contamination")
     }
-    found = Regions(detector, view_of(tiles, backbone, whole=whole), **shared | settings)
+    found = Regions(detector, view_of(tiles, backbone, whole=whole, cells=cells), **shared | settings)
     found.check_settings()
     return found

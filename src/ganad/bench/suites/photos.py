@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...photos.choice import NEAREST_PATCHES, TILES, Choice
+from ...photos.choice import PLACES, TILES, Choice
 from ..recipes import Recipe
 
 _VECTORS: dict[str, Any] = dict(backbone="efficientnet-lite0", max_regions=4_000)
@@ -22,7 +22,7 @@ def _auto(label: str, choice: Choice) -> Recipe:
 
 
 #: with the weights of the backbone, and without
-AUTO = (_auto("auto", NEAREST_PATCHES), _auto("auto without a backbone", TILES))
+AUTO = (_auto("auto", PLACES), _auto("auto without a backbone", TILES))
 
 
 def without_backbone() -> tuple[Recipe, ...]:
@@ -33,6 +33,9 @@ def without_backbone() -> tuple[Recipe, ...]:
 def on_vectors() -> tuple[Recipe, ...]:
     """Detectors of the vectors of EfficientNet-Lite0; those without a network first."""
     plain = (
+        Recipe("nearest region", "NearestNeighbor", settings=_NEAREST, regions=_CORE),
+        Recipe("Gaussian of the photo", "Gaussian", regions=_VECTORS | dict(whole=True)),
+        Recipe("Gaussian on 8 x 8 cells", "Gaussian", regions=_VECTORS | dict(cells=8, max_regions=50_000)),
         Recipe(
             "nearest region, not standardised",
             "NearestNeighbor",

@@ -64,11 +64,16 @@ class OnFeatures(Detector):
         self.nets_.eval()
         self.__dict__.pop("_placed", None)
         self.seed_ = torch.initial_seed() % 2**31
-        if self.reducer != "none":
+        if self.reduces:
             seen = self.map_batches(self.view, x).double().cpu().numpy()  # float32: axes orthogonal only to 1e-7
             pca = decomposition.PCA(self.kept(*seen.shape), random_state=self.seed_).fit(seen)
             self.origin_, self.axes_ = pca.mean_, pca.components_
         self.learn(self.map_batches(self.features, x).cpu().numpy())
+
+    @property
+    def reduces(self) -> bool:
+        """Whether PCA reduces the features."""
+        return self.reducer != "none"
 
     def kept(self, n: int, d: int) -> int:
         """Directions that PCA keeps of n samples with d features."""
@@ -82,7 +87,7 @@ class OnFeatures(Detector):
     def features(self, x: Tensor) -> Tensor:
         """The rows ``(n, d)`` in float64 that ``learn`` and ``rate`` get."""
         z = self.view(x).double()
-        if self.reducer == "none":
+        if not self.reduces:
             return z
         return row_linear(z - self.on(self.origin_, z), self.on(self.axes_, z))
 

@@ -1,0 +1,89 @@
+"""Cells: a photo divided into the same number of equal parts, whatever its size, each with the mean of its vectors.
+
+The vectors of a backbone lie on a grid that grows with the photo. Cells are as many in every photo, so that a detector
+can know which one it sees, and a photo is as many samples as any other. One cell is the whole photo.
+
+A cell's score tells about all of its positions. Where in the cell the cause lies, the score's gradient says: with the
+mean v of a cell's vectors v_p, its score s and the gradient g of s at v,
+
+    score of position p     s + (v_p - v) . g
+
+which is s in the mean over the cell's positions. For a Mahalanobis distance it is exactly what each position adds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..detector import Detector
+from .view import Grid
+
+_ROWS = 4096  # vectors that are summed at a time, because they become float64
+
+
+class Cells:
+    """The cells of one photo: which of its positions each one averages."""
+
+    def __init__(self, side: int, shape: tuple[int, int], counts: np.ndarray):
+        """``side`` x ``side`` cells of a grid of ``shape``, of whose positions those count that are True ``(n,)``."""
+        down, across = (_bins(side, length) for length in shape)
+        weights = np.einsum("ir,jc->ijrc", down, across).reshape(side * side, -1) * counts
+        total = weights.sum(1)
+        self.side, self.shape = side, shape
+        self.there = np.flatnonzero(total)  #: numbers of the cells with a position that counts
+        self.weights = weights[self.there] / total[self.there, None]  #: of the positions in these cells, of sum 1
+
+    def means(self, vectors: np.ndarray) -> np.ndarray:
+        """The vectors ``(cells, d)`` of these cells, float32, from those of all positions ``(n, d)``."""
+        parts = (slice(start, start + _ROWS) for start in range(0, len(vectors), _ROWS))
+        total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in parts)
+        return np.asarray(total, np.float32)
+
+    def spread(self, detector: Detector, vectors: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Scores ``(rows, columns)`` of the positions, NaN where no cell counts them.
+
+        vectors: ``(n, d)`` of all positions. scores: ``(cells,)``, the detector's of ``means(vectors)``.
+        """
+        means = self.means(vectors)
+        slopes = detector.map_samples(lambda x: _slopes(detector, x), numbered(self.there, means, detector))
+        offsets = self._to_network(detector, vectors) @ slopes.T
+        own = np.einsum("ij,ij->i", self._to_network(detector, means), slopes)
+        covers = self.weights > 0
+        found = np.full(covers.shape[1], np.nan)
+        seen = covers.any(0)
+        found[seen] = (covers * (scores + offsets - own).T).sum(0)[seen] / covers.sum(0)[seen]
+        return found.reshape(self.shape)
+
+    def _to_network(self, detector: Detector, vectors: np.ndarray) -> np.ndarray:
+        rows = numbered(np.zeros(len(vectors)), vectors, detector)
+        z: np.ndarray = detector.input_.to_network(torch.from_numpy(rows)).double().numpy()
+        return z
+
+
+def centres(side: int, shape: tuple[int, ...]) -> Grid:
+    """The grid of the cells in a photo of this shape."""
+    return Grid(*((np.arange(side) + 0.5) * length / side - 0.5 for length in shape[:2]))
+
+
+def numbered(numbers: np.ndarray, vectors: np.ndarray, detector: Detector) -> np.ndarray:
+    """The vectors ``(n, d)`` as the detector takes them: after their numbers, if it keeps places apart."""
+    if not detector.takes_places:
+        return vectors
+    return np.concatenate([np.asarray(numbers, np.float32)[:, None], vectors], 1)
+
+
+def _bins(count: int, length: int) -> np.ndarray:
+    """Which of ``length`` positions lie in which of ``count`` equal parts ``(count, length)``, at least one in each."""
+    at = np.arange(length)
+    first = np.arange(count)[:, None] * length // count
+    last = -(-(np.arange(count)[:, None] + 1) * length // count)
+    return ((at >= first) & (at < last)).astype(np.float64)
+
+
+def _slopes(detector: Detector, x: Tensor) -> Tensor:
+    """Gradients of the scores of network inputs ``(n, d)``; zero where the score is a step function."""
+    x = x.detach().requires_grad_()
+    total = detector.score_batch(x).double().sum()
+    return torch.autograd.grad(total, x)[0].double() if total.requires_grad else torch.zeros_like(x, dtype=torch.double)
