@@ -170,7 +170,7 @@ def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
     assert made.exit_code == 0, made.output
     (tmp_path / "resnet18.pth").unlink()
     model = ganad.load(photos / "m.ganad", device="cpu")
-    assert not model.view.regions and len(model.inner_.samples_) == 12
+    assert model.view.cells == 1 and len(model.inner_.samples_) == 12
 
 
 @pytest.mark.parametrize("installed", [True, False])

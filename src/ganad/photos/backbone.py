@@ -42,7 +42,7 @@ class Backbone:
     layers: tuple[int, ...] | None = None  #: whose maps are concatenated; None: 3 and 4, or all of an ONNX file
     weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
-    regions: bool = True  #: False: one vector a photo, the mean of all positions, as with cells=1
+    regions: bool = True  #: False: as cells=1, but with a map of one value; model files of before 0.3 have it
     cells: int | None = None  #: means of so many equal parts of the height and of the width; None: a vector a position
 
     def __post_init__(self) -> None:
@@ -86,6 +86,11 @@ class Backbone:
             known, words = whole and set(layers) <= set(backbones.LAYERS), "some of 1, 2, 3, 4"
         if not known or not layers or list(layers) != sorted(set(layers)):
             raise InputError(f"Backbone: layers={layers!r} must be {words} in rising order")
+
+    @property
+    def in_detail(self) -> bool:
+        """Whether maps show the positions in cells."""
+        return self.regions and self.cells is not None
 
     @property
     def file(self) -> Path:

@@ -70,10 +70,9 @@ class Regions(_Fitted, Detector):
     crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
     part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
     embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
-    detail: bool = True  #: maps show the positions in a cell, where the inner score has a gradient
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
-    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None, detail=False)),)
+    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None)),)
 
     def check_settings(self) -> None:
         """Raise InputError, naming the setting, for one that cannot work."""
@@ -250,7 +249,7 @@ class Regions(_Fitted, Detector):
     def _looks(self, X: Any, *, detail: bool) -> Iterator[_Look]:
         """A look at each photo, in order; ``detail``: with the scores of the positions in its cells."""
         check_is_fitted(self, "inner_")
-        detail = detail and self.detail and self.view.cells is not None and not self.inner_.NO_FORWARD_PASS
+        detail = detail and self.view.in_detail and not self.inner_.NO_FORWARD_PASS
         done: list[_Look] = []
         waiting = _Waiting(self.inner_)
         for i, photo in enumerate(as_photos(X)):

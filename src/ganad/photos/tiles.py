@@ -27,6 +27,7 @@ class Tiles:
     size: int = 64  #: side of a crop in pixels
     stride: int = 32  #: pixels from a crop to the next
     cells: ClassVar[None] = None
+    in_detail: ClassVar[bool] = False
 
     def check(self) -> None:
         """Raise InputError for a size or stride that cannot work."""

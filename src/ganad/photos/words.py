@@ -22,7 +22,7 @@ def view_of(
     width. Raises InputError for words that name no view.
     """
     if backbone is not None:
-        return dataclasses.replace(Backbone.named(backbone), regions=not whole, cells=1 if whole else cells)
+        return dataclasses.replace(Backbone.named(backbone), cells=1 if whole else cells)
     found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", tiles or "")
     if not found:
         raise InputError(f"tiles {tiles}: give the side of a crop and the step to the next in pixels, such as 64/32")
