@@ -15,8 +15,8 @@ at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is a
 The README's table is ``study-mnist`` at ``quick``. A block that begins with ``<!-- lines SUITE | METRIC, METRIC |
 LINE; LINE | CLASS CLASS -->`` and ends with ``<!-- /lines -->`` is a table of these lines, published beside measured.
 The README's pictures of AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers'
-GANs that have curves. The table of the development tables, that of the photos and that of others' rules on them have
-marks of their own.
+GANs that have curves. The tables of the development tables, of the photos, of others' rules on them and of planted defects
+have marks of their own.
 """
 
 from __future__ import annotations
@@ -180,6 +180,19 @@ def rules() -> str:
     return "\n".join(out)
 
 
+def planted() -> str:
+    """How well planted defects are found (benchmarks/planted.py), by the pool."""
+    path = ROOT / "benchmarks" / "results" / "planted.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    pools = list(rows[0]["auroc"])
+    head = ["regions", "shorter side", "photos learnt", *pools]
+    out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in sorted(rows, key=lambda row: (-row["n_train"], row["regions"], -(row["side"] or 10_000))):
+        cells = " | ".join(f"{row['auroc'][pool]:.3f}" for pool in pools)
+        out.append(f"| {row['regions']} | {row['side'] or 'as it is'} | {row['n_train']} | {cells} |")
+    return "\n".join(out)
+
+
 def printed(protocol: str, method: str, name: str, cls: str = "") -> float:
     """A published or computed figure, of the five papers first; KeyError for one that nobody printed."""
     order = ("seed", "paper", "repo", "computed")
@@ -322,6 +335,7 @@ def marked(text: str, rows: list[Row]) -> str:
         "small-tables": lambda: of_tables()["summary"](of_tables()["read_rows"](of_tables()["ROWS"])),
         "tiles": lambda: photos(rows),
         "rules": rules,
+        "planted": planted,
         "headlines": lambda: headlines(rows),
     }
     for name, made in blocks.items():
@@ -335,7 +349,7 @@ def marked(text: str, rows: list[Row]) -> str:
 def typed(text: str) -> list[str]:
     """Figures of a page that no row and no printed figure stands behind: everything like .95 outside of a mark."""
     text = re.sub(
-        r"<!-- (lines|small-tables|tiles|rules|headlines)\b[^>]* -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL
+        r"<!-- (lines|small-tables|tiles|rules|planted|headlines)\b[^>]* -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL
     )
     text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
     text = re.sub(r"[\d.]+<!-- [^>]+ -->", "", text)
