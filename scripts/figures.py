@@ -15,8 +15,8 @@ at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is a
 The README's table is ``study-mnist`` at ``quick``. A block that begins with ``<!-- lines SUITE | METRIC, METRIC |
 LINE; LINE | CLASS CLASS -->`` and ends with ``<!-- /lines -->`` is a table of these lines, published beside measured.
 The README's pictures of AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers'
-GANs that have curves. The tables of the development tables, of the photos, of others' rules on them and of planted defects
-have marks of their own.
+GANs that have curves. The tables of the development tables, of the photos, of others' rules on them and of planted
+defects have marks of their own.
 """
 
 from __future__ import annotations

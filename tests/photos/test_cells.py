@@ -39,8 +39,8 @@ def test_scores_of_positions_have_the_mean_of_their_cell_and_peak_at_the_cause(d
     vectors = rng.normal(size=(64, 4)).astype(np.float32)
     vectors[[9, 10]] += 30
     cells = Cells(2, (8, 8), np.ones(64, bool))
-    scores = model.anomaly_score(cells.means(vectors))
-    found = cells.spread(model, vectors, scores)
+    scores, found = cells.scores(model, vectors)
+    np.testing.assert_array_equal(scores, model.anomaly_score(cells.means(vectors)))
     means = found.reshape(2, 4, 2, 4).mean((1, 3)).ravel()
     np.testing.assert_allclose(means, scores, rtol=1e-4)
     assert set(np.argsort(found.ravel())[-2:]) == {9, 10}

@@ -130,5 +130,6 @@ class PhotoOptions:
             raise InputError("--whole is one vector a photo, and --cells several; give one of them")
         from ..photos.words import regions_of  # torch comes with it
 
-        view = dict(tiles=self.tiles, backbone=self.backbone, whole=self.whole, cells=self.cells)
-        return regions_of(detector, **view, **given)
+        return regions_of(
+            detector, tiles=self.tiles, backbone=self.backbone, whole=self.whole, cells=self.cells, **given
+        )

@@ -41,20 +41,21 @@ class Cells:
         total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in parts)
         return np.asarray(total, np.float32)
 
-    def spread(self, detector: Detector, vectors: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Scores ``(rows, columns)`` of the positions, NaN where no cell counts them.
+    def scores(self, detector: Detector, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The detector's scores of the cells ``(cells,)``, and those of the positions ``(rows, columns)``, float64.
 
-        vectors: ``(n, d)`` of all positions. scores: ``(cells,)``, the detector's of ``means(vectors)``.
+        vectors: ``(n, d)`` of all positions. NaN is the score of those that do not count.
         """
         means = self.means(vectors)
-        slopes = detector.map_samples(lambda x: _slopes(detector, x), numbered(self.there, means, detector))
+        found = detector.map_samples(lambda x: _with_slopes(detector, x), numbered(self.there, means, detector))
+        scores, slopes = found[:, 0], found[:, 1:]
         offsets = self._to_network(detector, vectors) @ slopes.T
         own = np.einsum("ij,ij->i", self._to_network(detector, means), slopes)
         covers = self.weights > 0
-        found = np.full(covers.shape[1], np.nan)
+        positions = np.full(covers.shape[1], np.nan)
         seen = covers.any(0)
-        found[seen] = (covers * (scores + offsets - own).T).sum(0)[seen] / covers.sum(0)[seen]
-        return found.reshape(self.shape)
+        positions[seen] = (covers * (scores + offsets - own).T).sum(0)[seen] / covers.sum(0)[seen]
+        return scores, positions.reshape(self.shape)
 
     def _to_network(self, detector: Detector, vectors: np.ndarray) -> np.ndarray:
         rows = numbered(np.zeros(len(vectors)), vectors, detector)
@@ -82,8 +83,9 @@ def _bins(count: int, length: int) -> np.ndarray:
     return ((at >= first) & (at < last)).astype(np.float64)
 
 
-def _slopes(detector: Detector, x: Tensor) -> Tensor:
-    """Gradients of the scores of network inputs ``(n, d)``; zero where the score is a step function."""
+def _with_slopes(detector: Detector, x: Tensor) -> Tensor:
+    """Scores of network inputs ``(n, d)`` and their gradients, zero where there are none, as ``(n, 1 + d)``."""
     x = x.detach().requires_grad_()
-    total = detector.score_batch(x).double().sum()
-    return torch.autograd.grad(total, x)[0].double() if total.requires_grad else torch.zeros_like(x, dtype=torch.double)
+    scores = detector.score_batch(x).double()
+    slopes = torch.autograd.grad(scores.sum(), x)[0] if scores.requires_grad else torch.zeros_like(x)
+    return torch.cat([scores[:, None], slopes.double()], 1)

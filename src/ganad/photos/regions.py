@@ -272,10 +272,9 @@ class Regions(_Fitted, Detector):
 
     def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> _Look:
         cells, vectors = self._cells(seen, inside), self._vectors(seen)
-        found = self.inner_.anomaly_score(numbered(cells.there, cells.means(vectors), self.inner_))
+        found, values = cells.scores(self.inner_, vectors)
         scores = np.full((cells.side, cells.side), np.nan)
         scores.reshape(-1)[cells.there] = found
-        values = cells.spread(self.inner_, vectors, found)
         return _Look(self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
 
     def _moved(self, grid: Grid) -> Grid:
