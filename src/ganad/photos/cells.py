@@ -13,6 +13,8 @@ which is s in the mean over the cell's positions. For a Mahalanobis distance it 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,7 +22,7 @@ from torch import Tensor
 from ..detector import Detector
 from .view import Grid
 
-_ROWS = 4096  # vectors that are summed at a time, because they become float64
+_ROWS = 4096  # vectors that become float64 at a time
 
 
 class Cells:
@@ -37,8 +39,7 @@ class Cells:
 
     def means(self, vectors: np.ndarray) -> np.ndarray:
         """The vectors ``(cells, d)`` of these cells, float32, from those of all positions ``(n, d)``."""
-        parts = (slice(start, start + _ROWS) for start in range(0, len(vectors), _ROWS))
-        total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in parts)
+        total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in _parts(vectors))
         return np.asarray(total, np.float32)
 
     def scores(self, detector: Detector, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +50,7 @@ class Cells:
         means = self.means(vectors)
         found = detector.map_samples(lambda x: _with_slopes(detector, x), numbered(self.there, means, detector))
         scores, slopes = found[:, 0], found[:, 1:]
-        offsets = self._to_network(detector, vectors) @ slopes.T
+        offsets = np.concatenate([self._to_network(detector, vectors[part]) @ slopes.T for part in _parts(vectors)])
         own = np.einsum("ij,ij->i", self._to_network(detector, means), slopes)
         covers = self.weights > 0
         positions = np.full(covers.shape[1], np.nan)
@@ -73,6 +74,10 @@ def numbered(numbers: np.ndarray, vectors: np.ndarray, detector: Detector) -> np
     if not detector.takes_places:
         return vectors
     return np.concatenate([np.asarray(numbers, np.float32)[:, None], vectors], 1)
+
+
+def _parts(vectors: np.ndarray) -> Iterator[slice]:
+    return (slice(start, start + _ROWS) for start in range(0, len(vectors), _ROWS))
 
 
 def _bins(count: int, length: int) -> np.ndarray:
