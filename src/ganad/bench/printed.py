@@ -14,7 +14,7 @@ from .grid import tasks
 from .pace import found as pace_of
 from .recipes import Recipe, Suite
 from .rows import Row, Task, current
-from .suites import SUITES
+from .suites import KINDS, SUITES
 
 #: The five papers, by the beginning of a figure's source.
 PAPERS = {
@@ -148,9 +148,8 @@ def _cells(line: Standing) -> str:
     if line.reason or line.cost is None:
         cells += ["-", "-", "-", line.reason]
     else:
-        # what takes a core minutes is too small to keep a GPU busy
-        is_long = line.cost.hours is not None and line.cost.hours >= 1
-        gpu = written(line.cost.gpu_hours) if is_long else "-"
+        # networks for tables are too small to keep a GPU busy
+        gpu = written(line.cost.gpu_hours) if line.table in KINDS["images"] else "-"
         cells += [str(line.cost.trials), written(line.cost.hours), gpu, line.cost.source]
     return f"| {' | '.join(cells)} |"
 
@@ -160,7 +159,7 @@ def _fine_print(rows: Sequence[Row], paces: Sequence[Row]) -> str:
         "Hours are for one seed of every class that has no row yet.\nCore hours come from rows of the same line, or "
         "from a few steps that were timed at the published settings (`ganad\nbench TABLE --budget paper --estimate`). "
         "GPU hours are no measurement, for no GPU was at hand: they are the counted\noperations at an assumed "
-        f"{cost.GPU_FLOPS / 1e12:g} TFLOP/s in fp32, and given where a core needs an hour or more."
+        f"{cost.GPU_FLOPS / 1e12:g} TFLOP/s in fp32, of images alone, and too few where a score is a search."
     )
     if len(ratios := agreement(rows, paces)) > 1:
         low, middle, high = min(ratios), statistics.median(ratios), max(ratios)
