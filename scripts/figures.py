@@ -15,8 +15,8 @@ at ``quick``, the mean over the means of its classes; ``study-mnist/paper`` is a
 The README's table is ``study-mnist`` at ``quick``. A block that begins with ``<!-- lines SUITE | METRIC, METRIC |
 LINE; LINE | CLASS CLASS -->`` and ends with ``<!-- /lines -->`` is a table of these lines, published beside measured.
 The README's pictures of AUROC against training time, which ``scripts/method_pages.py`` draws, are those of the papers'
-GANs that have curves. The tables of the development tables, of the photos, of others' rules on them and of planted
-defects have marks of their own.
+GANs that have curves. The tables of the development tables, of the photos, of others' rules on them, of planted defects
+and, on a paper's page, of what is not measured of it (``<!-- unmeasured study -->``) have marks of their own.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from ganad import bench, metrics, published
-from ganad.bench import curve_tables
+from ganad.bench import curve_tables, pace
 from ganad.bench.longest import Longest, Value, best_epoch, longest, metric
+from ganad.bench.printed import account
 from ganad.bench.recipes import Suite
 from ganad.bench.rows import Row, current
 from ganad.bench.rows import read as read_rows
@@ -323,12 +324,19 @@ def curves(rows: list[Row]) -> str:
     return "\n\n".join([said, *pictures])
 
 
+def unmeasured(paper: str, rows: list[Row]) -> str:
+    """What of a paper is not measured, and what it would cost."""
+    return account(paper, rows, read_rows(ROOT / "benchmarks" / "results" / pace.FILE))
+
+
 def marked(text: str, rows: list[Row]) -> str:
     """A page with its numbers, tables and pictures as the rows have them."""
     text = re.sub(r"[\d.]+(<!-- ([a-z0-9-]+(?:/[a-z]+)?: [^>]+) -->)", lambda m: figure(m[2], rows) + m[1], text)
     text = re.sub(r"(?:above|below|level with)(<!-- order: ([^>]+) -->)", lambda m: order(m[2], rows) + m[1], text)
     block = re.compile(r"(<!-- lines ([^>]+) -->\n).*?(\n?<!-- /lines -->)", re.DOTALL)
     text = block.sub(lambda m: f"{m[1]}{lines(m[2], rows)}\n<!-- /lines -->", text)
+    lacking = re.compile(r"(<!-- unmeasured ([a-z-]+) -->\n).*?(\n<!-- /unmeasured -->)", re.DOTALL)
+    text = lacking.sub(lambda m: m[1] + unmeasured(m[2], rows) + m[3], text)
     here = re.compile(r"(<!-- study-mnist -->\n).*?(\n<!-- /study-mnist -->)", re.DOTALL)
     mine = [r for r in rows if r.get("suite") == "study-mnist"]
     blocks = {
@@ -349,7 +357,10 @@ def marked(text: str, rows: list[Row]) -> str:
 def typed(text: str) -> list[str]:
     """Figures of a page that no row and no printed figure stands behind: everything like .95 outside of a mark."""
     text = re.sub(
-        r"<!-- (lines|small-tables|tiles|rules|planted|headlines)\b[^>]* -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL
+        r"<!-- (lines|small-tables|tiles|rules|planted|headlines|unmeasured)\b[^>]* -->.*?<!-- /\1 -->",
+        "",
+        text,
+        flags=re.DOTALL,
     )
     text = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", "", text, flags=re.DOTALL)
     text = re.sub(r"[\d.]+<!-- [^>]+ -->", "", text)

@@ -71,6 +71,9 @@ def bench(
     hours: Annotated[
         float | None, typer.Option(help="Begin no trial after this time; one that has begun ends and counts.")
     ] = None,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Run no trial; say how long the missing ones will take, line by line.")
+    ] = False,
     retry: Annotated[bool, typer.Option(help="Try failed trials again.")] = False,
     results: Annotated[
         Path | None,
@@ -97,6 +100,9 @@ def bench(
     seed what needs no network, then the papers' networks, then remedies.
     On data of your own a fifth of the normal samples and all anomalies test; the other normal samples train. Large
     photos keep their size, and folders such as train/good and test/KIND say what trains and what tests.
+
+    --estimate takes the time of rows of the same line, and for other lines that of a few steps, which takes some
+    seconds a line and is kept in pace.jsonl beside the rows.
     """
     from ..bench import OwnData, run
 
@@ -119,6 +125,8 @@ def bench(
     options |= dict(data_dir=data_dir, device=device)
     try:
         todo = _todo(mine.suite if mine else named, folder, retry, "all" in suites, options)
+        if estimate:
+            return _estimate(todo, folder, retry, workers or 1)
         show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
         run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
     except KeyboardInterrupt as stop:
@@ -158,6 +166,18 @@ def _todo(suites: Suite | list[str], folder: Path, retry: bool, is_all: bool, op
     for name, reason in absent.items():
         typer.echo(f"left out: {name}: {reason}", err=True)
     return [task for task in todo if task.suite.name not in absent]
+
+
+def _estimate(todo: list[Task], folder: Path, retry: bool, workers: int) -> None:
+    """How long the trials without a row will take; steps are timed where no row says it."""
+    from ..bench import cost, missing, pace, rows
+    from ..bench.grid import path_of
+
+    todo = missing(todo, folder, retry=retry)
+    made = [row for suite in {t.suite.name for t in todo} for row in rows.read(path_of(suite, folder))]
+    unknown = {(c.suite, c.label) for c in cost.costs(todo, made, []) if c.hours is None}
+    pace.run([t for t in todo if (t.suite.name, t.label) in unknown], folder)
+    typer.echo(cost.table(cost.costs(todo, made, rows.read(folder / pace.FILE)), workers))
 
 
 class _Mine(NamedTuple):

@@ -28,6 +28,12 @@ Differs from the paper and the ports:
 - "cifar10-alad" is that port's image energy (``network="alad"``: one convolution, pooling, a dense layer). Its patience
   of 25 epochs keeps the best weights. The port scores with the last ones.
 - The default score is the reconstruction. The measurements on this page compare both scores.
+
+On arrhythmia (preset "arrhythmia", three seeds) both scores have an F1 of .41, where DAGMM's paper prints .46 for the
+energy and .15 for the reconstruction. The first term of E is half the squared distance from b, which begins at the
+mean, and the 2 softplus units at the end learn little else from 194 rows: the distance to the mean, which learns
+nothing, has .41 as well, and AUROC .799 where the reconstruction has .800 and the energy .802. The printed .15 is what
+a random choice has: 15 % of the test rows are anomalies, and as many are flagged.
 """
 
 from __future__ import annotations
