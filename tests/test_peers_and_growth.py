@@ -128,7 +128,7 @@ def test_every_method_with_networks_has_rows_of_speed_and_the_pages_say_them(scr
     rows = json.loads(speed.RESULTS.read_text("utf-8"))
     found = {r["method"] for r in rows if r["kind"] == "tables"} | {r["method"] for r in rows if r["kind"] == "images"}
     assert found == set(speed.trained())
-    for name in ("speed", "starts"):
+    for name in ("speed", "startup", "starts"):
         module, _ = script(name)
         rows = json.loads(module.RESULTS.read_text("utf-8"))
         assert module.PAGE.read_text("utf-8") == module.page(rows), name
