@@ -1,6 +1,6 @@
 """How processor time and memory of a fit grow: with rows, with images, with width, and the mixture's with points.
 
-    python benchmarks/growth.py [--only rows images width mixture] [--lines GMM] [--limit 120]
+    python benchmarks/growth.py [--only rows images width mixture] [--lines GMM] [--limit 120] [--largest 100000]
     python benchmarks/growth.py --plot     # docs/growth.svg from the rows, runs nothing
 
 - rows: 20 normal columns, six methods at their defaults.
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument(
         "--limit", type=float, default=120.0, help="processor seconds that a fit may be expected to take"
     )
+    parser.add_argument("--largest", type=int, help="sizes above it are left out")
     parser.add_argument("--output", type=Path, default=RESULTS)
     parser.add_argument("--plot", nargs="?", type=Path, const=PLOT, help="draw the rows, run nothing")
     parser.add_argument("--one", nargs=3, metavar=("PANEL", "LINE", "SIZE"), help=argparse.SUPPRESS)
@@ -185,7 +186,7 @@ def main() -> None:
             rows = [r for r in rows if (r["panel"], r["line"]) != (panel, line)]
             last: Row = {"size": 1, "seconds": 0.0}
             for size in PANELS[panel].sizes:
-                if last["seconds"] * size / last["size"] > options.limit:
+                if last["seconds"] * size / last["size"] > options.limit or size > (options.largest or size):
                     break
                 with multiprocessing.get_context("fork").Pool(1) as fresh:
                     last = fresh.apply(measure, (panel, line, size))

@@ -37,11 +37,11 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from fresh import peak_mb, row_of  # type: ignore[import-not-found,unused-ignore]
+from pages import between  # type: ignore[import-not-found,unused-ignore]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "peers.json"
 PAGES = (ROOT / "docs" / "speed.md", ROOT / "README.md")
-MARKS = "<!-- peers -->\n", "<!-- /peers -->"
 
 COLUMNS, CODE, BATCH = 50, 16, 128  # of the random rows, and the settings of every pair but MO_GAAL's
 SEARCH = 20  #: steps of AnoGAN's search, PyOD's default
@@ -372,15 +372,11 @@ def short_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def marked(page: str, table: str) -> str:
-    """A page with the table between its marks."""
-    before, rest = page.split(MARKS[0])
-    return f"{before}{MARKS[0]}{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}"
-
-
 def pages(rows: list[dict[str, Any]]) -> dict[Path, str]:
     """What the pages say with the tables of the rows."""
-    return {path: marked(path.read_text("utf-8"), t(rows)) for path, t in zip(PAGES, (full_table, short_table))}
+    return {
+        path: between(path.read_text("utf-8"), "peers", t(rows)) for path, t in zip(PAGES, (full_table, short_table))
+    }
 
 
 # -- command ------------------------------------------------------------------------------------------------------

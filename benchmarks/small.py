@@ -30,6 +30,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from captured import captured  # type: ignore[import-not-found,unused-ignore]
+
 METHODS = "ADGAN ALAD AnoGAN AutoEncoder DAGMM DeepSVDD DSEBM EGBAD FAnoGAN FenceGAN GANomaly IGMMGAN OCGAN VAE".split()
 STEPS, TURNS = 10, 60  # steps of each timing of the loop, and how often the two loops take turns
 
@@ -100,17 +102,7 @@ def fit_seconds(cls: Any, x: Any, **settings: Any) -> float:
 
 def above_the_arithmetic(cls: Any, x: Any) -> float:
     """Microseconds of one update in the loop, less those of the least loop, medians of alternating timings."""
-    runs: list[Any] = []
-
-    class Captured(cls):  # type: ignore[misc]
-        def run(self, step: Any, x: Any, **options: Any) -> None:
-            runs.append(self.make_run(step, x, **options))
-
-    detector = Captured(random_state=0, device="cpu", verbose=0, threshold_samples=2)
-    detector.fit(x)
-    run = runs[0]
-    for name, net in detector.nets_.items():
-        net.train(name in run.optimizers)
+    _, run = captured(cls, x)
     least = Least(run)
     turns = [(cpu_microseconds(run.iterate), cpu_microseconds(least.iterate)) for _ in range(TURNS)]
     ours, bare = (statistics.median(column) for column in zip(*turns))

@@ -1,4 +1,4 @@
-"""The benchmarks beside PyOD and of growth, at sizes that take a second: equal networks, true tables, a plot."""
+"""Benchmarks beside PyOD, of growth and of speed, at sizes that take a second: equal networks, true tables, a plot."""
 
 import importlib
 import json
@@ -30,7 +30,19 @@ def script(monkeypatch, capsys):
         return module, said
 
     yield load
-    for name in ("peers", "growth", "fresh", "tables", "mixture"):
+    for name in (
+        "peers",
+        "growth",
+        "fresh",
+        "tables",
+        "mixture",
+        "pages",
+        "speed",
+        "startup",
+        "starts",
+        "captured",
+        "small",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -89,3 +101,43 @@ def test_every_row_of_growth_is_of_a_line_and_in_the_plot(script):
     assert found and found <= {(k, line) for k, panel in growth.PANELS.items() for line in panel.lines}
     plot = growth.PLOT.read_text("utf-8")
     assert all(f"<!-- {line}" in plot for _, line in found)
+
+
+def test_an_update_has_the_parts_that_it_says(script, monkeypatch):
+    speed, _ = script("speed")
+    monkeypatch.setattr(speed, "TURNS", 1)
+    monkeypatch.setattr(speed, "STEPS", 1)
+    _, run = speed.captured(speed_method("AutoEncoder"), np.random.default_rng(0).normal(size=(60, 5)))
+    products, others = speed.recorded(run.iterate)
+    assert len(products) == 4 + 4 + 3  # forward, and backward to weights and to what is below the first layer
+    assert any("_fused_adam_" in str(call.func) for call in others)
+    row = speed.tables_row("FenceGAN", 5, 1)
+    assert row["updates"] == 2 and row["stage"] != "pretraining" and row["total"] > row["products"] > 0
+    said = speed.tables_table([row | {"loop": 3.0}, row | {"loop": 40.0}])
+    assert "1 of 2 rows are within 25" in said
+
+
+def speed_method(name):
+    import ganad
+
+    return getattr(ganad, name)
+
+
+def test_every_method_with_networks_has_rows_of_speed_and_the_pages_say_them(script):
+    speed, _ = script("speed")
+    rows = json.loads(speed.RESULTS.read_text("utf-8"))
+    found = {r["method"] for r in rows if r["kind"] == "tables"} | {r["method"] for r in rows if r["kind"] == "images"}
+    assert found == set(speed.trained())
+    for name in ("speed", "startup", "starts"):
+        module, _ = script(name)
+        rows = json.loads(module.RESULTS.read_text("utf-8"))
+        assert module.PAGE.read_text("utf-8") == module.page(rows), name
+
+
+def test_a_share_below_its_target_is_named(script):
+    speed, _ = script("speed")
+    rows = [r for r in json.loads(speed.RESULTS.read_text("utf-8")) if r["kind"] == "images"][:1]
+    slow = [rows[0] | {"precision": "fp32", "train_share": {"median": 0.795, "best": 0.9}}]
+    assert "**train fp32, 0.80:** 0 of 1" in speed.images_table(slow)  # as it is printed
+    slow[0]["train_share"]["median"] = 0.7
+    assert f"**train fp32, 0.80:** 1 of 1: {rows[0]['method']} 0.70" in speed.images_table(slow)

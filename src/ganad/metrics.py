@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
 from .errors import InputError
 from .pixel_metrics import PixelFigures
@@ -50,6 +49,8 @@ def auroc(y: np.ndarray, score: np.ndarray) -> float:
     >>> auroc(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     0.75
     """
+    from sklearn.metrics import roc_auc_score  # here and below: a detector that scores needs none of it
+
     y, score = _checked(y, score)
     return float(roc_auc_score(y, score))
 
@@ -62,6 +63,8 @@ def average_precision(y: np.ndarray, score: np.ndarray, positive: Positive = "an
     >>> average_precision(np.array([0, 1, 0, 1]), np.array([0.7, 0.8, 0.1, 0.9]))
     1.0
     """
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(*_turned(y, score, positive)))
 
 
@@ -74,6 +77,8 @@ def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "an
     >>> pr_area_trapezoid(np.array([0, 0, 0, 1]), np.zeros(4))
     0.625
     """
+    from sklearn.metrics import auc, precision_recall_curve
+
     precision, recall, _ = precision_recall_curve(*_turned(y, score, positive))
     return float(auc(recall, precision))
 
@@ -137,6 +142,8 @@ def f1_max(y: np.ndarray, score: np.ndarray) -> float:
     >>> f1_max(np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9]))
     0.8
     """
+    from sklearn.metrics import precision_recall_curve
+
     y, score = _checked(y, score)
     precision, recall, _ = precision_recall_curve(y, score)
     return float(max(map(f1_from, precision, recall)))
