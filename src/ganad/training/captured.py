@@ -56,8 +56,10 @@ def captured(run: Stepping) -> Captured | None:
     """The captured step of a run, if the environment asks for one and there is a GPU to replay it."""
     if os.environ.get(SWITCH) != "1":
         return None
+    is_cuda = run.device.type == "cuda"
     reasons = {
-        f"it runs on the {run.device.type}, and only CUDA has graphs": run.device.type != "cuda",
+        f"it runs on the {run.device.type}, and only CUDA has graphs": not is_cuda,
+        "its GPU is not torch's current one": is_cuda and run.device.index not in (None, torch.cuda.current_device()),
         "several processes exchange gradients in it": run.stream.slices.place.count > 1,
         "its samples are on a disk": run.stream.on_disk,
     }
