@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import ganad
 from ganad import load
@@ -51,3 +52,8 @@ def test_a_model_that_scores_otherwise_elsewhere_is_found(monkeypatch):
 
     monkeypatch.setattr(checks["check"].__globals__["ganad"], "load", shifted)
     assert checks["check"](ganad.Trivial, "cpu")["difference"] > checks["MOST"]
+
+
+def test_without_a_gpu_graphs_are_said_not_to_have_run():
+    checks = runpy.run_path(str(ROOT / "scripts" / "device_checks.py"))
+    assert checks["graphs"](torch.device("cpu")) == {"not_run": "no CUDA device"}

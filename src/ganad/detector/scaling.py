@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,7 +160,17 @@ class Scaling:
         return torch.cat(parts).numpy()
 
     def _on(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.as_tensor(self.shift, device=x.device), torch.as_tensor(self.scale, device=x.device)
+        """Shift and scale on the device of ``x``. To a GPU they are copied once, because it waits for every copy."""
+        if x.device.type == "cpu":
+            return torch.as_tensor(self.shift), torch.as_tensor(self.scale)
+        shift, scale = (_kept(a.tobytes(), a.dtype.str, a.shape, x.device) for a in (self.shift, self.scale))
+        return shift, scale
+
+
+@functools.lru_cache(maxsize=64)
+def _kept(numbers: bytes, dtype: str, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Numbers on a device, copied there once."""
+    return torch.as_tensor(np.frombuffer(numbers, dtype).reshape(shape).copy(), device=device)
 
 
 def _rows(images: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import Interrupted, TrainingDiverged
 from ..nets.players import Players
 from ..seeds import rng_state, set_rng_state
+from .captured import Captured, captured, changed
 from .checkpoint import Checkpoint, State
 from .progress import Progress, same_shapes, slots_of
 from .ranks import WholeBatch
@@ -63,7 +64,9 @@ class Run:
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.seconds = 0.0
+        self.freshness: float | Tensor = 0.0  #: share of the present weights in their average
         self.plain = self.dtype == torch.float32 and self.ranks.count == 1  #: a step needs no context
+        self.captured: Captured | None = captured(self)
 
     # -- the loop -----------------------------------------------------------------------------------------
 
@@ -121,14 +124,26 @@ class Run:
             for player, optimizer in self.optimizers.items():
                 factor = self.lr_factor(player, self.stream.progress, self.iteration)
                 for group, lr in zip(optimizer.param_groups, self.base_lr[player]):
-                    group["lr"] = lr * factor
+                    group["lr"] = changed(group["lr"], lr * factor)
+        if self.ema:
+            # a young average forgets faster, because a short run would otherwise keep its random start
+            decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
+            self.freshness = changed(self.freshness, 1 - decay)
         place = (self.stream.epoch, self.stream.position)
         self.stream.slices.clear()
-        for player, terms in self.step(self.stream) if self.plain else self.within(self.step(self.stream)):
-            self.update(player, terms)
+        if self.captured:
+            self.captured.perform()
+        else:
+            self.perform(self.stream)
         self.iteration += 1
         if self.iterations is None and place == (self.stream.epoch, self.stream.position):
             raise RuntimeError(f"{self.name} drew no batch: call next(batches), or run it with iterations=")
+
+    def perform(self, batches: Any) -> None:
+        """The updates of one call of the step, which draws from ``batches``: the stream, or what stands for it."""
+        updates = self.step(batches)
+        for player, terms in updates if self.plain else self.within(updates):
+            self.update(player, terms)
 
     def within(self, updates: Iterator[Update]) -> Iterator[Update]:
         """The updates of a step that needs autocast or the whole batch.
@@ -161,10 +176,10 @@ class Run:
             nn.utils.clip_grad_norm_(params, self.clip_norm)
         self.optimizers[player].step()
         with torch.no_grad():
-            if self.ema:
-                # a young average forgets faster, because a short run would otherwise keep its random start
-                decay = min(self.ema, (1 + self.iteration) / (10 + self.iteration))
-                torch._foreach_lerp_(self.averages[player], params, 1 - decay)
+            if isinstance(self.freshness, Tensor):
+                torch._foreach_lerp_(self.averages[player], params, [self.freshness] * len(params))
+            elif self.ema:
+                torch._foreach_lerp_(self.averages[player], params, self.freshness)
             for term, value in terms.items():
                 key = f"{player}/{term}"
                 if key not in self.sums:
