@@ -131,3 +131,10 @@ def test_without_a_critic_of_its_own_and_after_a_fit():
 def test_published_parameter_counts():
     nets = ADGAN.preset("paper").build((1, 32, 32))
     assert [sum(p.numel() for p in net.parameters()) for net in nets.values()] == [1_705_856, 661_248]
+
+
+def test_a_fit_in_bfloat16_is_searched_in_32_bits():
+    model = small(ADGAN, precision="bf16", search_steps=3, n_seeds=2, weight_lr=1e-3).fit(normal("images"))
+    x = normal("images")[:3]
+    expected = [by_hand(model, row[None]) for row in model.input_.to_network(torch.from_numpy(x))]
+    assert np.allclose(model.anomaly_score(x), expected, rtol=1e-3)

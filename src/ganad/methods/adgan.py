@@ -153,7 +153,9 @@ class ADGAN(GenerativeDetector):
         each = 4 * 5 * (weights + 8 * x[0].numel() * shared)  # weights, gradient, two moments, a spare
         rows = shared * max(1, int(self.memory_budget_mb * 2**20 // each))
         wanted = x.repeat_interleave(n_seeds, 0)
-        parts = [self._search(w, z, shared) for w, z in zip(torch.split(wanted, rows), torch.split(starts, rows))]
+        pairs = zip(torch.split(wanted, rows), torch.split(starts, rows))
+        with torch.autocast(x.device.type, enabled=False):  # copies of batch norm do not take bfloat16
+            parts = [self._search(w, z, shared) for w, z in pairs]
         errors, codes = (torch.cat(part) for part in zip(*parts))
         return errors.view(len(x), -1), codes.view(len(x), n_seeds, -1)
 
