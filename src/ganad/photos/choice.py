@@ -27,8 +27,8 @@ PLACES = Choice(
     "gaussian",
     {"apart": True},
     {"backbone": "efficientnet-lite0", "cells": 8, "max_regions": 50_000},
-    "a Gaussian for each of 8 x 8 places on EfficientNet-Lite0 (--backbone efficientnet-lite0 --cells 8 --method "
-    "gaussian --apart)",
+    "a Gaussian for each of 8 x 8 places on EfficientNet-Lite0 (--backbone efficientnet-lite0 --cells 8 "
+    "--max-regions 50000 --method gaussian --apart)",
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
 )
 TILES = Choice(
