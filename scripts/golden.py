@@ -171,6 +171,7 @@ CASES = (
     Case("fence-gan", "FenceGAN", settings=dict(network="toy", latent_dim=4, contamination=0.2)),
     Case("ganomaly", "GANomaly", settings=dict(contamination=0.0)),
     Case("ganomaly", "GANomaly", "images", dict(epochs=20, lr=1e-2), calibrated=True),
+    Case("gaussian", "Gaussian", calibrated=True),
     Case("gmm", "GMM", settings=dict(components=(2, 3), n_components=2)),
     Case("igmm-gan", "IGMMGAN", settings=dict(epochs=30, lr=1e-3, min_cluster_size=3, dof=1.0, prior_scale=0.05)),
     Case("isolationforest", "IsolationForest", settings=dict(contamination=0.1), calibrated=True),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ganad import InputError
 from ganad.data import choose_normal, iter_table, load, refill
-from ganad.data.text_file import open_text
+from ganad.data.text_file import cells, look
 
 GOOD = "width,ok,colour,kind\n1.5,true,red,a\n2.5,false,blue,b\n-3,true,red,a\n"
 
@@ -198,8 +198,8 @@ def test_a_table_is_read_by_the_recipe_of_a_named_set(tmp_path):
 
 def test_of_a_csv_file_the_known_columns_alone_are_read(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,c\n1,2,3\n")
-    with open_text(tmp_path / "t.csv", {"b", "z"})[0] as reader:
-        assert reader.read_all().to_pydict() == {"b": ["2"]}
+    names, dialect = look(tmp_path / "t.csv", {"b", "z"})
+    assert [part.to_pydict() for part in cells(tmp_path / "t.csv", names, dialect, {"b", "z"})] == [{"b": ["2"]}]
     (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(InputError, match="'a' occurs more than once"):
-        open_text(tmp_path / "t.csv", {"b"})
+        look(tmp_path / "t.csv", {"b"})

@@ -17,7 +17,7 @@ from ..errors import InputError
 from . import excel, queries
 from .frames import is_frame
 from .row_groups import row_batches
-from .text_file import ENDINGS, PACKED, Dialect, open_text
+from .text_file import ENDINGS, PACKED, Dialect, cells, look
 
 _PARQUET = {".parquet", ".pq"}
 _TOGETHER = 65_536  # rows
@@ -64,8 +64,9 @@ def open_table(
         if path.suffix.lower() in excel.ENDINGS:
             table = excel.read(path)
             return table.column_names, None, table.to_batches(max_chunksize=rows)
-        reader, names, dialect = open_text(path, known, separator, encoding)
-        return names, dialect, _guarded(path, _regrouped(reader, rows) if rows else reader)
+        names, dialect = look(path, known, separator, encoding)
+        batches = cells(path, names, dialect, known)
+        return names, dialect, _guarded(path, _regrouped(batches, rows) if rows else batches)
 
 
 def cells_of(place: Any) -> int:

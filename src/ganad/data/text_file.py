@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +49,17 @@ class Dialect:
     size: int = 0  #: bytes of text, unpacked
 
 
-def open_text(
-    path: Path, known: Collection[str] | None = None, separator: str | None = None, encoding: str | None = None
-) -> tuple[pyarrow.csv.CSVStreamingReader, list[str], Dialect]:
-    """A reader of all cells as text, the names of all columns, and how the file is written.
+def cells(
+    path: Path, names: list[str], dialect: Dialect, known: Collection[str] | None = None
+) -> Iterator[pyarrow.RecordBatch]:
+    """All cells as text, part by part; ``names`` and ``dialect`` are what ``look`` found.
 
     Types are judged by whole columns later, alike for a whole table and for its parts. known: of the columns only
-    these are read, if some are named, for each costs memory however short it is. separator: the one to try first.
-    encoding: what the user or the model says; a mark at the beginning of the file counts more.
+    these are read, if some are named, for each costs memory however short it is. The file is opened when the first part
+    is asked for: Arrow reads ahead, and a process whose reader was left unread may not come to its end.
     """
-    names, dialect = look(path, known, separator, encoding)
     taken = names if known is None else [name for name in names if name in known] or names[:1]
-    reader = pyarrow.csv.open_csv(
+    yield from pyarrow.csv.open_csv(
         pyarrow.input_stream(str(path), compression=dialect.packing),
         read_options=pyarrow.csv.ReadOptions(encoding=dialect.encoding, skip_rows=dialect.skipped),
         parse_options=pyarrow.csv.ParseOptions(
@@ -75,13 +74,16 @@ def open_text(
             include_columns=[] if known is None else taken,
         ),
     )
-    return reader, names, dialect
 
 
 def look(
     path: Path, known: Collection[str] | None = None, separator: str | None = None, encoding: str | None = None
 ) -> tuple[list[str], Dialect]:
-    """The columns' names and how the file is written, found before anything costly is done."""
+    """The columns' names and how the file is written, found before anything costly is done.
+
+    separator: the one to try first. encoding: what the user or the model says; a mark at the beginning of the file
+    counts more.
+    """
     packing = PACKED.get(path.suffix.lower())
     encoding, size, quotes = encoding_of(path, packing, encoding)
     with pyarrow.input_stream(str(path), compression=packing) as file:
