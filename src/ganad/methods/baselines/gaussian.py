@@ -62,6 +62,12 @@ class Gaussian(OnFeatures):
         """As in the base class; "auto" reduces images."""
         return self.input_.is_image if self.reducer == "auto" else super().reduces
 
+    @property
+    def _chunk(self) -> int:
+        """With ``apart`` the places of one photo: rows are scored one by one, so filling a larger chunk only costs."""
+        places = getattr(self, "places_", None) if self.apart else None
+        return super()._chunk if places is None else min(super()._chunk, len(places))
+
     def learn(self, z: np.ndarray) -> None:
         number, z = (z[:, 0], z[:, 1:]) if self.apart else (np.zeros(len(z)), z)
         self.places_, rows = np.unique(number, return_inverse=True)
