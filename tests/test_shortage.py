@@ -38,7 +38,7 @@ def test_a_table_that_cannot_fit_is_refused_before_it_is_read(tmp_path):
     (tmp_path / "small.csv").write_text("a,b\n1,2\n3,5\n")
     (tmp_path / "large.csv").write_bytes(b"a,b\n" + b"1.5,2.25\n" * 5_000_000)
     command = [sys.executable, "-c", READ, str(tmp_path / "small.csv"), str(tmp_path / "large.csv")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)  # it once waited at its end
     assert "large.csv: a table read whole needs 90 MB of memory, and " in done.stdout
     assert "are free; write it as Parquet" in done.stdout
 
