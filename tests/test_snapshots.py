@@ -148,8 +148,18 @@ def test_auto_takes_what_its_table_says_and_says_so(caplog, tmp_path):
     assert np.array_equal(again.anomaly_score(normal("table")), model.anomaly_score(normal("table")))
 
 
+def test_auto_takes_a_shrunk_covariance_where_columns_outnumber_rows():
+    def members(columns):
+        model = small(Auto).fit(np.random.default_rng(0).normal(size=(40, columns)))
+        return [type(member).__name__ for member in model.members_]
+
+    assert members(40) == ["NearestNeighbor", "GMM", "OneClassSVM"]
+    assert members(41) == ["NearestNeighbor", "Gaussian", "OneClassSVM"]
+
+
 def test_every_rule_can_hold_and_its_settings_work():
     for rule in RULES:
-        assert rule_for(rule.kind, int(min(rule.most, 10**9))) is rule
+        n = int(min(rule.most, 10**9))
+        assert rule_for(rule.kind, n, columns=n + rule.wide) is rule
         for choice in rule.members:
             get(choice.method)(**choice.settings).check_settings()

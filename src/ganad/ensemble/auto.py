@@ -20,7 +20,7 @@ class Auto(Combined):
     """An ensemble chosen by kind and number of the training samples: ``Auto().fit(X)``."""
 
     def members_for(self, spec: InputSpec, n: int) -> list[Detector]:
-        rule = rule_for("images" if spec.is_image else "table", n)
+        rule = rule_for("images", n) if spec.is_image else rule_for("table", n, spec.n_features)
         chosen = [choice.within(max(spec.sample_shape[:2])) if spec.is_image else choice for choice in rule.members]
         size = f"images of {spec.sample_shape[0]} x {spec.sample_shape[1]}" if spec.is_image else "rows"
         columns = "" if spec.is_image else f" of {spec.n_features} columns"

@@ -35,6 +35,7 @@ class Rule:
     most: float
     members: tuple[Choice, ...]
     reason: str
+    wide: bool = False  #: only for tables with fewer training rows than columns
 
 
 #: Each image without its own brightness and contrast.
@@ -45,6 +46,13 @@ _SHAPE = (Choice("kde", _CONTRAST), Choice("nearest-neighbor", _SMALL), Choice("
 _LIGHT = Choice("trivial", {"variant": "light"})
 #: The first rule that fits applies.
 RULES = (
+    Rule(
+        "table",
+        50_000,
+        (Choice("nearest-neighbor", {"scaling": "minmax"}), Choice("gaussian"), Choice("one-class-svm")),
+        "with fewer rows than columns a covariance must be shrunk, which a mixture's are not",
+        wide=True,
+    ),
     Rule(
         "table",
         50_000,
@@ -72,6 +80,6 @@ RULES = (
 )
 
 
-def rule_for(kind: str, n: int) -> Rule:
-    """The rule for ``n`` training samples of a kind, "table" or "images"."""
-    return next(rule for rule in RULES if rule.kind == kind and n <= rule.most)
+def rule_for(kind: str, n: int, columns: int = 0) -> Rule:
+    """The rule for ``n`` training samples of a kind, "table" or "images"; ``columns``: those of a table."""
+    return next(r for r in RULES if r.kind == kind and n <= r.most and (n < columns or not r.wide))

@@ -18,6 +18,9 @@ Differs from the code consulted:
   the smallest A counts. Adam works element by element, so samples searched together do not affect each other.
 - The step size falls as in the EGBAD repository (0.01, 0.001, 0.0005). At 0.001 throughout, as in other repositories, a
   code can move by at most 0.5 and the drawing hardly depends on the sample.
+- Tables are searched from four starts, in 50 steps that begin at 0.1. From one start, 200 steps of 0.01 move a code by
+  less than one standard deviation of its prior, so that much of the score is the luck of the start. Over fourteen
+  development tables the mean AUROC is .771 so and .738 with that single start, at the same cost (one seed).
 - The weights, 0.9 on pixels and 0.1 on features, are the paper's. The ALAD repository's default is the reverse.
 - The preset "oct" is the paper's own experiment, on retina scans that are not public. Network and uniform z are those
   of AnoGAN-tf, whose channels are the paper's. The 20 epochs and 500 search steps are quoted from the paper and
@@ -45,6 +48,9 @@ from ..nets.egbad import kdd_gan, mnist_critic, mnist_generator
 from ..settings import Bound, Count
 
 _CIFAR10 = dict(width=128, latent_dim=100, lr=2e-4, batch_size=32, epochs=100, ema=0.999)
+#: Starts, steps and first step size of a search, where a setting does not say.
+_TABLE_SEARCH, _IMAGE_SEARCH = (4, 50, 0.1), (1, 500, 0.01)
+_TABLES = dict(lr=1e-5, n_starts=1, search_steps=200, search_lr=0.01)
 
 
 class AnoGAN(GenerativeDetector):
@@ -52,9 +58,9 @@ class AnoGAN(GenerativeDetector):
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or only D(x)
     w_feature: float = 0.1  #: weight of the discriminator's term; the pixels have 1 - w_feature
-    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: steps of Adam; None: 200 for tables, 500 for images
-    search_lr: float = 0.01  #: step size of the search; a tenth after 40 % of the steps, a twentieth after 60 %
-    n_starts: int = 1  #: starts of the search; the best one counts
+    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: steps of Adam; None: 50 for tables, 500 for images
+    search_lr: float | None = None  #: step size of the search, which falls; None: 0.1 for tables, 0.01 for images
+    n_starts: Count | None = None  #: starts of the search; the best one counts; None: 4 for tables, 1 for images
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
     prior: Literal["normal", "uniform"] = "normal"  #: distribution of z; uniform: on (-1, 1), as in the paper
     width: int = 64  #: channels of the DCGAN at half the image's size
@@ -70,17 +76,26 @@ class AnoGAN(GenerativeDetector):
         "cifar10": _CIFAR10,
         "svhn": _CIFAR10,
         "oct": dict(image_size=64, kernel=5, prior="uniform", lr=2e-4, batch_size=64, epochs=20, ema=0.0),
-        "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, ema=0.9999, scaling="minmax"),
-        "arrhythmia": dict(network="arrhythmia", latent_dim=64, lr=1e-5, batch_size=32, epochs=1000, ema=0.999),
+        "kddcup99": _TABLES | dict(latent_dim=32, batch_size=50, epochs=50, ema=0.9999, scaling="minmax"),
+        "arrhythmia": _TABLES | dict(network="arrhythmia", latent_dim=64, batch_size=32, epochs=1000, ema=0.999),
     }
     NO_FORWARD_PASS: ClassVar[str] = "a score is a search for the code of the sample"
     LEARNS = {"starts_": "torch.float32[n_starts, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.starts_ = torch.randn(self.n_starts, self.code_size_for(shape))
+        self.starts_ = torch.randn(self.search_for(shape)[0], self.code_size_for(shape))
         if self.prior == "uniform":
             self.starts_ = Cube()(self.starts_)
         return super().build(shape)
+
+    def search_for(self, shape: tuple[int, ...]) -> tuple[int, int, float]:
+        """Starts, steps and first step size of the search for samples of a shape."""
+        starts, steps, lr = _IMAGE_SEARCH if len(shape) == 3 else _TABLE_SEARCH
+        return (
+            starts if self.n_starts is None else self.n_starts,
+            steps if self.search_steps is None else self.search_steps,
+            lr if self.search_lr is None else self.search_lr,
+        )
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         return (arrhythmia_networks if self.network == "arrhythmia" else kdd_gan)(d, self.code_size_for((d,)))
@@ -116,14 +131,14 @@ class AnoGAN(GenerativeDetector):
     def search(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The best code of each sample ``(n, latent_dim)`` and its score ``(n,)``."""
         n, starts = len(x), self.starts_.to(x)
+        _, steps, lr = self.search_for(x.shape[1:])
         z = starts.repeat(n, 1).requires_grad_()  # the starts of a sample are adjacent
         x = x.repeat_interleave(len(starts), 0)
         wanted = x if self.variant == "cross-entropy" else self.nets_.discriminator.features(x).detach()
-        adam = torch.optim.Adam([z], self.search_lr, betas=(0.9, 0.999))
-        steps = self.search_steps if self.search_steps is not None else 500 if self.input_.is_image else 200
+        adam = torch.optim.Adam([z], lr, betas=(0.9, 0.999))
         for step in range(steps):
             done = step / steps
-            adam.param_groups[0]["lr"] = self.search_lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
+            adam.param_groups[0]["lr"] = lr * (1.0 if done < 0.4 else 0.1 if done < 0.6 else 0.05)
             z.grad = None
             torch.autograd.backward(self.distance(x, wanted, z).sum(), inputs=[z])
             adam.step()

@@ -11,7 +11,10 @@ Differs from the papers:
 - Inputs are in [-1, 1] and the output is a tanh, also for the Deep SVDD networks. Their code has a sigmoid on
   contrast-normalised pixels in [0, 1]. ``contrast="l1"`` adds that normalisation per image; the output layer is then
   linear, so the code's min-max constants are not needed.
-- Tables use a 64-16-64 network, or the widths that you give as ``hidden``.
+- Tables use a 64-16-64 network, or the widths that you give as ``hidden``. Its weights begin as He's rule says. PyTorch's
+  own rule makes them 2.4 times smaller: the network is then close to linear for long, and what it cannot rebuild is
+  close to what a PCA cannot. Over fourteen development tables the mean AUROC is .800 so and .789 with PyTorch's, over
+  the eleven of them on which detectors find something .884 and .862 (three seeds).
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from torch import Tensor, nn
 
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import per_sample
-from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, mlp, pyramid
+from ..nets import Reshape, SameConv2d, SameDeconv2d, dcgan_init, he_normal, mlp, pyramid
 from ..nets.deep_svdd import contrast, convolutional, normalised
 from ..settings import Count
 from ..training import Adam
@@ -56,7 +59,7 @@ class AutoEncoder(NetworkDetector):
     }
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        return dict(autoencoder=mlp(d, *self.hidden, d))
+        return dict(autoencoder=mlp(d, *self.hidden, d).apply(he_normal))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         table = dcgan_network if self.network == "dcgan" else deep_svdd_network

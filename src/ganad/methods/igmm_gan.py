@@ -22,6 +22,8 @@ Differs from the official code:
   of a table has as many dimensions as columns, 32 at most, where the other methods here take half: the mixture fits
   codes of any shape, and what a code leaves out the score cannot see. Over fourteen development tables the mean AUROC
   is .79 so, with steps of 3e-4, and .77 with half and 1e-4; on three narrow ones .76, .85, .97, not .69, .79, .78.
+  On tables the reconstruction has ten times its weight, else the adversarial terms, which do not shrink with the number
+  of columns, leave codes that two unlike rows share: .797 on the same tables, and .786 with a weight of 1.
 Differs from the paper:
 - Covariances are posterior means, because 51 codes in 100 dimensions have a singular sample covariance.
 - The concentration was not published; here it is 1. ``ganad.mixture`` explains the prior's scale, which can be read in
@@ -55,7 +57,7 @@ class IGMMGAN(BidirectionalDetector):
     """Distance of a BiGAN's code from the nearest cluster of an infinite Gaussian mixture."""
 
     variant: Literal["mixture", "gaussian", "sigma"] = "mixture"  #: the score
-    w_rec: float = 1.0  #: weight of the reconstruction error in training
+    w_rec: float | None = None  #: weight of the reconstruction error in training; None: 10 for tables, 1 for images
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
     latent_dim: Count | None = None  #: size of z; None: the number of a table's columns, 2 to 32, and 100 for images
     stride: Literal[1, 2] = 2  #: stride of the discriminator's convolutions (images)
@@ -74,7 +76,7 @@ class IGMMGAN(BidirectionalDetector):
     STEP_SIZES = (3e-4, 1e-4)
     PRESETS = {
         "mnist": dict(stride=1, lr=1e-5, lr_halving=10_000, epochs=100),
-        "kddcup99": dict(latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
+        "kddcup99": dict(w_rec=1.0, latent_dim=32, lr=1e-5, batch_size=50, epochs=50, scaling="minmax"),
     }
     TRANSIENT = ("mixture_", "clusters_")
     LEARNS = {
@@ -114,6 +116,7 @@ class IGMMGAN(BidirectionalDetector):
     def training_step(self, batches: Batches) -> Updates:
         coder, D = self.nets_.coder, self.nets_.discriminator
         E, G = coder["encoder"], coder["generator"]
+        w_rec = self.w_rec if self.w_rec is not None else 1.0 if self.input_.is_image else 10.0
         x = next(batches)
         z = self.noise(len(x))
         coder.eval()
@@ -128,7 +131,7 @@ class IGMMGAN(BidirectionalDetector):
             dict(
                 generated=bce(D(G(z), z), 1.0),
                 encoded=bce(D(x, z_hat), 0.0),
-                reconstruction=self.w_rec * (x - G(z_hat)).square().mean(),
+                reconstruction=w_rec * (x - G(z_hat)).square().mean(),
             ),
         )
 
