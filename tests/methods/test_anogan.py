@@ -85,7 +85,9 @@ def test_losses(kind):
 
 def test_the_search_by_cross_entropy_scores_what_it_ends_with_and_lowers_it():
     X = normal("table")[:30]
-    model = trained(AnoGAN, epochs=5, variant="cross-entropy", w_feature=0.4, n_starts=1, search_lr=0.05).fit(normal("table"))
+    model = trained(AnoGAN, epochs=5, variant="cross-entropy", w_feature=0.4, n_starts=1, search_lr=0.05).fit(
+        normal("table")
+    )
     x = inputs(model, X)
     z, scores = model.search(x)
 
