@@ -16,7 +16,7 @@ VERSION = "0.1"
 DEFAULTS: dict[str, dict[str, Any]] = {
     "ADGAN": dict(epochs=50, lr=1e-4, score_batch_size=1, n_seeds=64, latent_dim=256),
     "ALAD": dict(epochs=50, lr=2e-4, latent_dim=100, scaling="auto"),
-    "AnoGAN": dict(epochs=25, search_steps=500, latent_dim=100),
+    "AnoGAN": dict(epochs=25, search_steps=500, search_lr=0.01, n_starts=1, latent_dim=100),
     "AutoEncoder": dict(epochs=100),
     "DAGMM": dict(epochs=100, scaling="auto"),
     "DSEBM": dict(epochs=50),
@@ -25,7 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "FAnoGAN": dict(epochs=20, latent_dim=128, encoder_epochs=20, scaling="auto"),
     "FenceGAN": dict(epochs=60, pretrain_epochs=15, discriminator_lr=5e-5),
     "GANomaly": dict(epochs=15),
-    "IGMMGAN": dict(epochs=50, latent_dim=100, lr=1e-4),
+    "IGMMGAN": dict(epochs=50, w_rec=1.0, latent_dim=100, lr=1e-4),
     "MMOCGAN": dict(epochs=100, encoder_epochs=20, target_epochs=20),
     "OCAN": dict(epochs=50, encoder_epochs=20, target_epochs=20, representation="dense", reach=1.0),
     "OCGAN": dict(epochs=50),

@@ -11,9 +11,10 @@ Differs from the papers:
 - Inputs are in [-1, 1] and the output is a tanh, also for the Deep SVDD networks. Their code has a sigmoid on
   contrast-normalised pixels in [0, 1]. ``contrast="l1"`` adds that normalisation per image; the output layer is then
   linear, so the code's min-max constants are not needed.
-- Tables use a 64-16-64 network, or the widths that you give as ``hidden``. Its weights begin by He's rule, 2.4 times as
-  large as by PyTorch's own. Over fourteen development tables the mean AUROC is .800 so and .789 with PyTorch's. Over the
-  eleven on which detectors find something it is .884 and .862 (three seeds; ``benchmarks/starts.py`` has one of them).
+- Tables use a 64-16-64 network, or the widths that you give as ``hidden``. Its weights begin by He's rule, 2.4 times
+  as large as by PyTorch's own. The mean AUROC over fourteen development tables is .800 so and .789 with PyTorch's.
+  Over the eleven on which detectors find something it is .884 and .862 (three seeds; ``benchmarks/starts.py`` has one
+  of them).
 """
 
 from __future__ import annotations
