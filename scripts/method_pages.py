@@ -14,6 +14,7 @@ import re
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 import ganad
 from ganad.atomic import write_text
@@ -52,6 +53,52 @@ def measured(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
     return [*lines, "", "Made by `ganad bench TABLE`; `benchmarks/TABLES.md` has them class by class."]
 
 
+def as_it_comes(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
+    """Its defaults on the development tables, beside the distance to the mean; nothing without rows."""
+    mine, floor = (
+        {(r["table"], r["seed"]): r["auroc"] for r in rows if r["detector"] == n}
+        for n in (detector.__name__, "Trivial")
+    )
+    shared = mine.keys() & floor.keys()
+    if not shared:
+        return []
+    tables, seeds = len({table for table, _ in shared}), len({seed for _, seed in shared})
+    ours, trivial = (statistics.mean(found[cell] for cell in shared) for found in (mine, floor))
+    return [
+        "",
+        f"With its defaults: a mean AUROC of {ours:.3f} on {tables} development tables ({seeds} seeds), where the "
+        f"distance to the mean has {trivial:.3f} (`benchmarks/tables.py`, [Choosing](../guide/choosing.md)).",
+    ]
+
+
+def unclean(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
+    """What anomalies among the training samples do to its defaults; nothing without rows."""
+    cells: dict[tuple[Any, ...], dict[tuple[float, float], Row]] = {}
+    for row in rows:
+        if row["detector"] == detector.__name__:
+            cells.setdefault((row["table"], row["seed"]), {})[row["trim"], row["share"]] = row
+    whole = {place: found for place, found in cells.items() if len(found) == max(map(len, cells.values()))}
+    if not whole:
+        return []
+    found = next(iter(whole.values()))
+    shares, trims = sorted({share for _, share in found}), sorted({trim for trim, _ in found})
+    lines = [
+        "",
+        "Anomalies among the training samples: AUROC, and in brackets the normal samples flagged at `contamination=0.01`; "
+        f"means over {', '.join(sorted({table for table, _ in whole}))} (`benchmarks/unclean.py`).",
+        "",
+        "| setting | " + " | ".join(f"{share:.0%}" for share in shares) + " |",
+        "|---" * (1 + len(shares)) + "|",
+    ]
+    for trim in trims:
+        at = [[cell[trim, share] for cell in whole.values()] for share in shares]
+        means = [
+            f"{statistics.mean(r['auroc'] for r in c):.3f} ({statistics.mean(r['flagged'] for r in c):.1%})" for c in at
+        ]
+        lines.append(f"| `trim={trim:g}` | " + " | ".join(means) + " |")
+    return lines
+
+
 def curves(detector: type[ganad.Detector], pictures: dict[str, str]) -> list[str]:
     """The pictures of AUROC against training time of the lines that this detector has; none without curves."""
     labels = {r.label for name in CLASSES for r in SUITES[name].recipes if r.detector == detector.__name__}
@@ -65,9 +112,13 @@ def curves(detector: type[ganad.Detector], pictures: dict[str, str]) -> list[str
 
 
 def page(
-    module: str, detectors: list[type[ganad.Detector]], rows: list[Row], pictures: dict[str, str] | None = None
+    module: str,
+    detectors: list[type[ganad.Detector]],
+    rows: list[Row],
+    pictures: dict[str, str] | None = None,
+    by_default: tuple[list[Row], list[Row]] | None = None,
 ) -> str:
-    """One file's page."""
+    """One file's page; ``by_default``: the rows of ``benchmarks/tables.py`` and ``benchmarks/unclean.py``."""
     text = (sys.modules[module].__doc__ or "").strip()
     title, _, body = text.partition("\n")
     lines = [f"# {title.rstrip('.')}", ""]
@@ -83,6 +134,9 @@ def page(
         lines += [*(["```text", paragraph, "```"] if indented else [listed]), ""]
     for detector in detectors:
         lines += section(detector, rows, level="##" if len(detectors) == 1 else "###")
+        if is_method(detector):
+            tables, mixed = by_default or ([], [])
+            lines += [*as_it_comes(detector, tables), *unclean(detector, mixed)]
         lines += [*curves(detector, pictures or {}), ""]
     return "\n".join(lines)
 
@@ -146,6 +200,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PAGES, help="folder of the pages")
     given = parser.parse_args()
     chosen = list(map(get, given.names)) or list(ganad.DETECTORS)
+    by_default = read(RESULTS / "tables.jsonl"), read(RESULTS / "unclean.jsonl")
     every = [row for path in sorted(RESULTS.glob("*.jsonl")) for row in read(path)]
     found, pictures = [row for row in every if "suite" in row], curve_tables.pictures(every)
     rows = [row for suite in SUITES.values() for row in current(suite, found)]
@@ -154,7 +209,7 @@ def main() -> None:
     for detector in dict.fromkeys(c for d in chosen for c in lineage(d)):
         modules.setdefault(detector.__module__, []).append(detector)
     for module, detectors in modules.items():
-        text = page(module, detectors, rows, pictures)
+        text = page(module, detectors, rows, pictures, by_default)
         (given.out / f"{stem(module)}.md").write_text(text, encoding="utf-8")
     for label, picture in pictures.items():
         path = given.out.parent / "assets" / "curves" / curve_tables.file_name(label)

@@ -100,3 +100,11 @@ def test_the_search_by_cross_entropy_scores_what_it_ends_with_and_lowers_it():
     assert np.allclose(scores, by_formula(z), rtol=1e-4)
     assert np.allclose(model.anomaly_score(X), scores, rtol=1e-4)
     assert scores.mean() < 0.9 * by_formula(model.starts_.repeat(30, 1)).mean()
+
+
+def test_a_search_is_that_of_the_settings_or_of_the_kind():
+    assert AnoGAN().search_for((9,)) == (4, 50, 0.1)
+    assert AnoGAN(n_starts=1, search_lr=0.01).search_for((9,)) == (1, 200, 0.01)  # as files from before have it
+    assert AnoGAN().search_for((1, 28, 28)) == (1, 500, 0.01)
+    assert AnoGAN(n_starts=3, search_steps=7, search_lr=0.2).search_for((1, 28, 28)) == (3, 7, 0.2)
+    assert AnoGAN.preset("kddcup99").search_for((9,)) == (1, 200, 0.01)

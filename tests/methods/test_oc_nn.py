@@ -19,7 +19,7 @@ def test_loss_and_score_by_formula():
         y = (1 / (1 + np.exp(-phi @ V.T))) @ w
         r = float(head.margin)
         np.testing.assert_allclose(
-            detector.hinge(detector.output(x)), np.maximum(0, r - y) / detector.nu - r, rtol=1e-9
+            detector.hinge(detector.output(x)), np.maximum(0, r - y) / detector.share_outside - r, rtol=1e-9
         )
     np.testing.assert_allclose(detector.anomaly_score(normal("table")), r - y, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(phi, axis=1), 1, rtol=1e-6)
@@ -31,11 +31,11 @@ def test_the_quantile_minimises_the_loss_in_r():
     best = float(detector.nets_.head.margin)
 
     def loss(r):
-        return np.maximum(0, r - y).mean() / detector.nu - r
+        return np.maximum(0, r - y).mean() / detector.share_outside - r
 
     steps = np.ptp(y) * np.array([-0.5, -0.1, 0.1, 0.5])
     assert all(loss(best) <= loss(best + step) for step in steps)
-    assert abs((y < best).mean() - detector.nu) < 0.01
+    assert abs((y < best).mean() - detector.share_outside) < 0.01
 
 
 def test_the_objective_is_the_papers():
@@ -45,7 +45,7 @@ def test_the_objective_is_the_papers():
         phi = detector.on_sphere(detector.features(x))
         _, terms = next(detector.margin_step(iter([phi])))
         V, w, y, r = head.V.numpy(), head.w.numpy(), head(phi).numpy(), float(head.margin)
-    expected = (w**2).sum() / 2 + (V**2).sum() / 2 + np.maximum(0, r - y).mean() / detector.nu - r
+    expected = (w**2).sum() / 2 + (V**2).sum() / 2 + np.maximum(0, r - y).mean() / detector.share_outside - r
     np.testing.assert_allclose(float(sum(terms.values())), expected, rtol=1e-6)
 
 
@@ -59,3 +59,9 @@ def test_a_sample_is_judged_by_its_code_and_its_errors(kind):
         error = x - model.nets_.autoencoder["decoder"](code)
     np.testing.assert_allclose(features, torch.cat([code, error.flatten(1)], 1), atol=1e-6)
     assert small(OCNN, errors=False).fit(normal(kind)).features(x).shape == code.shape
+
+
+def test_none_means_what_it_meant_when_it_was_the_default():
+    table, images = (small(OCNN, errors=None, nu=None).fit(normal(kind)) for kind in ("table", "images"))
+    assert (table.with_errors, table.share_outside) == (True, 0.5)
+    assert (images.with_errors, images.share_outside) == (False, 0.1)

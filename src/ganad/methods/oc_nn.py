@@ -64,8 +64,8 @@ _FLOOR = 0.01  # least spread of a feature, relative to the widest: a unit that 
 class OCNN(NetworkDetector):
     """A direction in an autoencoder's features along which normal samples pass a margin."""
 
-    nu: float = 0.5  #: share of the training data that may lie below the margin
-    errors: bool = True  #: add the reconstruction errors to the code and centre all features
+    nu: float | None = 0.5  #: share of the training data that may lie below the margin; None: .5 tables, .1 images
+    errors: bool | None = True  #: add the reconstruction errors to the code and centre all features; None: for tables
     n_hidden: int = 32  #: units of the one-class layer
     head_lr: float = 1e-2  #: step size of the one-class layer
     pretrain_epochs: int | None = None  #: passes of the autoencoder; None: as many as the one-class layer makes
@@ -92,12 +92,20 @@ class OCNN(NetworkDetector):
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
         widths = (d, *self.hidden, self.latent_dim)
-        n = self.latent_dim + d if self.errors else self.latent_dim
+        n = self.latent_dim if self.errors is False else self.latent_dim + d
         return self._players(mlp(*widths, last=nn.ReLU()), mlp(*widths[::-1]), n)
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
         encoder, decoder, n = convolutional(shape, self.channels)
         return self._players(encoder, decoder, n + math.prod(shape) if self.errors else n)
+
+    @property
+    def with_errors(self) -> bool:
+        return self.errors if self.errors is not None else not self.input_.is_image
+
+    @property
+    def share_outside(self) -> float:
+        return self.nu if self.nu is not None else 0.1 if self.input_.is_image else 0.5
 
     def _players(self, encoder: nn.Module, decoder: nn.Module, n_features: int) -> dict[str, nn.Module]:
         autoencoder = nn.ModuleDict(dict(encoder=encoder, decoder=decoder))
@@ -112,13 +120,13 @@ class OCNN(NetworkDetector):
         self.run(self.pretrain_step, x, update=("autoencoder",), epochs=alone, early_stopping=False)
         h = self.map_batches(self.features, x).float()
         self.scale_ = h.square().mean().sqrt().clamp_min(1e-6).cpu()
-        if self.errors:
+        if self.with_errors:
             self.center_, spread = h.mean(0).cpu(), h.std(0, correction=0).cpu()
             self.scale_ = spread.clamp_min(1e-6 + _FLOOR * float(spread.max()))
         features = self.on_sphere(h)
         self.run(self.margin_step, features, update=("head",))
         head = self.nets_.head
-        head.margin.copy_(self.map_batches(head, features).quantile(self.nu))
+        head.margin.copy_(self.map_batches(head, features).quantile(self.share_outside))
 
     def pretrain_step(self, batches: Batches) -> Updates:
         x = next(batches)
@@ -130,23 +138,23 @@ class OCNN(NetworkDetector):
         head, features = self.nets_.head, next(batches)
         yield "head", dict(norms=head.norms(), margin=self.hinge(head(features)).mean())
         with torch.no_grad():
-            head.margin.copy_(head(features).quantile(self.nu))
+            head.margin.copy_(head(features).quantile(self.share_outside))
 
     def hinge(self, y: Tensor) -> Tensor:
         """max(0, r - y) / nu - r, ``(n,)``."""
         r: Tensor = self.nets_.head.margin
-        return (r - y).clamp_min(0) / self.nu - r
+        return (r - y).clamp_min(0) / self.share_outside - r
 
     def features(self, x: Tensor) -> Tensor:
         """The encoder's output ``(n, d)`` and, with ``errors``, the reconstruction errors beside it."""
         h = self.nets_.autoencoder["encoder"](x)
-        if not self.errors:
+        if not self.with_errors:
             return h
         return torch.cat([h, (x - self.nets_.autoencoder["decoder"](h)).flatten(1)], 1)
 
     def on_sphere(self, h: Tensor) -> Tensor:
         """Features ``(n, d)`` as points ``(n, d + 1)`` of the unit sphere."""
-        if self.errors:
+        if self.with_errors:
             h = h - self.center_.to(h.device)
         lifted = torch.cat([h.float() / self.scale_.to(h.device) / h.shape[1] ** 0.5, torch.ones_like(h[:, :1])], 1)
         length: Tensor = lifted.norm(dim=1, keepdim=True)

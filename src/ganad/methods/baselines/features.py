@@ -29,6 +29,7 @@ from ...detector import Detector
 from ...errors import InputError
 from ...nets import row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
+from ...settings import Count
 from ...training import TrainingSet
 
 _LOG = logging.getLogger("ganad")
@@ -40,7 +41,7 @@ class OnFeatures(Detector):
     """A detector without trained networks: features, PCA, then ``learn`` and ``rate`` in float64."""
 
     reducer: Literal["none", "pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
-    n_components: int = 40  #: directions that PCA keeps, at most
+    n_components: Count = 40  #: directions that PCA keeps, at most
     weights: str | None = None  #: file with AlexNet's weights; None: download the public file
     network: nn.Module | None = None  #: your own network for the features; such a model cannot be saved
     LEARNS = {"seed_": "int", "origin_": "float64[seen]?", "axes_": "float64[d, seen]?"}

@@ -49,7 +49,7 @@ class GMM(OnFeatures):
 
     components: tuple[int, ...] = tuple(range(2, 21))  #: numbers of components to choose from
     jitter: float = 1e-4  #: added to the variances
-    max_samples: int = 20_000  #: training samples that it is fitted to, at most
+    max_samples: Count = 20_000  #: training samples that it is fitted to, at most
     choose_samples: Count | None = 5_000  #: training samples, at most, on which K is chosen; None: all it is fitted to
 
     CHANGES = (Change("0.2", added=dict(choose_samples=None)),)

@@ -25,14 +25,15 @@ from sklearn import ensemble
 from torch import Tensor
 
 from ...errors import InputError
+from ...settings import Count
 from .features import OnFeatures
 
 
 class IsolationForest(OnFeatures):
     """The fewer random cuts isolate a sample, the higher its score. Its gradient is zero and explains nothing."""
 
-    n_trees: int = 100  #: number of trees
-    tree_samples: int = 256  #: training samples a tree is grown on, at most
+    n_trees: Count = 100  #: number of trees
+    tree_samples: Count = 256  #: training samples a tree is grown on, at most
     LEARNS = {
         "nodes_": "int64[n_trees, size, 3]",
         "cuts_": "float64[n_trees, size]",

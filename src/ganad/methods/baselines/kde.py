@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from ... import memory
+from ...settings import Count
 from .features import OnDistances, squared_distances
 
 
@@ -36,8 +37,8 @@ class KDE(OnDistances):
     """Kernel density estimate with a Gaussian kernel."""
 
     bandwidths: tuple[float, ...] = tuple(2.0 ** (i / 2) for i in range(9))  #: bandwidths to choose from
-    folds: int = 10  #: folds of the cross-validation that chooses the bandwidth
-    max_samples: int = 4000  #: training samples that choose the bandwidth, at most
+    folds: Count = 10  #: folds of the cross-validation that chooses the bandwidth
+    max_samples: Count = 4000  #: training samples that choose the bandwidth, at most
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
     LEARNS = {"bandwidth_": "float"}

@@ -25,6 +25,7 @@ import torch
 from sklearn import neighbors
 from torch import Tensor
 
+from ...settings import Count
 from .features import OnDistances, root
 
 _SHORTEST = 1e-10  # scikit-learn's least distance, for samples that coincide with their neighbours
@@ -34,7 +35,7 @@ class LOF(OnDistances):
     """Local outlier factor of new samples."""
 
     reducer: Literal["none", "pca", "alexnet"] = "none"  #: features; "alexnet": its last convolution, then PCA
-    n_neighbors: int = 20  #: neighbours that a density is estimated from
+    n_neighbors: Count = 20  #: neighbours that a density is estimated from
     LEARNS = {"reach_": "float64[m]", "density_": "float64[m]"}
 
     def learn(self, z: np.ndarray) -> None:

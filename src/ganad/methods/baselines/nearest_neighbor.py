@@ -25,6 +25,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from ...settings import Count
 from .features import OnDistances, root
 
 
@@ -33,7 +34,7 @@ class NearestNeighbor(OnDistances):
 
     reducer: Literal["none", "pca", "alexnet"] = "none"  #: features; "alexnet": its last convolution, then PCA
     variant: Literal["mean", "kth", "ratio"] = "mean"  #: the score
-    k: int = 5  #: number of neighbours
+    k: Count = 5  #: number of neighbours
     distinct: bool = True  #: keep copies of a training sample once, because k copies make all distances zero
 
     PRESETS = {"kddcup99": dict(k=1, scaling="minmax")}

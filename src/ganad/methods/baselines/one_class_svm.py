@@ -28,6 +28,7 @@ import numpy as np
 from sklearn import neighbors, svm
 from torch import Tensor
 
+from ...settings import Count
 from .features import OnDistances
 
 
@@ -36,7 +37,7 @@ class OneClassSVM(OnDistances):
 
     nu: float = 0.1  #: share of the training data that may lie outside
     gamma: float | None = None  #: inverse squared length of the kernel; None: from nearest neighbours
-    max_samples: int = 10_000  #: training samples that it is fitted to, at most
+    max_samples: Count = 10_000  #: training samples that it is fitted to, at most
 
     PRESETS = {"mnist": dict(n_components=40), "cifar10": dict(n_components=60)}
     LEARNS = {"duals_": "float64[m]", "rho_": "float64[1]", "gamma_": "float64[1]"}
