@@ -5,8 +5,9 @@
 
 The settings, the table and the splits are those of ``benchmarks/peers.py``. The changes: a narrower code,
 the reconstruction alone as the VAE's score, a loss without the divergence, which PyOD's VAE clamps to ``capacity=0``,
-and initial weights as PyOD's ``LinearBlock`` draws them, from ``kaiming_uniform_`` with slope 0. They are the square
-root of 6 times as large as those of ``nn.Linear``.
+and other initial weights. PyTorch's start is that of ``nn.Linear``, and the VAE's. PyOD's is that of its
+``LinearBlock``, ``kaiming_uniform_`` with slope 0, the square root of 6 times as large. The autoencoder's own is He's
+rule, as large as PyOD's.
 
 Writes results/starts.json.
 """
@@ -30,35 +31,38 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "starts.json"
 PAGE = ROOT / "docs" / "speed.md"
 
-#: Method -> change -> settings; ``start`` and ``no_kl`` are made below.
+#: Method -> change -> settings; ``start`` ("torch" or "pyod") and ``no_kl`` are made below.
 CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "AutoEncoder": {
         "none": {},
-        "code of 8": {"hidden": (64, 8, 64)},
-        "code of 4": {"hidden": (64, 4, 64)},
-        "PyOD's start": {"start": True},
+        "PyOD's start": {"start": "pyod"},
+        "PyTorch's start": {"start": "torch"},
+        "PyTorch's start, code of 8": {"start": "torch", "hidden": (64, 8, 64)},
+        "PyTorch's start, code of 4": {"start": "torch", "hidden": (64, 4, 64)},
     },
     "VAE": {
         "none": {},
         "code of 4": {"latent_dim": 4},
         "score: reconstruction alone": {"variant": "recon"},
-        "PyOD's start": {"start": True},
+        "PyOD's start": {"start": "pyod"},
         "no divergence, score: reconstruction": {"no_kl": True, "variant": "recon"},
-        "the same and PyOD's start": {"no_kl": True, "start": True, "variant": "recon"},
+        "the same and PyOD's start": {"no_kl": True, "start": "pyod", "variant": "recon"},
     },
 }
 
 
-def as_pyods(cls: Any, start: bool, no_kl: bool) -> Any:
-    """The method with weights that begin as PyOD's, the last layer's aside, or without the divergence in its loss."""
+def changed(cls: Any, start: str | None, no_kl: bool) -> Any:
+    """The method with other first weights, of PyOD's the last layer's aside, or without the divergence in its loss."""
     from torch import nn
 
     class Changed(cls):  # type: ignore[misc]
         def build_table(self, d: int) -> dict[str, nn.Module]:
             players: dict[str, nn.Module] = super().build_table(d)
             linear = [part for player in players.values() for part in player.modules() if isinstance(part, nn.Linear)]
-            for layer in linear[:-1] if start else []:
+            for layer in linear[:-1] if start == "pyod" else []:
                 nn.init.kaiming_uniform_(layer.weight)
+            for layer in linear if start == "torch" else []:
+                layer.reset_parameters()
             return players
 
         def training_step(self, batches: Any) -> Any:
@@ -81,7 +85,7 @@ def measure(name: str, change: str, seeds: int, data: Path | None, passes: int) 
     for seed in range(seeds):
         split = read_split((data or DATA) / f"{TABLE}.npz", seed)
         settings = PAIRS[name].settings(Data(*split.train.shape, passes))[0] | CHANGES[name][change]
-        made = as_pyods(cls, settings.pop("start", False), settings.pop("no_kl", False))
+        made = changed(cls, settings.pop("start", None), settings.pop("no_kl", False))
         fixed: dict[str, Any] = dict(random_state=seed, threads=1, verbose=0, device="cpu", precision="fp32")
         model = made(**fixed | settings).fit(split.train)
         score = model.anomaly_score(split.test)
