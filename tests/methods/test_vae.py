@@ -33,7 +33,7 @@ def test_scores_against_numpy():
 def test_bernoulli_is_the_cross_entropy_of_pixels():
     model = small(VAE, likelihood="bernoulli").fit(normal("images"))
     x = model.input_.to_network(torch.from_numpy(normal("images")[:8]))
-    z = torch.randn(8, model.latent_dim)
+    z = torch.randn(8, model.code_size)
     with torch.no_grad():
         p = ((model.nets_.vae.decode(z).tanh() + 1) / 2).double().numpy()
         surprise = model.surprise(x, z).numpy()

@@ -34,7 +34,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "RGAN": dict(epochs=60, discriminator_lr=5e-5),
     "RobustAutoEncoder": dict(epochs=20),
     "SkipGANomaly": dict(epochs=15),
-    "VAE": dict(epochs=50),
+    "VAE": dict(epochs=50, latent_dim=64),
 }
 
 

@@ -12,7 +12,9 @@ the ADGAN paper, which scores with the bound.
 
 Differs from the papers:
 - The ``n_draws`` draws of z for a score are fixed and saved, so a score repeats.
-- The layer sizes are not published. They are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables.
+- The layer sizes are not published. They are a DCGAN's halvings with batch norm and ReLU, and 64-32 for tables. A
+  table's code has half as many dimensions as columns: over fourteen development tables the mean AUROC is .79 so and
+  .77 with 64 dimensions (one seed).
 - The ADGAN paper names the scores "prior" and "variance" without formulas, and found them much worse. It is our reading
   that the code is the encoder's mean and that a larger variance is more anomalous.
 - Log densities are averaged in log space. A released implementation averages densities, which underflow.
@@ -39,7 +41,7 @@ class VAE(GenerativeDetector):
     variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: distribution of the pixels or columns given z
     n_draws: int = 10  #: fixed draws of z for a score
-    latent_dim: Count = 64  #: size of z (256 in the ADGAN paper)
+    latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 64 for images
     hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
     width: int = 64  #: channels at half the image's size
     lr: float = 1e-3  #: step size of Adam
@@ -47,6 +49,7 @@ class VAE(GenerativeDetector):
     batch_size: int = 128  #: samples a training step draws
 
     LEAST_EPOCHS = (5, 50)
+    IMAGE_CODE = 64
     PRESETS = {
         "mnist": dict(latent_dim=256, epochs=100),
         "cifar10": dict(latent_dim=256, epochs=100),
@@ -55,16 +58,18 @@ class VAE(GenerativeDetector):
     LEARNS = {"draws_": "torch.float32[n_draws, latent_dim]"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
-        self.draws_ = torch.randn(self.n_draws, self.latent_dim)
+        self.draws_ = torch.randn(self.n_draws, self.code_size_for(shape))
         return super().build(shape)
 
     def build_table(self, d: int) -> dict[str, nn.Module]:
-        encoder = mlp(d, *self.hidden, 2 * self.latent_dim)
-        return dict(vae=Networks(encoder, mlp(self.latent_dim, *self.hidden[::-1], d)))
+        k = self.code_size_for((d,))
+        encoder = mlp(d, *self.hidden, 2 * k)
+        return dict(vae=Networks(encoder, mlp(k, *self.hidden[::-1], d)))
 
     def build_image(self, shape: tuple[int, int, int]) -> dict[str, nn.Module]:
-        encoder = convolutional(shape, self.width, 2 * self.latent_dim)
-        decoder = dcgan_generator(shape, self.latent_dim, self.width)[:-1]  # its tanh is in the likelihood
+        k = self.code_size_for(shape)
+        encoder = convolutional(shape, self.width, 2 * k)
+        decoder = dcgan_generator(shape, k, self.width)[:-1]  # its tanh is in the likelihood
         return dict(vae=Networks(encoder, decoder))
 
     def training_step(self, batches: Batches) -> Updates:
