@@ -25,7 +25,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from pages import between  # type: ignore[import-not-found,unused-ignore]
-from peers import PAIRS, PASSES, SEEDS, TABLE, Data  # type: ignore[import-not-found,unused-ignore]
+from peers import PASSES, TABLE  # type: ignore[import-not-found,unused-ignore]
+from peers_pairs import PAIRS, SEEDS, Data  # type: ignore[import-not-found,unused-ignore]
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "starts.json"
