@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganad import DETECTORS, Detector, published
+from ganad import DETECTORS, Detector, FenceGAN, published
 from ganad.bench import SUITES
 from ganad.figures import FIGURES
 from ganad.protocols import PROTOCOLS
@@ -46,6 +46,26 @@ def site(tmp_path_factory):
     )
     assert done.returncode == 0 and "WARNING" not in done.stderr, done.stderr
     return folder
+
+
+def test_a_page_says_what_its_defaults_are_worth_and_what_unclean_training_costs():
+    def row(detector, auroc, **at):
+        return {"detector": detector, "seed": 0, "auroc": auroc} | at
+
+    tables = [row("FenceGAN", 0.5, table="a"), row("FenceGAN", 0.9, table="a"), row("FenceGAN", 0.1, table="b")]
+    tables += [row("Trivial", 0.6, table="a"), row("Trivial", 0.7, table="c")]
+    cells = [(0.0, 0.0), (0.0, 0.05), (0.1, 0.0), (0.1, 0.05)]
+    mixed = [
+        row("FenceGAN", 0.9 - share, table=name, trim=trim, share=share, flagged=trim)
+        for name, whole in (("a", cells), ("b", cells[:3]))  # b is not finished
+        for trim, share in whole
+    ]
+    page_of = runpy.run_path(str(ROOT / "scripts" / "method_pages.py"))["page"]
+    page = page_of("ganad.methods.fence_gan", [FenceGAN], [], None, (tables, mixed))
+    assert "a mean AUROC of 0.900 on 1 development tables (1 seeds), where the distance to the mean has 0.600" in page
+    assert "means over a (`benchmarks/unclean.py`)" in page
+    assert "| `trim=0` | 0.900 (0.0%) | 0.850 (0.0%) |\n| `trim=0.1` | 0.900 (10.0%) | 0.850 (10.0%) |" in page
+    assert "unclean" not in page_of("ganad.methods.fence_gan", [FenceGAN], [])
 
 
 def test_the_site_builds_without_a_warning_and_a_list_ends_where_it_ends(site):
