@@ -25,7 +25,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "FAnoGAN": dict(epochs=20, latent_dim=128, encoder_epochs=20, scaling="auto"),
     "FenceGAN": dict(epochs=60, pretrain_epochs=15, discriminator_lr=5e-5),
     "GANomaly": dict(epochs=15),
-    "IGMMGAN": dict(epochs=50, w_rec=1.0, latent_dim=100, lr=1e-4),
+    "IGMMGAN": dict(epochs=50, w_rec=1.0, latent_dim=100, lr=1e-4, min_cluster_size=50),
     "MMOCGAN": dict(epochs=100, encoder_epochs=20, target_epochs=20),
     "OCAN": dict(epochs=50, encoder_epochs=20, target_epochs=20, representation="dense", reach=1.0),
     "OCGAN": dict(epochs=50),
