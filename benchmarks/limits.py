@@ -1,6 +1,7 @@
-"""What stands in the way of three wishes, measured: one sample's latency, members trained at once, exact neighbours.
+"""What stands in the way of four wishes, measured: one sample's latency, compilers, members at once, exact neighbours.
 
     python benchmarks/limits.py latency [--methods FenceGAN EGBAD]
+    python benchmarks/limits.py compiled [--methods GANomaly VAE]      needs a C++ compiler and ganad[onnx]
     python benchmarks/limits.py members
     python benchmarks/limits.py nearest [--rows 50000]      needs faiss-cpu
 
@@ -8,6 +9,8 @@ One thread, processor time, the rivals in turn, medians.
 
 - ``latency``: by chunk size, milliseconds of one sample alone, and how many of 64 scores differ in any bit from those
   in chunks of the default size.
+- ``compiled``: a chunk's scores by PyTorch, by ``torch.compile`` and by ONNX Runtime, a step of training with and
+  without compiled networks, and the seconds that the two compilations take.
 - ``members``: a training step of ten small GANs at once, over that of one, with ``torch.func.vmap`` over stacked
   weights and with batched products written by hand. Networks, batch and loss are those of a table of 16 columns.
 - ``nearest``: five nearest neighbours of 512 queries among rows of 784 columns: faiss's flat index in 32 bits, ganad's
@@ -19,18 +22,22 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from captured import captured  # type: ignore[import-not-found,unused-ignore]
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.functional import softplus
 
 import ganad
+from ganad.export import export_onnx
 from ganad.losses import bce
 from ganad.methods.baselines.features import squared_distances
 from ganad.training import Adam
@@ -74,6 +81,64 @@ def latency(methods: list[str]) -> None:
                 differ = int((detector.anomaly_score(x[:64]) != wanted).sum())
                 cells.append(f"{medians({'': lambda: detector.anomaly_score(x[:1])}, 5)['']:.1f}, {differ}")  # noqa: B023
             print(f"| {name} | {kind} | " + " | ".join(cells) + f" | {whole:.1f} |", flush=True)
+
+
+def compiled(methods: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    kinds = {"image": rng.integers(0, 256, (64, 28, 28)), "table": rng.normal(size=(512, 16))}
+    columns = ["scores: ms", "compiled", "ONNX", "to compile: s", "step: ms", "compiled", "to compile: s"]
+    print("| method | kind | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 2) + "|")
+    for name in methods:
+        for kind, values in kinds.items():
+            x = values.astype(np.uint8 if kind == "image" else np.float32)
+            cells = [*scored(getattr(ganad, name), x), *stepped(getattr(ganad, name), x)]
+            print(f"| {name} | {kind} | " + " | ".join(cells) + " |", flush=True)
+
+
+def first(work: Callable[[], object]) -> float:
+    """Seconds of a first call. A compiler has processes of its own, so it is the clock's time."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def scored(cls: Any, x: np.ndarray) -> list[str]:
+    """Cells: a chunk's scores by PyTorch, compiled, by ONNX Runtime, and what it takes to compile."""
+    import onnxruntime
+
+    detector = cls(random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, epochs=1).fit(x)
+    z = detector.input_.to_network(torch.from_numpy(x))
+    torch.compiler.reset()  # layers that methods share would soon be compiled as often as it allows
+    rivals: dict[str, Callable[[], object]] = {"eager": lambda: detector.score_batch(z)}
+    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        fast = torch.compile(detector.score_batch, dynamic=False)
+        cost = first(lambda: fast(z))
+        rivals["compiled"] = lambda: fast(z)
+        export_onnx(detector, Path(folder, "model.onnx"))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(Path(folder, "model.onnx"), options)
+        rivals["onnx"] = lambda: session.run(["score"], {"x": x.astype(np.float32)})
+        t = medians(rivals, 7)
+    return [
+        f"{t['eager']:.2f}",
+        *(f"{t[k]:.2f} ({t['eager'] / t[k]:.2f} x)" for k in ("compiled", "onnx")),
+        f"{cost:.0f}",
+    ]
+
+
+def stepped(cls: Any, x: np.ndarray) -> list[str]:
+    """Cells: a call of the training step, the same with compiled networks, and what it takes to compile."""
+    (_, plain), (_, fast) = captured(cls, x), captured(cls, x)
+    torch.compiler.reset()
+    for net in fast.nets.values():
+        net.compile(dynamic=False)
+    cost = first(fast.iterate)
+    for _ in range(len(x) // fast.stream.batch_size + 1):  # a last, smaller batch is compiled anew
+        fast.iterate()
+    t = medians({"plain": plain.iterate, "fast": fast.iterate}, 15)
+    return [f"{t['plain']:.2f}", f"{t['fast']:.2f} ({t['plain'] / t['fast']:.2f} x)", f"{cost:.0f}"]
 
 
 def networks(dropout: bool) -> tuple[nn.Sequential, nn.Sequential]:
@@ -175,14 +240,16 @@ def nearest(rows: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["latency", "members", "nearest"])
+    parser.add_argument("what", choices=["latency", "compiled", "members", "nearest"])
     methods = "FenceGAN EGBAD GANomaly AutoEncoder DeepSVDD VAE NearestNeighbor GMM".split()
     parser.add_argument("--methods", nargs="*", default=methods)
     parser.add_argument("--rows", type=int, default=50_000)
     options = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    if options.what == "latency":
+    if options.what == "compiled":
+        compiled([name for name in options.methods if issubclass(getattr(ganad, name), ganad.NetworkDetector)])
+    elif options.what == "latency":
         latency(options.methods)
     elif options.what == "members":
         members()
