@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ganad import AutoEncoder, Gaussian, InputError, NearestNeighbor, files, load
+from ganad.cli.photos import PhotoOptions
 from ganad.errors import ModelFileError
 from ganad.export import export_onnx
 from ganad.photos import Backbone, Regions, Tiles
@@ -102,6 +103,13 @@ def test_the_map_of_white_cells_has_their_scores_as_means_and_peaks_at_the_cause
     row, column = np.unravel_index(finding.heat.argmax(), finding.heat.shape)
     assert abs(row - 43) < 8 and abs(column - 63) < 8
     assert finding.heat.mean() == pytest.approx(finding.region_scores.mean(), rel=0.2)
+
+
+def test_the_command_line_passes_it_on(view):
+    options = PhotoOptions(backbone=f"resnet18:{view.weights}", cells=2, whiten="place")
+    assert options.of_photos(NearestNeighbor()).whiten == "place"
+    with pytest.raises(InputError, match="--whiten is for regions of photos"):
+        PhotoOptions(whiten="all").of_photos(NearestNeighbor())
 
 
 def test_what_cannot_be_whitened_says_why(view):

@@ -5,6 +5,12 @@ spread, and a network that learns the vectors sees little else; what tells a def
 whitening the directions of normal vectors have the same spread, so that the length of a vector is its Mahalanobis
 distance (``Gaussian``), and a detector learns what is left to learn. With places, a vector is compared with what is
 normal at its own place, and the detector need not know of them.
+
+    white   Lambda^-1/2 V^T (v - m) / s     m, s: mean and spread of the columns; V, Lambda: eigenvectors and values of
+                                            their shrunk covariance, the largest first
+
+Only half as many directions are kept as there were vectors to fit them to. In the others the vectors that were learnt
+hardly differ and every new one does, so that a detector would learn what no new photo looks like.
 """
 
 from __future__ import annotations
