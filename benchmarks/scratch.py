@@ -1,11 +1,18 @@
 """A scratch of 20 pixels in photos of 1,024 x 1,024: found on tiles, and lost where the photo is squeezed to 128.
 
-    python benchmarks/scratch.py --data tiles/normal --output benchmarks/results/scratch.jsonl [--only PCA]
+    python benchmarks/scratch.py --data tiles/normal [--surfaces "smooth plate" ...] [--only GANomaly] [--rows FILE]
+    python benchmarks/scratch.py --table     # into docs/guide/photos.md, from the rows
 
-The surfaces are real, those of normal magnetic tiles ("Surface defect saliency of magnetic tile", Huang et al., 2018),
-each mirrored at its edges until it fills 1,024 x 1,024 pixels; the scratch is drawn: 20 pixels long, 2 wide, 60 grey
-values brighter than its surroundings, at a place and in a direction of its own. 20 photos are learnt, and 20 others
-tested, each without and with its scratch. One seed; a row a line.
+Three kinds of surface, 20 photos to learn and 20 others to test, each without and with its scratch:
+
+smooth plate    made up: uneven light and a little noise (``plates.py``)
+brushed plate   the same with fine lines across
+rough tile      real: normal magnetic tiles ("Surface defect saliency of magnetic tile", Huang et al., 2018), each
+                mirrored at its edges until it fills the photo; the surfaces differ more than a scratch from its tile
+
+The scratch is drawn: 20 pixels long, 2 wide, 60 grey values brighter than its surroundings, at a place and in a
+direction of its own. The GANs have few channels and passes, so that a line takes minutes on one thread; a row says
+which. One seed. A row that is there is not made again.
 """
 
 from __future__ import annotations
@@ -13,25 +20,58 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pages import between  # type: ignore[import-not-found,unused-ignore]
 from PIL import Image
+from plates import plate  # type: ignore[import-not-found,unused-ignore]
 
-from ganad import AutoEncoder, Detector, FenceGAN, GANomaly, PCAResidual
+from ganad.atomic import write_text
 from ganad.data import load_photos
 from ganad.metrics import auroc, pointing_accuracy
 from ganad.photos import Regions, Tiles
+from ganad.photos.pool import pooled
+from ganad.registry import get
 
-SIDE, PHOTOS, LENGTH = 1024, 20, 20
-QUIET = dict(random_state=0, verbose=0, device="cpu")
+ROWS = Path(__file__).parent / "results" / "scratch.jsonl"
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "photos.md"
+SIDE, PHOTOS, LENGTH, TILES = 1024, 20, 20, Tiles(32, 24)
+POOLS = ("ranked", "max")
+SURFACES = {"smooth plate": 0.0, "brushed plate": 12.0, "rough tile": None}  #: grey values of the lines across
+FEW: dict[str, Any] = dict(epochs=5)
+ON_SQUEEZED = dict(epochs=50)  # passes over 20 samples and not over 2,000
+#: detector on tiles -> its settings
+LINES: dict[str, dict[str, Any]] = {
+    "PCAResidual": {},
+    "GANomaly": FEW | dict(width=16),
+    "SkipGANomaly": FEW | dict(width=16),
+    "FenceGAN": FEW,
+    "AutoEncoder": FEW,
+}
+GANS = ("GANomaly", "SkipGANomaly", "FenceGAN")
+VIEWS = (f"tiles {TILES.size}/{TILES.stride}", "squeezed to 128 x 128")
+QUIET: dict[str, Any] = dict(random_state=0, verbose=0, device="cpu", threads=1)
 
 
 def surface(photo: np.ndarray) -> np.ndarray:
     """A photo mirrored at its edges until it fills the side."""
     rows, columns = (np.pad(np.arange(side), (0, SIDE), mode="reflect")[:SIDE] for side in photo.shape)
     return photo[np.ix_(rows, columns)]
+
+
+def photos_of(kind: str, data: Path | None) -> list[np.ndarray]:
+    """40 normal photos of a surface; those of tiles come from the folder ``data``."""
+    lines = SURFACES[kind]
+    if lines is not None:
+        rng = np.random.default_rng(0)
+        return [plate(rng, SIDE, SIDE, lines) for _ in range(2 * PHOTOS)]
+    if data is None:
+        raise SystemExit("rough tile: give --data, a folder of 40 normal photos or more")
+    found = load_photos(data, mode="L").x
+    return [surface(found[i]) for i in np.linspace(0, len(found) - 1, 2 * PHOTOS).astype(int)]
 
 
 def scratched(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -46,36 +86,31 @@ def scratched(photo: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
     return np.where(mask, np.minimum(photo + 60.0, 255), photo).astype(np.uint8), mask
 
 
-def squeezed(photos: list[np.ndarray]) -> np.ndarray:
+def squeezed(photos: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([np.asarray(Image.fromarray(p).resize((128, 128), Image.Resampling.BILINEAR)) for p in photos])
 
 
-def inner(**settings: object) -> dict[str, Callable[..., Detector]]:
-    return {
-        "PCA residual": lambda: PCAResidual(**QUIET),
-        "Fence GAN": lambda: FenceGAN(**QUIET, **settings),
-        "GANomaly": lambda: GANomaly(**QUIET, **settings),
-        "autoencoder": lambda: AutoEncoder(**QUIET, **settings),
-    }
-
-
-def measure(name: str, make: Callable[[], Detector], tiled: bool, photos: list[np.ndarray]) -> dict:
+def measure(kind: str, name: str, tiled: bool, photos: list[np.ndarray]) -> dict:
     rng = np.random.default_rng(0)
     normal, good = photos[:PHOTOS], photos[PHOTOS:]
     bad, masks = zip(*(scratched(photo, rng) for photo in good))
-    begun = time.process_time()
+    y, begun = np.repeat([0, 1], len(good)), time.process_time()
+    settings = LINES[name] | (ON_SQUEEZED if "epochs" in LINES[name] and not tiled else {})
+    inner, place = get(name)(**QUIET, **settings), None
     if tiled:
-        detector = Regions(make(), Tiles(64, 32), max_regions=4000, threshold_samples=2, **QUIET)
-        found = [list(detector.fit(normal).inspect(list(part))) for part in (good, bad)]
-        scores = [[finding.score for finding in part] for part in found]
-        place = pointing_accuracy(masks, [finding.heat for finding in found[1]], within=15)
+        detector = Regions(inner, TILES, max_regions=2000, threshold_samples=2, **QUIET).fit(normal)
+        found = list(detector.inspect([*good, *bad]))
+        scores = {pool: [pooled(finding.region_scores, pool) for finding in found] for pool in POOLS}
+        place = pointing_accuracy(masks, [finding.heat for finding in found[len(good) :]], within=15)
     else:
-        fitted = make().fit(squeezed(normal))
-        scores = [fitted.anomaly_score(squeezed(list(part))) for part in (good, bad)]
-        place = None
+        inner.fit(squeezed(normal))
+        scores = {"-": np.concatenate([inner.anomaly_score(squeezed(part)) for part in (good, bad)])}
     return dict(
-        line=f"{name} on {'tiles' if tiled else 'the photo at 128 x 128'}",
-        image_auroc=auroc(np.repeat([0, 1], len(good)), np.concatenate(scores)),
+        surface=kind,
+        detector=name,
+        settings=settings,
+        view=VIEWS[0] if tiled else VIEWS[1],
+        auroc={pool: round(auroc(y, np.asarray(values)), 4) for pool, values in scores.items()},
         pointing_within_15=place,
         seconds=round(time.process_time() - begun, 1),
         n_train=len(normal),
@@ -83,20 +118,45 @@ def measure(name: str, make: Callable[[], Detector], tiled: bool, photos: list[n
     )
 
 
+def table(rows: list[dict]) -> str:
+    """The rows as a table: by the surface, and the best on tiles first. What is no GAN is in italics."""
+    head = ["surface", "detector", "squeezed photo", "tiles, `ranked`", "tiles, `max`", "pointing", "s"]
+    out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    found = {(row["surface"], row["detector"], row["view"]): row for row in rows}
+    tiled = [row for (*_, view), row in found.items() if view == VIEWS[0]]
+    for row in sorted(tiled, key=lambda row: ([*SURFACES].index(row["surface"]), -row["auroc"]["max"])):
+        kind, name, auc = row["surface"], row["detector"], row["auroc"]
+        other = found.get((kind, name, VIEWS[1]))
+        cells = [f"{other['auroc']['-']:.3f}" if other else "-", *(f"{auc[pool]:.3f}" for pool in POOLS)]
+        cells += [f"{row['pointing_within_15']:.2f}", f"{row['seconds']:.0f}"]
+        out.append(f"| {kind} | {name if name in GANS else f'*{name}*'} | {' | '.join(cells)} |")
+    return "\n".join(out)
+
+
+def read(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of normal photos, 40 or more")
-    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/scratch.jsonl"))
-    parser.add_argument("--only", default="", help="lines whose names begin with this")
+    parser.add_argument("--data", type=Path, help="folder of normal photos of tiles, 40 or more")
+    parser.add_argument("--surfaces", nargs="*", choices=[*SURFACES], default=[*SURFACES])
+    parser.add_argument("--only", nargs="*", choices=[*LINES], default=[*LINES])
+    parser.add_argument("--rows", type=Path, default=ROWS)
+    parser.add_argument("--table", action="store_true", help="write the table into the guide and measure nothing")
     given = parser.parse_args()
-    all_photos = load_photos(given.data, mode="L").x
-    photos = [surface(all_photos[i]) for i in np.linspace(0, len(all_photos) - 1, 2 * PHOTOS).astype(int)]
-    for name in inner():
-        for tiled in (True, False):
-            if name.startswith(given.only):
-                make = inner(epochs=5)[name] if tiled else inner()[name]
-                row = measure(name, make, tiled, photos)
-                with given.output.open("a") as file:
+    if given.table:
+        write_text(PAGE, between(PAGE.read_text("utf-8"), "scratch", table(read(given.rows))))
+        return
+    for kind in given.surfaces:
+        photos = photos_of(kind, given.data)
+        for name in given.only:
+            for tiled in (True, False):
+                case = (kind, name, VIEWS[0] if tiled else VIEWS[1])
+                if case in [(row["surface"], row["detector"], row["view"]) for row in read(given.rows)]:
+                    continue
+                row = measure(kind, name, tiled, photos)
+                with given.rows.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(row, flush=True)
 

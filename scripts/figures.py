@@ -347,8 +347,8 @@ def marked(text: str, rows: list[Row]) -> str:
         "headlines": lambda: headlines(rows),
     }
     for name, made in blocks.items():
-        own = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-        text = own.sub(lambda m: m[1] + made() + m[2], text)  # noqa: B023  used at once
+        own = re.compile(rf"(<!-- {name} -->\n).*?(\n?<!-- /{name} -->)", re.DOTALL)
+        text = own.sub(lambda m: f"{m[1]}{made()}\n<!-- /{name} -->", text)  # noqa: B023  used at once
     pictures = re.compile(r"(<!-- curves -->\n).*?(\n<!-- /curves -->)", re.DOTALL)
     text = pictures.sub(lambda m: m[1] + curves(rows) + m[2], text)
     return here.sub(lambda m: m[1] + table(mine) + m[2], text)
@@ -357,7 +357,7 @@ def marked(text: str, rows: list[Row]) -> str:
 def typed(text: str) -> list[str]:
     """Figures of a page that no row and no printed figure stands behind: everything like .95 outside of a mark."""
     text = re.sub(
-        r"<!-- (lines|small-tables|tiles|rules|planted|headlines|unmeasured)\b[^>]* -->.*?<!-- /\1 -->",
+        r"<!-- (lines|small-tables|tiles|rules|planted|scratch|headlines|unmeasured)\b[^>]* -->.*?<!-- /\1 -->",
         "",
         text,
         flags=re.DOTALL,

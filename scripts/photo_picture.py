@@ -16,14 +16,10 @@ from PIL import Image, ImageDraw
 from ganad import PCAResidual
 from ganad.photos import Regions, Tiles
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+from plates import plate  # type: ignore[import-not-found,unused-ignore]
+
 HEIGHT, WIDTH, GAP = 180, 260, 8
-
-
-def plate(rng: np.random.Generator) -> np.ndarray:
-    """Smooth shading, fine lines across, and a little noise."""
-    shade = 110 + 30 * np.sin(np.linspace(0, 3, HEIGHT) + rng.uniform(0, 6))[:, None]
-    noise = 12 * rng.normal(size=(HEIGHT, 1)) + 4 * rng.normal(size=(HEIGHT, WIDTH))
-    return np.clip(shade + noise, 0, 255).astype(np.uint8)
 
 
 def scratched(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -38,8 +34,8 @@ def picture() -> Image.Image:
     rng = np.random.default_rng(0)
     settings = dict(max_regions=2000, random_state=0, verbose=0, device="cpu")
     detector = Regions(PCAResidual(n_components=20, verbose=0), Tiles(32, 16), pool="max", **settings)
-    detector.fit([plate(rng) for _ in range(60)], hold_out=0.5, false_alarm_rate=0.05)
-    photo, mask = scratched(plate(rng))
+    detector.fit([plate(rng, HEIGHT, WIDTH) for _ in range(60)], hold_out=0.5, false_alarm_rate=0.05)
+    photo, mask = scratched(plate(rng, HEIGHT, WIDTH))
     [found] = detector.inspect([photo])
     boxed = Image.fromarray(photo).convert("RGB")
     for region in found.regions:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from ganad import Ensemble, FenceGAN, Gaussian, InputError, NearestNeighbor, PCAResidual
+from ganad import AutoEncoder, Ensemble, FenceGAN, Gaussian, InputError, NearestNeighbor, PCAResidual
 from ganad.detector.network import NetworkDetector
 from ganad.nets.backbone_weights import PACKAGE
 from ganad.photos import Backbone, Regions, Tiles
@@ -32,6 +32,9 @@ DETECTORS = {
     "fence-gan-tiles": Regions(FenceGAN(epochs=1, batch_size=32), Tiles(8, 8), **_SETTINGS),
     "nearest-backbone": Regions(NearestNeighbor(k=1), Backbone(), **_SETTINGS),
     "gaussian-places": Regions(Gaussian(apart=True), Backbone(cells=2), **_SETTINGS | dict(max_regions=400)),
+    "white-backbone": Regions(
+        AutoEncoder(epochs=1, batch_size=32), Backbone(cells=2), whiten="place", **_SETTINGS | dict(max_regions=400)
+    ),
     "ensemble-tiles": Regions(
         Ensemble(members=[PCAResidual(n_components=4), NearestNeighbor()]), Tiles(8, 8), **_SETTINGS
     ),
@@ -49,6 +52,7 @@ _SLOW = {
     },
     "nearest-backbone": {"same_seed", "threads", "constant_columns", "contamination", "planted"},
     "gaussian-places": {"same_seed", "threads", "constant_columns", "contamination", "resumed_fit", "128x", "17x30"},
+    "white-backbone": {"check_"},  # all; test_whitening.py has what is quick
     "ensemble-tiles": {"save_and_load", "128x128"},
 }
 

@@ -57,6 +57,7 @@ from .photos import (
     PhotoOptions,
     PoolOption,
     TilesOption,
+    WhitenOption,
     WholeOption,
 )
 
@@ -164,6 +165,7 @@ def fit(
     mask_out: MaskOutOption = None,
     augment: AugmentOption = None,
     choose: ChooseOption = None,
+    whiten: WhitenOption = None,
     log_dir: LogDir = None,
     data_dir: DataDir = None,
     follow_links: FollowLinks = False,
@@ -202,7 +204,7 @@ def fit(
         how=written | dict(label=label, query=query, unknown=unknown, follow_links=follow_links, depth=depth),
         form=dict(drop=split(drop), impute=impute, dates=split(dates), size=size, mode=mode),
         photos=PhotoOptions(
-            tiles, backbone, pool, max_regions, whole, cells, embed_backbone, crop, mask_out, augment, choose
+            tiles, backbone, pool, max_regions, whole, cells, embed_backbone, crop, mask_out, augment, choose, whiten
         ),
         data_dir=data_dir,
         log_dir=log_dir,

@@ -53,6 +53,10 @@ MaxRegions = Annotated[int | None, typer.Option(help="Regions of normal photos t
 ChooseOption = Annotated[
     str | None, typer.Option(help="Which regions to learn: random, or coreset, which lie far apart (--backbone).")
 ]
+WhitenOption = Annotated[
+    str | None,
+    typer.Option(help="Give vectors equal spread in all directions: all, or place, for each of --cells (--backbone)."),
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class PhotoOptions:
     mask_out: Path | None = None
     augment: str | None = None
     choose: str | None = None
+    whiten: str | None = None
 
     @property
     def own_size(self) -> bool:
@@ -111,6 +116,7 @@ class PhotoOptions:
             "part": self.mask_out and str(self.mask_out),
             "augment": self.augment,
             "choose": self.choose,
+            "whiten": self.whiten,
             "embed": self.embed_backbone or None,
         }
         given = {name: value for name, value in given.items() if value is not None}

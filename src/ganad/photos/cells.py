@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ..detector import Detector
 from .view import Grid
+from .whitening import Whitening
 
 _ROWS = 4096  # vectors that become float64 at a time
 
@@ -42,26 +43,28 @@ class Cells:
         total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in _parts(vectors))
         return np.asarray(total, np.float32)
 
-    def scores(self, detector: Detector, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def scores(
+        self, detector: Detector, vectors: np.ndarray, whitening: Whitening | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The detector's scores of the cells ``(cells,)``, and those of the positions ``(rows, columns)``, float64.
 
-        vectors: ``(n, d)`` of all positions. NaN is the score of those that do not count.
+        vectors: ``(n, d)`` of all positions. whitening: of the cells' vectors, before the detector sees them. NaN is
+        the score of positions that do not count.
         """
         means = self.means(vectors)
-        found = detector.map_samples(lambda x: _with_slopes(detector, x), numbered(self.there, means, detector))
-        scores, slopes = found[:, 0], found[:, 1:]
-        offsets = np.concatenate([self._to_network(detector, vectors[part]) @ slopes.T for part in _parts(vectors)])
-        own = np.einsum("ij,ij->i", self._to_network(detector, means), slopes)
+        white = means if whitening is None else whitening.apply(means, self.there)
+        rows = numbered(self.there, white) if detector.takes_places else white
+        found = detector.map_samples(lambda x: _with_slopes(detector, x), rows)
+        scores, slopes = found[:, 0], found[:, 1:] / detector.input_.scaling.scale  # per unit of a vector's columns
+        slopes = slopes[:, 1:] if detector.takes_places else slopes
+        slopes = slopes if whitening is None else whitening.back(slopes, self.there)
+        offsets = np.concatenate([vectors[part].astype(np.float64) @ slopes.T for part in _parts(vectors)])
+        own = np.einsum("ij,ij->i", means.astype(np.float64), slopes)
         covers = self.weights > 0
         positions = np.full(covers.shape[1], np.nan)
         seen = covers.any(0)
         positions[seen] = (covers * (scores + offsets - own).T).sum(0)[seen] / covers.sum(0)[seen]
         return scores, positions.reshape(self.shape)
-
-    def _to_network(self, detector: Detector, vectors: np.ndarray) -> np.ndarray:
-        rows = numbered(np.zeros(len(vectors)), vectors, detector)
-        z: np.ndarray = detector.input_.to_network(torch.from_numpy(rows)).double().numpy()
-        return z
 
 
 def centres(side: int, shape: tuple[int, ...]) -> Grid:
@@ -69,10 +72,8 @@ def centres(side: int, shape: tuple[int, ...]) -> Grid:
     return Grid(*((np.arange(side) + 0.5) * length / side - 0.5 for length in shape[:2]))
 
 
-def numbered(numbers: np.ndarray, vectors: np.ndarray, detector: Detector) -> np.ndarray:
-    """The vectors ``(n, d)`` as the detector takes them: after their numbers, if it keeps places apart."""
-    if not detector.takes_places:
-        return vectors
+def numbered(numbers: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """The vectors ``(n, d)`` after the numbers of their places."""
     return np.concatenate([np.asarray(numbers, np.float32)[:, None], vectors], 1)
 
 

@@ -60,7 +60,7 @@ class PhotoScorer(nn.Module):
             weights = torch.from_numpy(cells.weights)
             numbers = torch.from_numpy(cells.there.astype(np.float32))[:, None]
         self.register_buffer("weights", weights)
-        self.register_buffer("numbers", numbers if inner.takes_places else None)
+        self.register_buffer("numbers", numbers)
         self.register_buffer("kept", torch.from_numpy(np.flatnonzero(kept)))
         # of each place of the grid the number of its score, or of the NaN behind the last one
         number = np.where(kept, np.cumsum(kept) - 1, kept.sum())
@@ -71,7 +71,9 @@ class PhotoScorer(nn.Module):
         regions, inner = self.regions, self.regions.inner_
         z = self._regions(x)
         z = z[self.kept] if self.weights is None else (self.weights @ z.double()).float()
-        z = z if self.numbers is None else torch.cat([self.numbers, z], 1)
+        if regions.whitening_ is not None:
+            z = regions.whitening_.traced(z, self.numbers)
+        z = torch.cat([self.numbers, z], 1) if self.numbers is not None and inner.takes_places else z
         scores = inner.score_batch(inner.input_.to_network(z)).double()
         score = pooled_tensor(scores, regions.pool).reshape(1)
         full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])

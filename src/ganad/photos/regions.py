@@ -33,13 +33,14 @@ from . import augment, regions_file, sampling
 from .backbone import Backbone
 from .cells import Cells, centres, numbered
 from .found import Finding, Region, regions_above
+from .looks import AT_ONCE, Look, Waiting
 from .part import Part, crop_of, part_of, read_shape
 from .pool import pooled
 from .sequence import as_photos, check_photo, taken
 from .tiles import Tiles
 from .view import Grid
+from .whitening import Whitening
 
-_AT_ONCE = 2048  # regions that the inner detector scores together
 _INNER_THRESHOLD = 1000  # regions that set the inner detector's threshold, which is not used
 
 
@@ -51,6 +52,7 @@ class _Fitted:
     backbone_sha256_: str | None  #: of the backbone's file of weights
     part_: np.ndarray  #: ``(H, W)``, True in the part that is looked at, where there is an image of it
     map_threshold_: float  #: what lies above it in a map is a region that stands out
+    whitening_: Whitening | None  #: of the vectors that the inner detector sees
     looked_at_: Part | None  #: what is looked at of every photo; None: all
 
 
@@ -66,13 +68,14 @@ class Regions(_Fitted, Detector):
     pool: str = "ranked"  #: a photo's score from its regions': "max", "mean", "top5", or "ranked"; see ``photos.pool``
     max_regions: Count = 10_000  #: regions of normal photos to learn; every photo gives the same number
     choose: Literal["random", "coreset"] = "random"  #: how they are chosen; "coreset": far apart, for vectors only
+    whiten: Literal["none", "all", "place"] = "none"  #: equal spread of vectors in all directions; "place": per cell
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
     crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
     part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
     embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
-    CHANGES = (Change("0.3", added=dict(augment="", crop=None, part=None)),)
+    CHANGES = (Change("0.3", added=dict(whiten="none", augment="", crop=None, part=None)),)
 
     def check_settings(self) -> None:
         """Raise InputError, naming the setting, for one that cannot work."""
@@ -89,10 +92,13 @@ class Regions(_Fitted, Detector):
             crop_of(self.crop)
         if self.choose == "coreset" and isinstance(self.view, Tiles):
             raise InputError('Regions: choose="coreset" is for the vectors of a Backbone; use "random" with Tiles')
-        if self.detector.takes_places and self.view.cells is None:
+        if self.whiten != "none" and isinstance(self.view, Tiles):
+            raise InputError(f'Regions: whiten="{self.whiten}" is for vectors of a Backbone; leave it out with Tiles')
+        if self._numbered and self.view.cells is None:
+            what = "a detector that keeps" if self.detector.takes_places else 'whiten="place", which keeps'
             raise InputError(
-                "Regions: a detector that keeps places apart needs places that are the same in every photo; give "
-                "Backbone(cells=8) (--cells 8)"
+                f"Regions: {what} places apart needs places that are the same in every photo; give Backbone(cells=8) "
+                f"(--cells 8)"
             )
         for name, default in (("scaling", "auto"), ("image_size", None)):
             if getattr(self, name) != default:
@@ -134,7 +140,7 @@ class Regions(_Fitted, Detector):
         self.device_ = devices.choose_device(self.device)
         self.take_part(None if self.part is None else read_shape(self.part))
         self._take_network()
-        regions = self._training_regions(photos, seed)
+        regions = self._to_learn(self._training_regions(photos, seed))
         inner = self._inner(seed)
         options: dict[str, Any] = dict(checkpoint=checkpoint, resume=resume, checkpoint_every=checkpoint_every)
         self._fit_inner(inner, regions, on_epoch, options)
@@ -170,7 +176,10 @@ class Regions(_Fitted, Detector):
                 variants = augment.variants(*self._seen(photo, i), self.augment, [seed, i])
                 for k, (seen, inside) in enumerate(variants):
                     there = self._there(seen, inside)
-                    found += sampling.drawn(self._blocks(seen, inside), there, share, [seed, i, k][: 2 + (k > 0)])
+                    blocks = self._blocks(seen, inside)
+                    if self._numbered:
+                        blocks = ((numbers, numbered(numbers, vectors)) for numbers, vectors in blocks)
+                    found += sampling.drawn(blocks, there, share, [seed, i, k][: 2 + (k > 0)])
                 if i == 0:
                     self._refuse_large(found, len(photos))
                 bar.update(i + 1, len(photos))
@@ -178,6 +187,26 @@ class Regions(_Fitted, Detector):
         if self.choose == "coreset":
             return sampling.core_set(sampling.trimmed(regions, wanted, seed), self.max_regions, seed)
         return sampling.trimmed(regions, self.max_regions, seed)
+
+    @property
+    def _numbered(self) -> bool:
+        """Whether it matters which cell a vector is of."""
+        assert self.detector is not None
+        return self.whiten == "place" or self.detector.takes_places
+
+    def _to_learn(self, regions: np.ndarray) -> np.ndarray:
+        """Training regions as the inner detector learns them; sets ``whitening_``."""
+        numbers, regions = (regions[:, 0], regions[:, 1:]) if self._numbered else (np.zeros(len(regions)), regions)
+        kept_apart = numbers if self.whiten == "place" else None
+        self.whitening_ = None if self.whiten == "none" else Whitening.of(regions, kept_apart)
+        return self._to_inner(numbers, regions)
+
+    def _to_inner(self, numbers: np.ndarray, regions: np.ndarray) -> np.ndarray:
+        """Regions of these numbers as the inner detector takes them."""
+        assert self.detector is not None
+        if self.whitening_ is not None:
+            regions = self.whitening_.apply(regions, numbers)
+        return numbered(numbers, regions) if self.detector.takes_places else regions
 
     def _refuse_large(self, first: list[np.ndarray], photos: int) -> None:
         """Raise InputError where regions such as the first photo's do not fit into memory, all and once more."""
@@ -246,12 +275,12 @@ class Regions(_Fitted, Detector):
         """
         return ((look.grid, look.scores) for look in self._looks(X, detail=False))
 
-    def _looks(self, X: Any, *, detail: bool) -> Iterator[_Look]:
+    def _looks(self, X: Any, *, detail: bool) -> Iterator[Look]:
         """A look at each photo, in order; ``detail``: with the scores of the positions in its cells."""
         check_is_fitted(self, "inner_")
         detail = detail and self.view.in_detail and not self.inner_.NO_FORWARD_PASS
-        done: list[_Look] = []
-        waiting = _Waiting(self.inner_)
+        done: list[Look] = []
+        waiting = Waiting(self.inner_)
         for i, photo in enumerate(as_photos(X)):
             check_photo(photo, i, self.channels_)
             seen, inside = self._seen(photo, i)
@@ -261,21 +290,21 @@ class Regions(_Fitted, Detector):
             grid = self._grid(seen.shape)
             scores = np.full(grid.shape, np.nan)
             for numbers, regions in self._blocks(seen, inside):
-                waiting.add(regions, scores.reshape(-1), numbers)
-            done.append(_Look(self._moved(grid), scores, scores))
-            if waiting.count == 0 or waiting.count >= _AT_ONCE:
+                waiting.add(self._to_inner(numbers, regions), scores.reshape(-1), numbers)
+            done.append(Look(self._moved(grid), scores, scores))
+            if waiting.count == 0 or waiting.count >= AT_ONCE:
                 waiting.score()
                 yield from done
                 done = []
         waiting.score()
         yield from done
 
-    def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> _Look:
+    def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> Look:
         cells, vectors = self._cells(seen, inside), self._vectors(seen)
-        found, values = cells.scores(self.inner_, vectors)
+        found, values = cells.scores(self.inner_, vectors, self.whitening_)
         scores = np.full((cells.side, cells.side), np.nan)
         scores.reshape(-1)[cells.there] = found
-        return _Look(self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
+        return Look(self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
 
     def _moved(self, grid: Grid) -> Grid:
         """The grid of what is looked at, in the photo."""
@@ -363,8 +392,7 @@ class Regions(_Fitted, Detector):
         """Numbers and regions of what is looked at of a photo, a part at a time."""
         if self.view.cells is not None:
             cells = self._cells(seen, inside)
-            assert self.detector is not None
-            yield cells.there, numbered(cells.there, cells.means(self._vectors(seen)), self.detector)
+            yield cells.there, cells.means(self._vectors(seen))
             return
         kept = self.counted(self.view.grid(seen.shape, self._maps), inside)
         yield from ((numbers[kept[numbers]], regions[kept[numbers]]) for numbers, regions in self._all_blocks(seen))
@@ -394,38 +422,3 @@ class Regions(_Fitted, Detector):
         """Write the fitted model, inner detector included, to one file; ``ganad.load`` reads it back."""
         check_is_fitted(self, "inner_")
         regions_file.save(self, path)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Look:
-    """What is seen of one photo."""
-
-    grid: Grid  #: of ``values``, in the photo
-    scores: np.ndarray  #: of its regions ``(rows, columns)``, NaN where none counts
-    values: np.ndarray  #: the map on the grid: the same, or in detail those of the positions in its cells
-
-
-class _Waiting:
-    """Collects regions until there are enough, because each small part would cost the detector a whole chunk."""
-
-    def __init__(self, detector: Detector):
-        self.detector, self.count = detector, 0
-        self.regions: list[np.ndarray] = []
-        self.places: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def add(self, regions: np.ndarray, scores: np.ndarray, numbers: np.ndarray) -> None:
-        """Add regions whose scores go to ``scores[numbers]``."""
-        self.regions.append(regions)
-        self.places.append((scores, numbers))
-        self.count += len(regions)
-        if self.count >= _AT_ONCE:
-            self.score()
-
-    def score(self) -> None:
-        """Score all collected regions."""
-        if not self.regions:
-            return
-        found = self.detector.anomaly_score(np.concatenate(self.regions))
-        for scores, numbers in self.places:
-            scores[numbers], found = found[: len(numbers)], found[len(numbers) :]
-        self.regions, self.places, self.count = [], [], 0

@@ -26,6 +26,7 @@ from ..errors import InputError, ModelFileError
 from ..migrations import upgraded
 from .backbone import Backbone
 from .tiles import Tiles
+from .whitening import Whitening
 
 CLASS = "ganad.photos.regions:Regions"
 #: Reads the inner detector from path, tensors, raw header and device.
@@ -69,7 +70,10 @@ class Given(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Header(msgspec.Struct, forbid_unknown_fields=True):
-    """The header of the file; tensors are ``detector/...``, ``backbone/...``, ``calibration`` and ``part``."""
+    """The header of the file.
+
+    Tensors are ``detector/...``, ``backbone/...``, ``whitening/...``, ``calibration`` and ``part``.
+    """
 
     class_: str = msgspec.field(name="class")
     settings: dict[str, Any]
@@ -93,6 +97,8 @@ def save(regions: Any, path: str | Path) -> None:
         tensors["calibration"] = torch.as_tensor(regions.calibration_)
     if hasattr(regions, "part_"):
         tensors["part"] = torch.as_tensor(regions.part_)
+    if regions.whitening_ is not None:
+        tensors |= {f"whitening/{k}": torch.as_tensor(v) for k, v in vars(regions.whitening_).items() if v is not None}
     settings = {k: v for k, v in regions.get_params(deep=False).items() if k not in ("detector", "view")}
     settings["random_state"] = _seed(regions)
     asked = {name: getattr(regions.detector, name) for name in Given.__struct_fields__}
@@ -127,6 +133,7 @@ def unpack(
     if "calibration" in tensors:
         regions.calibration_ = np.sort(tensors["calibration"].double().numpy().ravel())
     _take_part(path, regions, tensors.get("part"))
+    regions.whitening_ = _whitening(path, regions, _under(tensors, "whitening/"))
     regions.place(_network(path, regions.view, header, _under(tensors, "backbone/")))
     _prove(regions, path, header)
     return regions
@@ -141,6 +148,24 @@ def _take_part(path: Path, regions: Any, shape: Tensor | None) -> None:
         regions.take_part(None if shape is None else shape.numpy())
     except InputError as error:
         raise ModelFileError(f"{path}: {error}") from error
+
+
+def _whitening(path: Path, regions: Any, found: dict[str, Tensor]) -> Whitening | None:
+    """The whitening of the file. Raises ModelFileError unless it is one of the settings and of the inner detector."""
+    if regions.whiten == "none" and not found:
+        return None
+    c = regions.inner_.input_.sample_shape[0] - regions.detector.takes_places
+    means = found.get("means", torch.ones(0))
+    k, d = means.shape if means.ndim == 2 else (0, 0)
+    apart = regions.whiten == "place"
+    wanted = {"means": ((k, d), torch.float64), "matrices": ((k, c, d), torch.float32)}
+    wanted |= {"places": ((k,), torch.float64)} if apart else {}
+    forms = {name: (tuple(value.shape), value.dtype) for name, value in found.items()}
+    finite = all(bool(value.isfinite().all()) for value in found.values())
+    if forms != wanted or not finite or k == 0 or (k > 1 and not apart) or regions.whiten == "none":
+        raise ModelFileError(f"{path}: the whitening of its vectors does not fit its settings; use another copy")
+    numbers = {name: value.numpy() for name, value in found.items()}
+    return Whitening(numbers.get("places"), numbers["means"], numbers["matrices"])
 
 
 def _made(cls: type, path: Path, header: Header, detector: Detector, device: str) -> Any:

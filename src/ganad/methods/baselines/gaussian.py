@@ -26,15 +26,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.covariance import OAS
 from torch import Tensor
 
 from ... import memory
+from ...detector.covariance import shrunk_covariance
 from ...errors import InputError
 from ...nets import row_linear
 from .features import OnFeatures, root
 
-_LEAST = 1e-6  # variance, of features of variance 1
 _FEW = 2  # rows that a Gaussian needs
 
 
@@ -82,10 +81,8 @@ class Gaussian(OnFeatures):
         """Mean ``(d,)`` of rows ``(n, d)``, and the matrix ``(d, d)`` that makes their covariance the identity."""
         if len(z) < _FEW:
             raise InputError(f"Gaussian: {len(z)} training sample has no spread; give {_FEW} or more (of each place)")
-        spread = np.sqrt(z.var(0) + _LEAST)
-        sigma = OAS(store_precision=False).fit((z - z.mean(0)) / spread).covariance_
-        factor = np.linalg.cholesky(sigma + _LEAST * np.eye(len(sigma)))
-        return z.mean(0), np.linalg.inv(factor) / spread
+        spread, sigma = shrunk_covariance(z)
+        return z.mean(0), np.linalg.inv(np.linalg.cholesky(sigma)) / spread
 
     def rate(self, z: Tensor) -> Tensor:
         means, whitening = self.on(self.means_, z), self.on(self.whitening_, z)
