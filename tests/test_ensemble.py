@@ -46,9 +46,28 @@ def model(kind):
     return copy.deepcopy(FITTED[kind])
 
 
-@parametrize_with_checks([Ensemble(members=[KDE(), NearestNeighbor()], random_state=0, device="cpu", threads=1)])
+@parametrize_with_checks(
+    [Ensemble(members=[KDE(), NearestNeighbor()], random_state=0, device="cpu", threads=1)],
+    expected_failed_checks=lambda estimator: {
+        "check_outliers_fit_predict": "fit_predict judges the training samples, and predict new ones"
+    },
+)
 def test_scikit_learns_own_checks(estimator, check):
     check(estimator)
+
+
+def test_the_threshold_is_for_new_samples_and_fit_predict_for_those_it_learnt():
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(400, 6)), rng.normal(size=(4000, 6))
+    made = Ensemble(
+        members=[ganad.OneClassSVM(), NearestNeighbor(k=1)], contamination=0.05, random_state=0, device="cpu"
+    )
+    flagged = (made.fit(X).predict(new) == -1).mean()
+    assert 0.01 < flagged < 0.12 and (made.predict(X) == -1).mean() < 0.02
+    alone = NearestNeighbor(k=1, contamination=0.05, random_state=0, device="cpu").fit(X)
+    assert (alone.predict(new) == -1).mean() > 0.2  # its training samples are at a distance of zero from themselves
+    labels = made.fit_predict(X)
+    assert (labels == -1).sum() == 20 and labels[np.argmax(made.anomaly_score(X))] == -1
 
 
 class Ending(NearestNeighbor):

@@ -302,7 +302,11 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             drawn = np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False)
             x = rows_of(x, np.sort(drawn))
         self.mean_ = self.input_.mean(x, self.device_)
-        self.offset_ = -float(np.quantile(self._scores(x), 1 - self.contamination))
+        self.offset_ = -float(np.quantile(self._normal_scores(x), 1 - self.contamination))
+
+    def _normal_scores(self, x: np.ndarray) -> np.ndarray:
+        """The scores ``(m,)`` that set the threshold: those of training samples, unless better ones are at hand."""
+        return self._scores(x)
 
     # -- public -------------------------------------------------------------------------------------------
 

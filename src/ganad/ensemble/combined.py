@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 from collections import Counter
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -51,6 +51,8 @@ class Combined(Detector):
     validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
     refit_samples: int = 2000  #: with at most this many training samples, members then learn again from all of them
 
+    #: scikit-learn's word for detectors whose ``predict`` is for new samples: ``contamination`` is a share of these
+    novelty: ClassVar[bool] = True
     INPUT = AsGiven
     LEARNS = {"centre_": "float64[k]", "scale_": "float64[k]", "mean_": "float64[*shape]"}
 
@@ -131,9 +133,24 @@ class Combined(Detector):
         scores = [member.anomaly_score(x[held_out]) for member in members]
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
         self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
+        apart = (np.array(scores) - self.centre_[:, None]) / self.scale_[:, None]
+        self._held_out = apart.mean(0) if self.combine == "mean" else apart.max(0)
         # with few samples, members gain more from all of them than from an exact scale: benchmarks/ensembles.py
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and call the share ``contamination`` of these samples anomalous ``(n,)``: -1, others 1."""
+        scores = self.fit(X, y).anomaly_score(X)
+        return np.where(scores > np.quantile(scores, 1 - self.contamination), -1, 1)
+
+    def _normal_scores(self, x: np.ndarray) -> np.ndarray:
+        """Those of the held-out samples: a member such as a nearest neighbour knows its training samples by heart.
+
+        With ``trim`` those of all samples, because the highest are of samples that no member has learnt.
+        """
+        held_out: np.ndarray = self.__dict__.pop("_held_out")
+        return self._scores(x) if self.trim else held_out
 
     def _parts(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows to standardise by. With very few rows, all are used for both."""
