@@ -22,6 +22,7 @@ from ganad import DETECTORS, Detector, FenceGAN, published
 from ganad.bench import SUITES
 from ganad.figures import FIGURES
 from ganad.protocols import PROTOCOLS
+from ganad.settings import describe
 
 from .samples import KINDS, anomalous, normal
 
@@ -35,6 +36,7 @@ def test_page_names_every_setting_and_preset_of_its_own(detector):
     page = (PAGES / f"{detector.__module__.rpartition('.')[2]}.md").read_text()
     own = [field.name for field in dataclasses.fields(detector) if field.name in detector.__annotations__]
     assert [name for name in [*own, *detector.PRESETS] if f"`{name}`" not in page] == []
+    assert [s.name for s in describe(detector) if s.name in own and not s.comment] == []
 
 
 @pytest.fixture(scope="module")

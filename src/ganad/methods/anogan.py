@@ -59,9 +59,7 @@ class AnoGAN(GenerativeDetector):
 
     variant: Literal["features", "cross-entropy", "discriminator"] = "features"  #: discriminator's term, or only D(x)
     w_feature: float = 0.1  #: weight of the discriminator's term; the pixels have 1 - w_feature
-    search_steps: Annotated[int, Bound(0, 10_000)] | None = (
-        None  #: steps of Adam; None: 500 for images, 50 or 200 for tables
-    )
+    search_steps: Annotated[int, Bound(0, 10_000)] | None = None  #: steps of Adam; None: 50 for tables, 500 for images
     search_lr: float | None = None  #: step size of the search, which falls; None: 0.1 for tables, 0.01 for images
     n_starts: Count | None = None  #: starts of the search; the best one counts; None: 4 for tables, 1 for images
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
