@@ -6,8 +6,8 @@
 The settings, the table and the splits are those of ``benchmarks/peers.py``. The changes: a narrower code,
 the reconstruction alone as the VAE's score, a loss without the divergence, which PyOD's VAE clamps to ``capacity=0``,
 and other initial weights. PyTorch's start is that of ``nn.Linear``, and the VAE's. PyOD's is that of its
-``LinearBlock``, ``kaiming_uniform_`` with slope 0, the square root of 6 times as large. The autoencoder's own is He's
-rule, as large as PyOD's.
+``LinearBlock``, ``kaiming_uniform_`` with slope 0, the square root of 6 times as large. The autoencoder's own, Glorot's
+rule, is between the two.
 
 Writes results/starts.json.
 """
