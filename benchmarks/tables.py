@@ -1,6 +1,7 @@
 """Every detector as it comes, on public anomaly tables: mean AUROC, mean rank, worst table, spread over seeds.
 
     python benchmarks/tables.py --data FOLDER [--methods FenceGAN GMM] [--tables glass WBC] [--seeds 3] [--rows FILE]
+    python benchmarks/tables.py --methods AnoGAN --seeds 1 --set n_starts=1 search_lr=0.01 --rows other.jsonl
     python benchmarks/tables.py --show        # the tables from the rows that are there, nothing is run
 
 FOLDER holds one .npz a table, with ``X (n, d)`` and ``y (n,)``, 1 = anomaly, as the ADBench collection has them.
@@ -9,7 +10,7 @@ at most 4,000 of them. Detectors have their default settings. A label is used fo
 
 One process on one thread. A row is written when it is done, and one that is there for the same settings is not made
 again, so that the command may be stopped and started. PyOD's detectors take part where PyOD is installed
-(``pip install "ganad[bench]"``).
+(``pip install "ganad[bench]"``). ``--set`` measures other settings than the defaults, into a file of rows of its own.
 """
 
 from __future__ import annotations
@@ -135,10 +136,10 @@ def key(method: str, table: str, seed: int, values: dict[str, Any]) -> str:
 
 
 def missing(
-    methods: Iterable[str], tables: Iterable[Path], seeds: int, done: set[str]
+    methods: Iterable[str], tables: Iterable[Path], seeds: int, done: set[str], changes: dict[str, Any]
 ) -> Iterator[tuple[str, Path, int, dict[str, Any]]]:
     """What is left to run, by seed and table, so that a run that is stopped leaves all methods with like rows."""
-    values = {method: settings(method) for method in methods}
+    values = {method: settings(method, **changes) for method in methods}
     for seed in range(seeds):
         for table in tables:
             for method, chosen in values.items():
@@ -146,15 +147,15 @@ def missing(
                     yield method, table, seed, chosen
 
 
-def run(methods: list[str], tables: list[Path], seeds: int, out: Path) -> None:
+def run(methods: list[str], tables: list[Path], seeds: int, out: Path, **changes: Any) -> None:
     """Write the rows that are missing."""
     done = {key(r["detector"], r["table"], r["seed"], r["settings"]) for r in read_rows(out)}
     out.parent.mkdir(parents=True, exist_ok=True)
     used = {name: version(name) for name in ("torch", "numpy", "scikit-learn")}
     used |= {"pyod": version("pyod")} if importlib.util.find_spec("pyod") else {}
-    for method, table, seed, chosen in missing(methods, tables, seeds, done):
+    for method, table, seed, chosen in missing(methods, tables, seeds, done, changes):
         row = {"detector": method, "table": table.stem, "seed": seed, "settings": chosen, "versions": used}
-        row |= trial(method, read_split(table, seed), seed)
+        row |= trial(method, read_split(table, seed), seed, **changes)
         with out.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         print(f"{method:18} {table.stem:16} {seed}  {row['auroc']:.3f}  {row['fit_s']:.1f} s", file=sys.stderr)
@@ -241,8 +242,12 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
     parser.add_argument("--tables", nargs="*", help="parts of file names; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--rows", type=Path, default=ROWS, help="file of rows, read and added to")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=JSON", help="settings other than the defaults")
     parser.add_argument("--show", action="store_true", help="print the tables and run nothing")
     options = parser.parse_args(arguments)
+    changes = {name: json.loads(value) for name, _, value in (text.partition("=") for text in options.set)}
+    if changes and options.rows == ROWS:
+        parser.error("--set needs --rows: the file of the defaults holds no other settings")
     if not options.show:
         if unknown := sorted(set(options.methods or ()) - set(method_names())):
             parser.error(f"{', '.join(unknown)}: not among {', '.join(method_names())}")
@@ -252,7 +257,7 @@ def main(arguments: list[str] | None = None, say: Callable[[str], None] = print)
         if not files:
             parser.error(f"no table in {options.data}; give the folder of .npz files with --data")
         warnings.simplefilter("ignore")
-        run(options.methods or method_names(), files, options.seeds, options.rows)
+        run(options.methods or method_names(), files, options.seeds, options.rows, **changes)
     rows = read_rows(options.rows)
     for text in (summary(rows), upside_down(rows), every_cell(rows)):
         say(text + "\n")
