@@ -114,7 +114,7 @@ def make(method: str, seed: int, **changes: Any) -> Any:
 def settings(method: str, **changes: Any) -> dict[str, Any]:
     """All settings of a method that may change a score."""
     found = make(method, 0, **changes).get_params()
-    skipped = ("random_state", "threads", "verbose", "device")
+    skipped = ("random_state", "threads", "verbose", "device", "threshold_fits")
     return {k: v if isinstance(v, int | float | str | None) else str(v) for k, v in found.items() if k not in skipped}
 
 

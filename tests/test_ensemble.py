@@ -64,7 +64,7 @@ def test_the_threshold_is_for_new_samples_and_fit_predict_for_those_it_learnt():
     )
     flagged = (made.fit(X).predict(new) == -1).mean()
     assert 0.01 < flagged < 0.12 and (made.predict(X) == -1).mean() < 0.02
-    alone = NearestNeighbor(k=1, contamination=0.05, random_state=0, device="cpu").fit(X)
+    alone = NearestNeighbor(k=1, threshold_fits=0, contamination=0.05, random_state=0, device="cpu").fit(X)
     assert (alone.predict(new) == -1).mean() > 0.2  # its training samples are at a distance of zero from themselves
     labels = made.fit_predict(X)
     assert (labels == -1).sum() == 20 and labels[np.argmax(made.anomaly_score(X))] == -1

@@ -54,6 +54,8 @@ Count = Annotated[int, Bound(low=0, open_low=True)]
 Positive = Annotated[float, Bound(low=0, open_low=True)]
 #: A share from 0 up to, but not including, 1.
 Share = Annotated[float, Bound(low=0, high=1, open_high=True)]
+#: Fits of which each leaves out another fifth of the samples.
+Fifths = Annotated[int, Bound(low=0, high=5)]
 
 _MOST = 256  # most numbers in one setting, such as widths, because anybody may have written a model file
 _WHOLE = Bound(low=0)  # default bound of a whole number

@@ -116,7 +116,7 @@ def test_a_mixture_of_many_samples_chooses_its_components_on_a_part_and_stops_ea
             tried.append((k, bool(start)))
             return super().unfitted(k, **start)
 
-    settings = dict(components=tuple(range(1, 13)), random_state=0, scaling="none", reducer="none")
+    settings = dict(components=tuple(range(1, 13)), random_state=0, scaling="none", reducer="none", threshold_fits=0)
     part = Watched(choose_samples=600, **settings).fit(x)
     steps, k = list(tried), len(part.log_weights_)
     tried.clear()

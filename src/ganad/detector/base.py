@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform
@@ -22,7 +24,7 @@ from ..migrations import Change
 from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng
-from ..settings import Bound, Count, Share
+from ..settings import Bound, Count, Fifths, Share
 from ..training import Checkpoint, TrainingSet, fingerprint
 from . import model_file
 from .fitted import Fitted
@@ -36,6 +38,9 @@ from .sklearn_base import Estimator
 from .tables import Reader, read_to_learn
 from .thresholds import Thresholds
 
+_LEAST_TO_PART = 10  # training samples, so that a fit without a fifth of them still sees most
+_FEW = 2000  # training samples, up to which a network may know them by heart
+_ENOUGH = 2000  # scores for a threshold: of 1 % they flag 1 % with a deviation of .2
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # anybody may have written a model file, so settings that could exhaust a machine have an upper bound
 _Side = Annotated[int, Bound(0, 4096, open_low=True)]
@@ -54,6 +59,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
 
     contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is allowed
     threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
+    threshold_fits: Fifths | None = None  #: more fits, each to score for the threshold a fifth that it has not learnt
     trim: Share = 0.0  #: share of the training samples, the most anomalous, that a second fit leaves out; 0: one fit
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "auto"  #: of input; auto: images to [-1, 1]
     image_size: _Side | None = None  #: resize images to this side before the networks see them
@@ -80,7 +86,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             dropped=frozenset(
                 "epochs batch_size lr betas ema clip_norm patience validation_fraction precision".split()
             ),
-            added={"trim": 0.0},
+            added={"trim": 0.0, "threshold_fits": 0},
         ),
     )
 
@@ -144,6 +150,10 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         A method has the part if it defines the hook. Override this if the hook works only for some settings.
         """
         return is_own(type(self), PARTS[part][0])
+
+    def chosen(self) -> dict[str, Any]:
+        """Settings with the values that this fit chose from the data, so that ``threshold_fits`` chooses once."""
+        return {}
 
     def restored(self) -> None:
         """Called after loading, to make what ``TRANSIENT`` left out of the file.
@@ -235,7 +245,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
                 keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume)
                 stack.enter_context(keeper)
             bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
-            self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch))
+            whole = Fit(seed, bar, keeper, on_epoch, decides=false_alarm_rate is None)
+            self._learn_all(x, spec, device, whole)
         self._remember(X, read)
         if held_back is not None:
             self._calibrate(self._scores(held_back), false_alarm_rate)
@@ -260,7 +271,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             fit.again(self.history_)
             self._forget()
             self._learn(rest, self._spec(rest, spec.names), device, fit)
-        self._look_at(x, fit.seed)
+        if not fit.aside:
+            self._look_at(x, fit)
 
     def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
         return self.INPUT.of(x, names, self.scaling, self.image_size, type(self).__name__)
@@ -296,17 +308,53 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     def _training_set(self, x: np.ndarray) -> TrainingSet:
         return self.input_.training_set(x, self.device_)
 
-    def _look_at(self, x: np.ndarray, seed: int) -> None:
+    def _look_at(self, x: np.ndarray, fit: Fit) -> None:
         """Set the threshold and the mean sample, at which explanations start, from the training samples."""
+        some = x
         if len(x) > self.threshold_samples:
-            drawn = np.random.default_rng(seed).choice(len(x), self.threshold_samples, replace=False)
-            x = rows_of(x, np.sort(drawn))
-        self.mean_ = self.input_.mean(x, self.device_)
-        self.offset_ = -float(np.quantile(self._normal_scores(x), 1 - self.contamination))
+            drawn = np.random.default_rng(fit.seed).choice(len(x), self.threshold_samples, replace=False)
+            some = rows_of(x, np.sort(drawn))
+        self.mean_ = self.input_.mean(some, self.device_)
+        fits = self.fits_for_threshold(len(x)) if fit.decides else 0
+        scores = self._unlearnt_scores(x, fit, fits) if fits else self._normal_scores(some)
+        self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
+
+    def fits_for_threshold(self, n: int) -> int:
+        """How many more fits ``threshold_fits`` asks for with ``n`` training samples.
+
+        None asks for one with up to 2,000 samples, because later ones seldom know theirs by heart. With many samples
+        fewer fits give scores enough.
+        """
+        if n < _LEAST_TO_PART:
+            return 0
+        if self.threshold_fits is None:
+            return int(n <= _FEW)
+        return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
+
+    def _fifth(self, n: int) -> int:
+        return min(n // 5, self.threshold_samples, _ENOUGH)
 
     def _normal_scores(self, x: np.ndarray) -> np.ndarray:
         """The scores ``(m,)`` that set the threshold: those of training samples, unless better ones are at hand."""
         return self._scores(x)
+
+    def _unlearnt_scores(self, x: np.ndarray, fit: Fit, fits: int) -> np.ndarray:
+        """Scores of training samples ``(m,)``, each by a fit that did not learn it.
+
+        What a method knows by heart has a low score, which says nothing about new samples.
+        """
+        size = self._fifth(len(x))
+        order = np.random.default_rng(fit.seed).permutation(len(x))
+        scores = []
+        for i in range(fits):
+            left_out = np.zeros(len(x), bool)
+            left_out[order[i * size : (i + 1) * size]] = True
+            rest, twin = x[~left_out], copy.copy(self)
+            twin._forget()
+            twin.set_params(**self.chosen())
+            twin._learn_all(rest, twin._spec(rest, self.input_.names), self.device_, fit.beside())
+            scores.append(twin._scores(x[left_out]))
+        return np.concatenate(scores)
 
     # -- public -------------------------------------------------------------------------------------------
 

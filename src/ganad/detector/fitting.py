@@ -37,6 +37,8 @@ class Fit:
     bar: Bar
     checkpoint: Checkpoint | None = None
     on_epoch: Callable[[Any], object] | None = None
+    decides: bool = False  #: whether its detector's own threshold is wanted; that of a part of another is not
+    aside: bool = False  #: whether its detector is dropped after it has scored some samples; it logs nothing
     held_out: TrainingSet | None = None
     n_train: int = 0  #: samples that are trained on
     runs: int = 0  #: finished runs; with ``trim`` those of both fits, because a checkpoint counts them together
@@ -50,9 +52,13 @@ class Fit:
         """The fit of a member of another detector. Its runs go on in the same checkpoint."""
         return Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, first=self.runs, ends=self.ends)
 
+    def beside(self) -> Fit:
+        """A fit of which only some scores are wanted, for the threshold of this one. It is not in the checkpoint."""
+        return Fit(self.seed, self.bar, aside=True, stage="threshold ")
+
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""
-        self.stage, self.history, self.held_out = "trimmed ", history, None
+        self.stage, self.history, self.held_out = self.stage + "trimmed ", history, None
 
 
 def seed_for(random_state: Any, mark: str) -> int:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    import numpy as np
 
     class Estimator:
         """The methods that scikit-learn adds, with types. Without them the base would be Any, which hides typos."""
 
         def get_params(self, deep: bool = True) -> dict[str, Any]: ...
         def set_params(self, **params: Any) -> Self: ...
-        def fit_predict(self, X: Any, y: Any = None) -> np.ndarray: ...
         def __getstate__(self) -> dict[str, Any]: ...
 
 else:

@@ -22,9 +22,15 @@ class Thresholds:
         "false_alarm_rate_": "float?",
     }
 
+    contamination: float
+    threshold_fits: int | None
     offset_: float
     calibration_: np.ndarray
     false_alarm_rate_: float
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn what is normal."""
+        raise NotImplementedError
 
     def anomaly_score(self, X: Any) -> np.ndarray:
         """Scores ``(n,)``, higher is more anomalous."""
@@ -37,6 +43,25 @@ class Thresholds:
     def decision_function(self, X: Any) -> np.ndarray:
         """``score_samples - offset_``: negative for anomalies."""
         return self.score_samples(X) - self.offset_
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Fit, and judge the training samples themselves, ``(n,)``: the share ``contamination`` is -1, others 1.
+
+        It is ``fit(X).predict(X)``, unless the threshold is meant for new samples; see ``novelty``.
+        """
+        scores = self.fit(X, y).anomaly_score(X)
+        is_new = hasattr(self, "novelty")
+        return np.where(scores > (np.quantile(scores, 1 - self.contamination) if is_new else self.threshold_), -1, 1)
+
+    @property
+    def novelty(self) -> bool:
+        """True, if ``contamination`` is a share of new samples and not of the training samples; else it is missing.
+
+        The name is that of scikit-learn, which looks for it.
+        """
+        if self.threshold_fits == 0:
+            raise AttributeError(f"the scores of training samples set the threshold of this {type(self).__name__}")
+        return True
 
     def predict(self, X: Any) -> np.ndarray:
         """+1 for normal samples, -1 for anomalies, ``(n,)``."""

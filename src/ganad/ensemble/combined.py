@@ -6,7 +6,7 @@ import contextlib
 import copy
 import dataclasses
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -51,8 +51,6 @@ class Combined(Detector):
     validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
     refit_samples: int = 2000  #: with at most this many training samples, members then learn again from all of them
 
-    #: scikit-learn's word for detectors whose ``predict`` is for new samples: ``contamination`` is a share of these
-    novelty: ClassVar[bool] = True
     INPUT = AsGiven
     LEARNS = {"centre_": "float64[k]", "scale_": "float64[k]", "mean_": "float64[*shape]"}
 
@@ -115,6 +113,11 @@ class Combined(Detector):
         for name, value in (("scaling", "auto"), ("image_size", None)):
             if getattr(self, name) != value:
                 raise InputError(f"{type(self).__name__}: {name}={getattr(self, name)!r} belongs to its members")
+        if self.threshold_fits:
+            raise InputError(
+                f"{type(self).__name__}: threshold_fits={self.threshold_fits} has no use, because the samples that "
+                f"are held out to scale its members set its threshold; leave it at 0"
+            )
 
     def prepared(self, member: Detector) -> Detector:
         """A copy of a member that is not fitted, with this detector's device, threads and verbosity."""
@@ -139,10 +142,13 @@ class Combined(Detector):
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
-    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
-        """Fit, and call the share ``contamination`` of these samples anomalous ``(n,)``: -1, others 1."""
-        scores = self.fit(X, y).anomaly_score(X)
-        return np.where(scores > np.quantile(scores, 1 - self.contamination), -1, 1)
+    def fits_for_threshold(self, n: int) -> int:
+        return 0
+
+    @property
+    def novelty(self) -> bool:
+        """True: samples that are held out to scale the members set the threshold."""
+        return True
 
     def _normal_scores(self, x: np.ndarray) -> np.ndarray:
         """Those of the held-out samples: a member such as a nearest neighbour knows its training samples by heart.

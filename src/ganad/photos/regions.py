@@ -100,9 +100,14 @@ class Regions(_Fitted, Detector):
                 f"Regions: {what} places apart needs places that are the same in every photo; give Backbone(cells=8) "
                 f"(--cells 8)"
             )
-        for name, default in (("scaling", "auto"), ("image_size", None)):
+        for name, default in (("scaling", "auto"), ("image_size", None), ("trim", 0.0)):
             if getattr(self, name) != default:
                 raise InputError(f"Regions: {name}={getattr(self, name)!r} is the inner detector's; set it there")
+        if self.threshold_fits:
+            raise InputError(
+                f"Regions: threshold_fits={self.threshold_fits} is not for photos; "
+                f"give fit(..., hold_out=0.2, false_alarm_rate=0.05) (--false-alarm-rate 0.05)"
+            )
 
     # -- fitting ------------------------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class Regions(_Fitted, Detector):
 
     def _inner(self, seed: int) -> Detector:
         inner: Detector = clone(self.detector)
-        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD))
+        inner.set_params(threshold_samples=min(inner.threshold_samples, _INNER_THRESHOLD), threshold_fits=0)
         inner.set_params(device=self.device, verbose=self.verbose)
         inner.set_params(threads=inner.threads if self.threads is None else self.threads)
         if inner.random_state is None:

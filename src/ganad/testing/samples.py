@@ -17,7 +17,7 @@ from ..errors import InputError
 Kind = Literal["table", "images"]
 KINDS: tuple[Kind, ...] = ("table", "images")
 
-_COMMON = dict(device="cpu", threads=1, threshold_samples=1000)
+_COMMON = dict(device="cpu", threads=1, threshold_samples=1000, threshold_fits=0)
 #: Settings that make any method small and fast. Settings that a method does not have are left out.
 SMALL: dict[str, Any] = dict(epochs=1, latent_dim=4, width=8, search_steps=3, n_seeds=2, sweeps=10)
 #: Settings with which most methods learn the data of ``normal``.

@@ -29,7 +29,7 @@ from ...detector import Detector
 from ...errors import InputError
 from ...nets import row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
-from ...settings import Count
+from ...settings import Count, Fifths
 from ...training import TrainingSet
 
 _LOG = logging.getLogger("ganad")
@@ -44,6 +44,7 @@ class OnFeatures(Detector):
     n_components: Count = 40  #: directions that PCA keeps, at most
     weights: str | None = None  #: file with AlexNet's weights; None: download the public file
     network: nn.Module | None = None  #: your own network for the features; such a model cannot be saved
+    threshold_fits: Fifths | None = 5  #: more fits, each to score for the threshold a fifth that it has not learnt
     LEARNS = {"seed_": "int", "origin_": "float64[seen]?", "axes_": "float64[d, seen]?"}
 
     def build(self, shape: tuple[int, ...]) -> dict[str, nn.Module]:
@@ -123,7 +124,8 @@ class OnFeatures(Detector):
         """At most ``most`` rows, drawn by the seed. It logs if rows are left out."""
         if len(z) <= most:
             return z
-        _LOG.info("%s: %s on %d of %d training samples", type(self).__name__, what, most, len(z))
+        if not self._fit.aside:
+            _LOG.info("%s: %s on %d of %d training samples", type(self).__name__, what, most, len(z))
         return z[np.random.default_rng(self.seed_).choice(len(z), most, replace=False)]
 
 

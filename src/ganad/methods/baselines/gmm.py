@@ -59,7 +59,7 @@ class GMM(OnFeatures):
     def learn(self, z: np.ndarray) -> None:
         z = self.some(z, self.max_samples, "fitted")
         part = z if self.choose_samples is None else self.some(z, self.choose_samples, "components chosen")
-        best = self.chosen(part, len(z))
+        best = self.best_of(part, len(z))
         if len(part) < len(z):
             start = dict(weights_init=best.weights_, means_init=best.means_, precisions_init=best.precisions_)
             rivals = [self.unfitted(best.n_components, **how).fit(z) for how in (start, {})]
@@ -67,11 +67,14 @@ class GMM(OnFeatures):
         self.log_weights_, self.means_ = np.log(best.weights_), best.means_
         self.precisions_ = best.precisions_cholesky_
 
+    def chosen(self) -> dict[str, Any]:
+        return dict(components=(len(self.log_weights_),))
+
     def unfitted(self, k: int, **start: Any) -> mixture.GaussianMixture:
         """A mixture of ``k``, to be fitted from ``start`` or from random centres."""
         return mixture.GaussianMixture(k, reg_covar=self.jitter, random_state=self.seed_, **start)
 
-    def chosen(self, part: np.ndarray, n: int) -> mixture.GaussianMixture:
+    def best_of(self, part: np.ndarray, n: int) -> mixture.GaussianMixture:
         """The best mixture of ``part``, rows ``(m, d)`` of the ``n`` that the mixture is for."""
         m, d = part.shape
         best, lowest, worse = None, math.inf, 0

@@ -23,6 +23,7 @@ bandwidth won (.015): tests/test_reference.py.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,8 +48,13 @@ class KDE(OnDistances):
         self.bandwidth_ = self.choose(self.some(z, self.max_samples, "the bandwidth is chosen"))
         self.keep(z)
 
+    def chosen(self) -> dict[str, Any]:
+        return dict(bandwidths=(self.bandwidth_,))
+
     def choose(self, z: np.ndarray) -> float:
         """The bandwidth with the highest log likelihood, summed over the folds."""
+        if len(self.bandwidths) == 1:
+            return self.bandwidths[0]
         what = f"KDE: the distances of {len(z):,} samples that choose the bandwidth"
         memory.require(2 * 8 * len(z) ** 2 // max(2, self.folds), what, "give a smaller max_samples (--max-samples)")
         rows = torch.as_tensor(z)

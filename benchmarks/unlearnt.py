@@ -1,0 +1,105 @@
+"""Whether thresholds hold for new samples: the normal rows that ``predict`` flags at ``contamination=0.01``.
+
+    python benchmarks/unlearnt.py FOLDER [--only KDE GMM] [--rows FILE]
+    python benchmarks/unlearnt.py --table     # into docs/guide/thresholds.md, from the rows
+
+FOLDER holds the tables of benchmarks/tables.py, and the rows are parted as there, with one seed: at most 800 normal
+rows train, the other normal rows are tested. Detectors have their defaults, and a threshold from the scores of training
+samples (``threshold_fits=0``) beside the default one, from samples that more fits did not learn. One process, one
+thread; the widest table is left out, because networks take minutes for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from pages import between  # type: ignore[import-not-found,unused-ignore]
+from tables import Split, read_split  # type: ignore[import-not-found,unused-ignore]
+
+import ganad
+from ganad.atomic import write_text
+
+ROWS = Path(__file__).parent / "results" / "unlearnt.jsonl"
+PAGE = Path(__file__).parent.parent / "docs" / "guide" / "thresholds.md"
+BASELINES = ("OneClassSVM", "KDE", "GMM", "NearestNeighbor", "LOF", "Gaussian", "PCAResidual", "IsolationForest")
+GANS = ("GANomaly", "FenceGAN", "IGMMGAN", "MMOCGAN", "ADGAN", "AnoGAN")
+DETECTORS = (*BASELINES, "Trivial", "AutoEncoder", "VAE", *GANS, "Auto")
+LEFT_OUT = "17_InternetAds"
+RATE = 0.01
+
+
+def measure(detector: str, fits: int | None, table: str, split: Split) -> dict[str, Any]:
+    """The share of tested normal rows that are flagged, and the processor time of the fit."""
+    model = getattr(ganad, detector)(contamination=RATE, random_state=0, device="cpu", threads=1, verbose=0)
+    model.set_params(threshold_fits=fits)
+    start = time.process_time()
+    model.fit(split.train)
+    seconds = time.process_time() - start
+    normal = split.test[split.labels == 0]
+    flagged = float((model.predict(normal) == -1).mean())
+    row = dict(detector=detector, fits=fits, table=table, n=len(normal), flagged=round(flagged, 5))
+    return row | dict(fit_s=round(seconds, 3))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """A line a detector, and beside each other its threshold from training samples and from unlearnt ones."""
+    lines = ["| detector | learnt: mean | worst table | unlearnt: mean | worst table | time of a fit |"]
+    lines.append("|---" * 6 + "|")
+    for detector in DETECTORS:
+        mine = [row for row in rows if row["detector"] == detector]
+        cells, seconds = [], []
+        for unlearnt in (False, True):
+            own = [row for row in mine if (row["fits"] != 0) is unlearnt]
+            shares = [row["flagged"] for row in own]
+            cells += [f"{np.mean(shares):.1%}", f"{max(shares):.1%}"] if shares else ["", ""]
+            seconds.append(sum(row["fit_s"] for row in own))
+        cells.append(f"x {seconds[1] / seconds[0]:.1f}" if all(seconds) else "")
+        if mine:
+            lines.append(f"| {detector} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--only", nargs="+", default=DETECTORS, help="detectors")
+    parser.add_argument("--rows", type=Path, default=ROWS)
+    parser.add_argument("--table", action="store_true", help="write the table into the guide and measure nothing")
+    given = parser.parse_args()
+    if given.table:
+        write_text(PAGE, between(PAGE.read_text("utf-8"), "unlearnt", table(read(given.rows))))
+        return
+    if given.folder is None:
+        parser.error("give the folder of the tables")
+    warnings.simplefilter("ignore")
+    for path in sorted(given.folder.glob("*.npz")):
+        if path.stem == LEFT_OUT:
+            continue
+        split = read_split(path, 0)
+        for detector in given.only:
+            default = getattr(ganad, detector)().threshold_fits
+            for fits in (default,) if detector == "Auto" else (0, default):  # its held-out samples set it
+                case = (detector, fits, path.stem)
+                if case in [(row["detector"], row["fits"], row["table"]) for row in read(given.rows)]:
+                    continue
+                row = measure(*case, split)
+                with given.rows.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

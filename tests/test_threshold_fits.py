@@ -1,0 +1,130 @@
+"""``threshold_fits``: a threshold from scores of samples that the fit which scored them had not learnt."""
+
+import logging
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import ganad
+from ganad import GMM, KDE, LOF, AutoEncoder, Ensemble, InputError, NearestNeighbor, OneClassSVM
+from ganad.cli.main import build_app
+from ganad.migrations import upgraded
+from ganad.photos import Regions, Tiles
+
+from .samples import normal, small
+
+COMMON = dict(random_state=0, device="cpu", threads=1, verbose=0)
+BY_HEART = pytest.mark.parametrize("detector", [GMM, KDE, NearestNeighbor, OneClassSVM, AutoEncoder])
+
+
+def plane(n, seed):
+    """Rows near a plane in eight columns, so that there is something to learn."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 3)) @ np.random.default_rng(9).normal(size=(3, 8)) + 0.3 * rng.normal(size=(n, 8))
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """The numbers of samples that nearest neighbours were fitted to, in order."""
+    seen, learn = [], NearestNeighbor.learn
+    monkeypatch.setattr(NearestNeighbor, "learn", lambda self, z: seen.append(len(z)) or learn(self, z))
+    return seen
+
+
+@BY_HEART
+def test_contamination_is_a_share_of_new_samples(detector):
+    X, new = plane(250, 0), plane(4000, 1)
+    model = detector(contamination=0.05, **COMMON)
+    labels = model.fit_predict(X)
+    assert (labels == -1).sum() == 13 and labels[np.argmax(model.anomaly_score(X))] == -1
+    flagged = (model.predict(new) == -1).mean()
+    by_heart = detector(contamination=0.05, threshold_fits=0, **COMMON).fit(X)
+    assert abs(flagged - 0.05) < 0.04 and (by_heart.predict(new) == -1).mean() > flagged + 0.02
+    assert np.array_equal(by_heart.anomaly_score(new), model.anomaly_score(new)), "only the threshold changes"
+    assert hasattr(model, "novelty") and not hasattr(by_heart, "novelty")
+
+
+def test_the_same_seed_gives_the_same_threshold():
+    x = normal("table")
+    one, other = (small(AutoEncoder, threshold_fits=2).fit(x) for _ in range(2))
+    assert one.threshold_ == other.threshold_ != small(AutoEncoder).fit(x).threshold_
+    assert [row["stage"] for row in one.history_] == [row["stage"] for row in small(AutoEncoder).fit(x).history_]
+
+
+def test_a_resumed_fit_has_it_as_well(tmp_path):
+    x, settings = normal("table")[:100], dict(threshold_fits=1, epochs=3)
+
+    def stop(model):
+        if model.history_[-1]["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        small(AutoEncoder, **settings).fit(x, checkpoint=tmp_path, on_epoch=stop)
+    again = small(AutoEncoder, **settings).fit(x, checkpoint=tmp_path, resume=True)
+    assert again.threshold_ == small(AutoEncoder, **settings).fit(x).threshold_
+
+
+def test_no_fit_is_made_for_a_threshold_that_is_not_used(fits):
+    x = normal("table")
+    neighbor = NearestNeighbor(**COMMON)
+    neighbor.fit(x)
+    assert fits == [len(x)] + 5 * [len(x) - len(x) // 5]
+    fits.clear()
+    neighbor.fit(x, hold_out=0.2, false_alarm_rate=0.05)
+    assert len(fits) == 1, "held-out samples set the threshold"
+    fits.clear()
+    Ensemble(members=[neighbor, LOF(**COMMON)], **COMMON).fit(x)
+    assert len(fits) == 2, "for the scale and for good; a member's own threshold is not used"
+    fits.clear()
+    neighbor.fit(x[:9])
+    assert fits == [9], "too few samples to part"
+
+
+def test_many_samples_need_fewer_fits(fits):
+    NearestNeighbor(**COMMON).fit(plane(12_000, 0))
+    assert fits == [12_000, 10_000]
+    assert [AutoEncoder().fits_for_threshold(n) for n in (9, 10, 2000, 2001)] == [0, 1, 1, 0]
+    assert [KDE().fits_for_threshold(n) for n in (9, 10, 2500, 5000, 10**6)] == [0, 5, 4, 2, 1]
+    assert [KDE(threshold_fits=1).fits_for_threshold(n) for n in (9, 10, 10**6)] == [0, 1, 1]
+
+
+def test_what_a_fit_chose_is_chosen_once_and_what_it_leaves_out_is_logged_once(caplog, monkeypatch):
+    tried, unfitted = [], GMM.unfitted
+    monkeypatch.setattr(GMM, "unfitted", lambda self, k, **how: tried.append(k) or unfitted(self, k, **how))
+    with caplog.at_level(logging.INFO, "ganad"):
+        model = GMM(components=(1, 2, 3), max_samples=200, **COMMON).fit(plane(300, 0))
+    assert tried[3:] == [len(model.means_)] * 5
+    assert [record.message for record in caplog.records] == ["GMM: fitted on 200 of 300 training samples"]
+    assert model.components == (1, 2, 3)
+
+
+def test_trimmed_samples_count_for_the_threshold():
+    rng = np.random.default_rng(0)
+    x = rng.permutation(np.concatenate([plane(280, 0), 40 * rng.normal(size=(20, 8))]))
+    model = NearestNeighbor(trim=0.1, contamination=0.1, **COMMON).fit(x)
+    assert 0.01 < (model.predict(plane(2000, 2)) == -1).mean() < 0.08, "of the tenth, two thirds are the anomalies"
+    assert (model.predict(40 * rng.normal(size=(50, 8))) == -1).all()
+
+
+def test_models_and_rows_from_before_keep_their_rule():
+    assert upgraded(KDE, {}, "0.1.0")["threshold_fits"] == 0
+
+
+def test_what_cannot_be():
+    with pytest.raises(InputError, match="threshold_fits=-1 must"):
+        small(KDE, threshold_fits=-1).fit(normal("table"))
+    with pytest.raises(InputError, match="held out to scale its members set its threshold"):
+        Ensemble(members=[KDE(), LOF()], threshold_fits=5).fit(normal("table"))
+    with pytest.raises(InputError, match="threshold_fits=1 is not for photos"):
+        Regions(KDE(), Tiles(8, 8), threshold_fits=1).fit(normal("images"))
+    assert ganad.Auto().novelty
+
+
+@pytest.mark.parametrize(("fits", "said"), [("1", "samples it had not learnt lie above"), ("0", "these samples lie")])
+def test_the_command_line_says_which(tmp_path, fits, said):
+    np.savetxt(tmp_path / "rows.csv", plane(60, 0), delimiter=",", header="a,b,c,d,e,f,g,h", comments="")
+    arguments = ["fit", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "model.safetensors"), "--method", "kde"]
+    arguments += ["--threshold-fits", fits]
+    done = CliRunner().invoke(build_app(arguments), arguments)
+    assert done.exit_code == 0 and said in done.output, done.output
