@@ -243,6 +243,9 @@ class Regions(_Fitted, Detector):
                 warnings.simplefilter("ignore", UntrustedFit)
             inner.fit(regions, on_epoch=show, **(options if trains else {}))  # without training nothing is resumed
         self.history_ = inner.history_
+        asked = self.detector  # a file, which has the fitted one's settings, must give back those that were asked for
+        assert asked is not None
+        inner.set_params(threshold_samples=asked.threshold_samples, threshold_fits=asked.threshold_fits)
 
     def _decide(
         self, photos: Sequence[np.ndarray], held_out: Sequence[np.ndarray] | None, rate: float | None, seed: int
