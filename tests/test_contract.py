@@ -2,15 +2,32 @@
 
 import pytest
 
-from ganad import DETECTORS, IsolationForest
-from ganad.testing import KINDS, parametrize_with_checks
+from ganad import ADGAN, DETECTORS, EGBAD, IGMMGAN, FAnoGAN, FenceGAN, IsolationForest
+from ganad.testing import KINDS, contract, parametrize_with_checks
 
 from .samples import TRAINED, anomalous, fitted
 
+#: Methods that find planted anomalies long before the others, and one whose search of every sample takes most time.
+SOONER = {cls: dict(epochs=20) for cls in (EGBAD, FAnoGAN, FenceGAN, IGMMGAN)}
+SOONER |= {ADGAN: dict(epochs=20, search_steps=5, n_seeds=2)}
 
-@parametrize_with_checks([detector() for detector in DETECTORS], trained=TRAINED)
+
+def cases():
+    """Arguments of the checks; photos of 128 x 128 are slow, and those of half the side have a test of their own."""
+    names, params = parametrize_with_checks([detector() for detector in DETECTORS], trained=TRAINED | SOONER).args
+    slow = [pytest.param(*p.values, id=p.id, marks=[pytest.mark.slow] * p.id.endswith("128x128x3")) for p in params]
+    assert sum(bool(p.marks) for p in slow) == len(DETECTORS)
+    return names, slow
+
+
+@pytest.mark.parametrize(*cases())
 def test_contract(detector, check):
     check(detector)
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda d: d.__name__)
+def test_photos_of_64_pixels(detector):
+    contract.check_samples_of_any_shape(detector(), "images", shape=(64, 64, 3))
 
 
 @pytest.mark.parametrize("kind", KINDS)
