@@ -66,8 +66,8 @@ def killed_and_resumed(
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_once(tmp_path):
-    unbroken = fit("EGBAD", 4, "")
-    got, hits = killed_and_resumed("EGBAD", 4, str(tmp_path / "c"), 1, seed=0, within=0.5)
+    unbroken = fit("EGBAD", 3, "")
+    got, hits = killed_and_resumed("EGBAD", 3, str(tmp_path / "c"), 1, seed=0, within=0.5)
     assert hits == 1
     assert got == finish(unbroken)
 
