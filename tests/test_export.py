@@ -53,7 +53,7 @@ def cases():
             yield pytest.param(detector, kind, id=f"{detector.__name__}-{kind}", marks=[pytest.mark.slow] * repeats)
 
 
-@pytest.mark.parametrize(("detector", "kind"), cases())
+@pytest.mark.parametrize(("detector", "kind"), list(cases()))
 def test_scores_and_decisions_are_those_of_the_detector(detector, kind, tmp_path):
     x = real(kind)
     model = small(detector, contamination=0.1).fit(x)
