@@ -77,9 +77,9 @@ def scores(folder: str, modules: Sequence[str]) -> list[float]:
             answer = ""
         if not answer:  # it has ended: by itself, or because it serves one file only
             _server.cache_clear()
-        if int(answer or server.wait()):
+        if code := int(answer or server.wait()):
             errors.seek(0)
-            raise RuntimeError(errors.read())
+            raise RuntimeError(errors.read() or f"it ended with exit code {code} and said nothing")
     return cast("list[float]", json.loads((Path(folder) / _SCORES).read_text()))
 
 
