@@ -1,4 +1,4 @@
-"""The command line as a person uses it: real processes, real files, exit codes."""
+"""The command line as a person uses it: processes of their own, real files, exit codes."""
 
 import csv
 import json
@@ -24,14 +24,14 @@ from ganad.data import iter_table
 from ganad.registry import name_of
 from ganad.score_file import ScoreFile
 
+from . import warm
+
 FAST = ["--method", "autoencoder", "--epochs", "2", "--latent-dim", "8", "--random-state", "0"]
 
 
 def run(*arguments: object, code: int = 0, cwd: Path | None = None) -> tuple[str, str]:
     """Run ``ganad``; returns stdout and stderr after checking the exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ganad.cli", *map(str, arguments)], capture_output=True, text=True, cwd=cwd
-    )
+    done = warm.run(*arguments, cwd=cwd)
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stdout, done.stderr
@@ -243,7 +243,7 @@ def test_scores_need_a_known_ending(digits_model, tmp_path):
 
 
 def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tmp_path):
-    settings = ["--method", "autoencoder", "--epochs", "40", "--batch-size", "50", "--random-state", "0"]
+    settings = ["--method", "autoencoder", "--epochs", "10", "--batch-size", "50", "--random-state", "0"]
     whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
     command = [sys.executable, "-m", "ganad.cli", "fit", "digits", *settings, "-o", str(broken)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -260,7 +260,7 @@ def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tm
     one, two = (ganad.load(p, device="cpu").nets_.state_dict() for p in (whole, broken))
     assert all((one[k] == two[k]).all() for k in one)
     metrics = [timeless_lines(p.with_name(p.name + ".metrics.jsonl")) for p in (whole, broken)]
-    assert len(metrics[0]) == 40 and metrics[0] == metrics[1]
+    assert len(metrics[0]) == 10 and metrics[0] == metrics[1]
     left = sorted(p.name for p in tmp_path.iterdir() if p.name != "cache")
     files = ["broken.safetensors", "whole.safetensors"]
     assert left == sorted([*files, *(f + ".metrics.jsonl" for f in files)])

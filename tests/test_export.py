@@ -13,7 +13,7 @@ from ganad.calibrate import SmallCalibrationSet
 from ganad.export import export_onnx
 from ganad.serve.engine import make_scorer
 
-from .samples import KINDS, small
+from .samples import KINDS, has_networks, small
 
 FORWARD = [detector for detector in DETECTORS if not detector.NO_FORWARD_PASS]
 
@@ -44,8 +44,16 @@ def assert_same(session, model, x):
     assert clear.mean() > 0.5 and is_anomaly.any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("detector", FORWARD, ids=lambda d: d.__name__)
+def cases():
+    """Every method on tables and images. Images of a method without networks become rows: one shows it for all."""
+    plain = [detector for detector in FORWARD if not has_networks(detector)]
+    for detector in FORWARD:
+        for kind in KINDS:
+            repeats = detector in plain[1:] and kind == "images"
+            yield pytest.param(detector, kind, id=f"{detector.__name__}-{kind}", marks=[pytest.mark.slow] * repeats)
+
+
+@pytest.mark.parametrize(("detector", "kind"), list(cases()))
 def test_scores_and_decisions_are_those_of_the_detector(detector, kind, tmp_path):
     x = real(kind)
     model = small(detector, contamination=0.1).fit(x)

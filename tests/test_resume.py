@@ -43,8 +43,10 @@ def finish(process: subprocess.Popen) -> str:
     return out.strip()
 
 
-def killed_and_resumed(name: str, epochs: int, folder: str, kills: int, seed: int) -> tuple[str, int]:
-    """The final hash after ``kills`` SIGKILLs at random moments of training, and how many hit."""
+def killed_and_resumed(
+    name: str, epochs: int, folder: str, kills: int, seed: int, within: float = 4
+) -> tuple[str, int]:
+    """The final hash after ``kills`` SIGKILLs, each ``within`` seconds of a checkpoint, and how many hit."""
     moments, hits, resume = random.Random(seed), 0, ""
     while hits < kills:
         process = fit(name, epochs, folder, resume)
@@ -53,7 +55,7 @@ def killed_and_resumed(name: str, epochs: int, folder: str, kills: int, seed: in
             assert time.monotonic() < deadline
             time.sleep(0.01)
         # a start of Python takes two seconds or so; the moment falls in it, in training or in a save
-        time.sleep(moments.uniform(0, 4))
+        time.sleep(moments.uniform(0, within))
         if process.poll() is not None:
             break
         process.send_signal(signal.SIGKILL)
@@ -64,8 +66,8 @@ def killed_and_resumed(name: str, epochs: int, folder: str, kills: int, seed: in
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 def test_killed_once(tmp_path):
-    unbroken = fit("EGBAD", 8, "")
-    got, hits = killed_and_resumed("EGBAD", 8, str(tmp_path / "c"), 1, seed=0)
+    unbroken = fit("EGBAD", 3, "")
+    got, hits = killed_and_resumed("EGBAD", 3, str(tmp_path / "c"), 1, seed=0, within=0.5)
     assert hits == 1
     assert got == finish(unbroken)
 

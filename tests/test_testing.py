@@ -1,6 +1,7 @@
 """The checks of ganad.testing see what they are there to see: each planted fault fails the check that names it."""
 
 import math
+import os
 from functools import partial
 from typing import Literal
 from unittest import SkipTest
@@ -14,7 +15,7 @@ from torch import nn
 from ganad import Detector, InputError, NetworkDetector
 from ganad.losses import per_sample
 from ganad.nets import mlp
-from ganad.testing import KINDS, checks, contract, kinds, parametrize_with_checks, small, trained
+from ganad.testing import KINDS, checks, contract, elsewhere, kinds, parametrize_with_checks, samples, small, trained
 
 
 class Redraws(NetworkDetector):
@@ -233,6 +234,23 @@ def test_checks_go_without_pytest_and_leave_out_what_a_method_is_not_for():
     found["check_planted_anomalies_are_found-table"]()
     with pytest.raises(SkipTest):
         found["check_resumed_fit_ends_in_the_same_weights-table"]()
+
+
+def test_another_process_says_why_it_cannot_load_and_one_that_has_ended_is_replaced(tmp_path):
+    model = small(Redraws()).fit(samples.normal("table"))
+    model.save(tmp_path / elsewhere.MODEL)
+    np.save(tmp_path / elsewhere.SAMPLES, samples.anomalous("table"))
+    expected = model.anomaly_score(samples.anomalous("table")).tolist()
+    for _ in range(2):
+        assert elsewhere.scores(str(tmp_path), [__name__]) == expected
+        with pytest.raises(RuntimeError, match="No module named 'nowhere'"):
+            elsewhere.scores(str(tmp_path), ["nowhere"])
+        with pytest.raises(RuntimeError, match="which is not known here"):  # though it was imported for an earlier file
+            elsewhere.scores(str(tmp_path), [])
+        server, _ = elsewhere._server(os.getpid())
+        server.kill()
+        with pytest.raises(RuntimeError, match="it ended with exit code"):
+            elsewhere.scores(str(tmp_path), [__name__])
 
 
 def test_the_settings_to_learn_with_can_be_given():

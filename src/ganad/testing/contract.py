@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
-import os
 import random
 import re
-import subprocess
 import sys
 import tempfile
 import typing
@@ -28,6 +25,7 @@ from ..errors import InputError
 from ..loading import load
 from ..metrics import auroc
 from ..training import Run
+from . import elsewhere
 from .samples import Kind, anomalous, built, fitted, has_networks, kinds, normal, settings_of, small, trained
 
 _FLOOR = 0.9  #: AUROC of planted anomalies; a method that has learnt nothing has one of .5
@@ -38,17 +36,6 @@ SHAPES: dict[Kind, tuple[tuple[int, ...], ...]] = {
     "table": ((2,), (3,), (17,), (100,)),
     "images": ((8, 8), (28, 28, 1), (17, 30, 3), (128, 128, 3)),
 }
-
-_IN_A_NEW_PROCESS = """
-import importlib, json, sys
-import numpy as np
-import ganad
-folder, *modules = sys.argv[1:]
-for module in modules:
-    importlib.import_module(module)
-model = ganad.load(folder + "/model.safetensors", device="cpu")
-print(json.dumps(model.anomaly_score(np.load(folder + "/x.npy")).tolist()))
-"""
 
 
 # -- fitting ----------------------------------------------------------------------------------------------
@@ -342,9 +329,9 @@ def check_save_and_load_give_the_same_bits(detector: Detector, kind: Kind) -> No
     model, x = fitted(detector, kind), anomalous(kind)
     scores = model.anomaly_score(x)
     with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model.safetensors")
-        np.save(Path(folder) / "x.npy", x)
-        again = load(Path(folder) / "model.safetensors", device="cpu")
+        model.save(Path(folder) / elsewhere.MODEL)
+        np.save(Path(folder) / elsewhere.SAMPLES, x)
+        again = load(Path(folder) / elsewhere.MODEL, device="cpu")
         expect(type(again) is type(model), f"a {type(again).__name__} is loaded")
         expect(settings_of(again) == settings_of(model), "a setting is lost or changed in the file")
         expect(_same(_weights(again), _weights(model)), "weights are lost or changed in the file")
@@ -357,11 +344,10 @@ def check_save_and_load_give_the_same_bits(detector: Detector, kind: Kind) -> No
 
 def _scored_in_a_new_process(cls: type[Detector], folder: str) -> list[float]:
     registered = registry.target_of(cls) in registry.targets().values()
-    command = [sys.executable, "-c", _IN_A_NEW_PROCESS, folder, *([] if registered else [cls.__module__])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    expect(done.returncode == 0, f"a new process cannot load the file:\n{done.stderr}")
-    return typing.cast("list[float]", json.loads(done.stdout))
+    try:
+        return elsewhere.scores(folder, [] if registered else [cls.__module__])
+    except RuntimeError as error:
+        raise AssertionError(f"a new process cannot load the file:\n{error}") from None
 
 
 # -- words ------------------------------------------------------------------------------------------------
