@@ -58,7 +58,7 @@ def measure(cell: dict[str, Any], x: np.ndarray, y: np.ndarray) -> dict[str, Any
     model = getattr(ganad, cell["detector"])(
         trim=cell["trim"],
         contamination=0.01,
-        threshold_fits=None if cell["detector"] == "Auto" else 0,
+        threshold_fits=0,
         random_state=cell["seed"],
         device="cpu",
         verbose=0,

@@ -23,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 from pages import between  # type: ignore[import-not-found,unused-ignore]
-from tables import Split, read_split  # type: ignore[import-not-found,unused-ignore]
+from tables import Split, read_rows, read_split  # type: ignore[import-not-found,unused-ignore]
 
 import ganad
 from ganad.atomic import write_text
@@ -40,7 +40,8 @@ RATE = 0.01
 def measure(detector: str, fits: int | None, table: str, split: Split) -> dict[str, Any]:
     """The share of tested normal rows that are flagged, and the processor time of the fit."""
     model = getattr(ganad, detector)(contamination=RATE, random_state=0, device="cpu", threads=1, verbose=0)
-    model.set_params(threshold_fits=fits)
+    if fits is not None:  # else as it comes
+        model.set_params(threshold_fits=fits)
     start = time.process_time()
     model.fit(split.train)
     seconds = time.process_time() - start
@@ -68,10 +69,6 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
@@ -80,7 +77,7 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="write the table into the guide and measure nothing")
     given = parser.parse_args()
     if given.table:
-        write_text(PAGE, between(PAGE.read_text("utf-8"), "unlearnt", table(read(given.rows))))
+        write_text(PAGE, between(PAGE.read_text("utf-8"), "unlearnt", table(read_rows(given.rows))))
         return
     if given.folder is None:
         parser.error("give the folder of the tables")
@@ -90,10 +87,10 @@ def main() -> None:
             continue
         split = read_split(path, 0)
         for detector in given.only:
-            default = getattr(ganad, detector)().threshold_fits
-            for fits in (default,) if detector == "Auto" else (0, default):  # its held-out samples set it
+            default = None if detector == "Auto" else getattr(ganad, detector)().threshold_fits
+            for fits in (0, default)[detector == "Auto" :]:  # that of auto comes from the samples it holds out
                 case = (detector, fits, path.stem)
-                if case in [(row["detector"], row["fits"], row["table"]) for row in read(given.rows)]:
+                if case in [(row["detector"], row["fits"], row["table"]) for row in read_rows(given.rows)]:
                     continue
                 row = measure(*case, split)
                 with given.rows.open("a") as file:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import ganad
 from ganad import GMM, KDE, LOF, AutoEncoder, Ensemble, InputError, NearestNeighbor, OneClassSVM
 from ganad.cli.main import build_app
+from ganad.errors import UntrustedFit
 from ganad.migrations import upgraded
 from ganad.photos import Regions, Tiles
 
@@ -118,7 +119,28 @@ def test_what_cannot_be():
         Ensemble(members=[KDE(), LOF()], threshold_fits=5).fit(normal("table"))
     with pytest.raises(InputError, match="threshold_fits=1 is not for photos"):
         Regions(KDE(), Tiles(8, 8), threshold_fits=1).fit(normal("images"))
-    assert ganad.Auto().novelty
+
+
+def test_who_judges_new_samples():
+    assert ganad.Auto().novelty and ganad.Auto().judges_new(100)
+    assert not ganad.Auto(trim=0.1).judges_new(100) and not ganad.Auto().judges_new(2)
+    photos = Regions(KDE(), Tiles(8, 8))
+    assert not photos.judges_new(100) and not hasattr(photos, "novelty")
+
+
+def test_a_density_in_fewer_directions_sets_no_threshold():
+    images = normal("images")
+    few, many = (KDE(n_components=40, **COMMON).fit(images[:n]) for n in (45, 60))
+    assert len(few.axes_) == len(many.axes_) == 40 and not few.judges_new(45) and many.judges_new(60)
+
+
+def test_few_samples_that_are_known_by_heart_are_doubted_only_where_they_set_the_threshold():
+    x = plane(30, 0)
+    with pytest.warns(UntrustedFit, match="by heart"):
+        GMM(threshold_fits=0, **COMMON).fit(x)
+    model = GMM(**COMMON).fit(x)
+    assert not any("by heart" in found for found in model.self_test_.findings)
+    assert (model.predict(plane(1000, 1)) == -1).mean() < 0.3
 
 
 @pytest.mark.parametrize(("fits", "said"), [("1", "samples it had not learnt lie above"), ("0", "these samples lie")])

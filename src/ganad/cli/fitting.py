@@ -181,12 +181,10 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
     """Length of the training, threshold and self-test."""
     from ..calibrate import of_few
-    from ..ensemble.combined import Combined
 
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
     typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
-    is_new = isinstance(detector, Combined) or (hasattr(detector, "novelty") and detector.fits_for_threshold(trained))
-    which = "samples it had not learnt lie" if is_new else "these samples lie"
+    which = "samples it had not learnt lie" if detector.judges_new(trained) else "these samples lie"
     rule = f"{100 * detector.contamination:g} % of {which} above; --false-alarm-rate bounds it for new ones"
     if asked.false_alarm_rate is not None:
         rule = f"at most {100 * asked.false_alarm_rate:g} % false alarms, calibrated on {held_out:,} held-out samples"

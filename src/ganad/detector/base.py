@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, dataclass_transform
@@ -38,9 +37,6 @@ from .sklearn_base import Estimator
 from .tables import Reader, read_to_learn
 from .thresholds import Thresholds
 
-_LEAST_TO_PART = 10  # training samples, so that a fit without a fifth of them still sees most
-_FEW = 2000  # training samples, up to which a network may know them by heart
-_ENOUGH = 2000  # scores for a threshold: of 1 % they flag 1 % with a deviation of .2
 _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # anybody may have written a model file, so settings that could exhaust a machine have an upper bound
 _Side = Annotated[int, Bound(0, 4096, open_low=True)]
@@ -245,12 +241,12 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
                 keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume)
                 stack.enter_context(keeper)
             bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
-            whole = Fit(seed, bar, keeper, on_epoch, decides=false_alarm_rate is None)
-            self._learn_all(x, spec, device, whole)
+            self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch, decides=false_alarm_rate is None))
         self._remember(X, read)
         if held_back is not None:
             self._calibrate(self._scores(held_back), false_alarm_rate)
-        self._doubt(x if held_back is None else held_back, held_out=held_back is not None)
+        judges_new = false_alarm_rate is None and self.judges_new(len(x))
+        self._doubt(x if held_back is None else held_back, held_out=held_back is not None, judges_new=judges_new)
         return self
 
     __metadata_request__fit: ClassVar[dict[str, str]] = NOT_ROUTED
@@ -318,21 +314,6 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         fits = self.fits_for_threshold(len(x)) if fit.decides else 0
         scores = self._unlearnt_scores(x, fit, fits) if fits else self._normal_scores(some)
         self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
-
-    def fits_for_threshold(self, n: int) -> int:
-        """How many more fits ``threshold_fits`` asks for with ``n`` training samples.
-
-        None asks for one with up to 2,000 samples, because later ones seldom know theirs by heart. With many samples
-        fewer fits give scores enough.
-        """
-        if n < _LEAST_TO_PART:
-            return 0
-        if self.threshold_fits is None:
-            return int(n <= _FEW)
-        return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
-
-    def _fifth(self, n: int) -> int:
-        return min(n // 5, self.threshold_samples, _ENOUGH)
 
     def _normal_scores(self, x: np.ndarray) -> np.ndarray:
         """The scores ``(m,)`` that set the threshold: those of training samples, unless better ones are at hand."""

@@ -46,14 +46,14 @@ class Trust:
         check_is_fitted(self, "nets_")
         return self._test(self._checked(X), held_out=True)
 
-    def _doubt(self, x: np.ndarray, *, held_out: bool) -> None:
+    def _doubt(self, x: np.ndarray, *, held_out: bool, judges_new: bool) -> None:
         """Test a new fit and warn with the first finding."""
-        self.self_test_ = self._test(x, held_out=held_out)
+        self.self_test_ = self._test(x, held_out=held_out, judges_new=judges_new)
         if found := self.self_test_.findings:
             # the caller of fit, past its decorator
             warnings.warn(f"{type(self).__name__}: {found[0]}", UntrustedFit, stacklevel=4)
 
-    def _test(self, x: np.ndarray, *, held_out: bool) -> SelfTest:
+    def _test(self, x: np.ndarray, *, held_out: bool, judges_new: bool = False) -> SelfTest:
         rng = np.random.default_rng(0)
         kinds = 5 if self.input_.is_image else 3
         n = min(len(x), max(_LEAST, (self._chunk if self.NO_FORWARD_PASS else _ROWS) // kinds))
@@ -67,6 +67,7 @@ class Trust:
             dict(zip(made, others)),
             float(self.threshold_),
             held_out=held_out,
+            judges_new=judges_new,
             is_trained=bool(self.history_),
             distances=np.linalg.norm(seen - np.asarray(self.mean_, np.float64).ravel(), axis=1),
             variety=self._variety(seen) if self.supports("sample") else None,

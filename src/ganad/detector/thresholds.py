@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,6 +12,11 @@ from .. import calibrate
 from ..deprecation import renamed
 
 _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal samples that were not trained on"
+
+
+_LEAST_TO_PART = 10  # training samples, so that a fit without a fifth of them still sees most
+_FEW = 2000  # training samples, up to which a network may know them by heart
+_ENOUGH = 2000  # scores for a threshold: of 1 % they flag 1 % with a deviation of .2
 
 
 class Thresholds:
@@ -23,6 +29,7 @@ class Thresholds:
     }
 
     contamination: float
+    threshold_samples: int
     threshold_fits: int | None
     offset_: float
     calibration_: np.ndarray
@@ -62,6 +69,25 @@ class Thresholds:
         if self.threshold_fits == 0:
             raise AttributeError(f"the scores of training samples set the threshold of this {type(self).__name__}")
         return True
+
+    def fits_for_threshold(self, n: int) -> int:
+        """How many more fits ``threshold_fits`` asks for with ``n`` training samples.
+
+        None asks for one with up to 2,000 samples, because later ones seldom know theirs by heart. With many samples
+        fewer fits give scores enough.
+        """
+        if n < _LEAST_TO_PART:
+            return 0
+        if self.threshold_fits is None:
+            return int(n <= _FEW)
+        return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
+
+    def judges_new(self, n: int) -> bool:
+        """Whether samples that were not learnt set the threshold of a fit to ``n`` samples."""
+        return self.fits_for_threshold(n) > 0
+
+    def _fifth(self, n: int) -> int:
+        return min(n // 5, self.threshold_samples, _ENOUGH)
 
     def predict(self, X: Any) -> np.ndarray:
         """+1 for normal samples, -1 for anomalies, ``(n,)``."""

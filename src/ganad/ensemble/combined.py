@@ -21,7 +21,7 @@ from ..nets.players import Players
 from ..progress import Bar
 from ..registry import name_of
 from ..seeds import isolated_rng, seed_from
-from ..settings import Bound
+from ..settings import Bound, Fifths
 from .standard import centre_and_scale
 
 _Part = Annotated[float, Bound(0, 1, open_low=True, open_high=True)]
@@ -49,6 +49,7 @@ class Combined(Detector):
 
     combine: Literal["mean", "max"] = "mean"  #: how the members' standardised scores are combined
     validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
+    threshold_fits: Fifths | None = 0  #: none, because the samples that are held out set the threshold
     refit_samples: int = 2000  #: with at most this many training samples, members then learn again from all of them
 
     INPUT = AsGiven
@@ -113,7 +114,7 @@ class Combined(Detector):
         for name, value in (("scaling", "auto"), ("image_size", None)):
             if getattr(self, name) != value:
                 raise InputError(f"{type(self).__name__}: {name}={getattr(self, name)!r} belongs to its members")
-        if self.threshold_fits:
+        if self.threshold_fits != 0:
             raise InputError(
                 f"{type(self).__name__}: threshold_fits={self.threshold_fits} has no use, because the samples that "
                 f"are held out to scale its members set its threshold; leave it at 0"
@@ -142,8 +143,9 @@ class Combined(Detector):
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
-    def fits_for_threshold(self, n: int) -> int:
-        return 0
+    def judges_new(self, n: int) -> bool:
+        """Whether samples are held out; with ``trim`` all samples set the threshold."""
+        return not self.trim and len(self._parts(n, 0)[0]) < n
 
     @property
     def novelty(self) -> bool:

@@ -28,7 +28,7 @@ from ..migrations import Change
 from ..nets.backbones import Maps
 from ..nets.players import Players
 from ..progress import Bar
-from ..settings import Count
+from ..settings import Count, Fifths
 from . import augment, regions_file, sampling
 from .backbone import Backbone
 from .cells import Cells, centres, numbered
@@ -72,6 +72,7 @@ class Regions(_Fitted, Detector):
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
     crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
     part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
+    threshold_fits: Fifths | None = 0  #: none: held-out photos set a threshold that holds
     embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
@@ -103,7 +104,7 @@ class Regions(_Fitted, Detector):
         for name, default in (("scaling", "auto"), ("image_size", None), ("trim", 0.0)):
             if getattr(self, name) != default:
                 raise InputError(f"Regions: {name}={getattr(self, name)!r} is the inner detector's; set it there")
-        if self.threshold_fits:
+        if self.threshold_fits != 0:
             raise InputError(
                 f"Regions: threshold_fits={self.threshold_fits} is not for photos; "
                 f"give fit(..., hold_out=0.2, false_alarm_rate=0.05) (--false-alarm-rate 0.05)"

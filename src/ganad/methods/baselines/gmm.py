@@ -18,7 +18,7 @@ A maximum on m samples is too high by p / (2 m) in the mean, one on n by p / (2 
 from the mixture found and from new centres, and the likelier fit is kept.
 
 The mixture is fitted to ``max_samples`` training samples, drawn once by the seed. Fitting 50,000 samples of 121 columns
-or 40 components takes at most 76 s on one thread (docs/speed.md).
+or 40 components takes at most 143 s on one thread (docs/speed.md).
 
 Measured rows at full size differ from another implementation's by up to .055 of AUROC on one digit, because every
 random start ends elsewhere (tests/test_reference.py). A published figure on KDD99 could not be reproduced from its

@@ -11,7 +11,7 @@ A score is a step function of the sample. Its gradient is zero, so no gradient e
 Differs from the ADGAN paper: there the number of components was chosen on held-out data with anomalies. Here it is a
 setting.
 
-Fitting 50,000 samples of 121 columns or 40 components takes at most 2 s on one thread (docs/speed.md).
+Fitting 50,000 samples of 121 columns or 40 components takes at most 4 s on one thread (docs/speed.md).
 
 Measured rows at full size differ from another implementation's by up to .17 of AUROC on one digit, because every random
 start ends elsewhere (tests/test_reference.py).

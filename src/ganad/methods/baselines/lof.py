@@ -11,7 +11,7 @@ Differs from the paper: only training samples are neighbours of a new sample, an
 
 Every training sample is kept, and a score computes the distance to each of them, exactly. A tree would prune nothing in
 40 dimensions. The time of a fit grows with the square of the number of samples: 50,000 samples of 121 columns or 40
-components take at most 33 s on one thread (docs/speed.md).
+components take at most 41 s on one thread (docs/speed.md).
 
 Measured rows at full size agree with another implementation's within .01 of AUROC (tests/test_reference.py).
 """

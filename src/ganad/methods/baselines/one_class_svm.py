@@ -22,7 +22,7 @@ from all support vectors the score of every sample is rho, which differs from fi
 false_alarm_rate=0.05)`` 6 % and 5 % of the rows above are flagged.
 
 The SVM is fitted to ``max_samples`` training samples, drawn once by the seed. Fitting 50,000 samples of 121 columns or
-40 components takes at most 6 s on one thread (docs/speed.md).
+40 components takes at most 8 s on one thread (docs/speed.md).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ the default keeps the square root of the number of columns, after a mapping to t
 directions leave a residual of little but noise. Over fourteen development tables the mean AUROC is .77 so, and .73 with
 half of the directions of standardised columns.
 
-Fitting 50,000 samples of 121 columns or 40 components takes at most 2 s on one thread (docs/speed.md).
+Fitting 50,000 samples of 121 columns or 40 components takes at most 3 s on one thread (docs/speed.md).
 
 Measured rows at full size agree with another implementation's within .01 of AUROC (tests/test_reference.py). A
 published figure on KDD99 could not be reproduced from its description: ten directions of the raw columns are printed
