@@ -4,7 +4,7 @@
     python benchmarks/classical.py --table     # the rows as a table in docs/speed.md
 
 Normal rows of KDD99 at 121 columns, scaled and not reduced, and MNIST's training images on 40 principal components.
-Every fit runs in a process of its own on one thread; fitting includes the further fit that sets the threshold. Memory is
+Every fit runs in a process of its own on one thread; fitting includes the further one for the threshold. Memory is
 the peak of the process above what it held when the data had been read. Writes results/classical.json.
 """
 
