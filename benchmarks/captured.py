@@ -21,7 +21,7 @@ def captured(cls: Any, x: Any, **settings: Any) -> tuple[Any, Any]:
         def _look_at(self, x: Any, seed: int) -> None:
             """Set no threshold: it may cost a search for every sample."""
 
-        def _doubt(self, x: Any, *, held_out: bool) -> None:
+        def _doubt(self, x: Any, *, held_out: bool, judges_new: bool) -> None:
             """Test nothing."""
 
     fixed: dict[str, Any] = dict(random_state=0, device="cpu", threads=1, verbose=0)
