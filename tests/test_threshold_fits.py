@@ -85,7 +85,8 @@ def test_no_fit_is_made_for_a_threshold_that_is_not_used(fits):
 def test_many_samples_need_fewer_fits(fits):
     NearestNeighbor(**COMMON).fit(plane(12_000, 0))
     assert fits == [12_000, 10_000]
-    assert [AutoEncoder().fits_for_threshold(n) for n in (9, 10, 2000, 2001)] == [0, 1, 1, 0]
+    assert [AutoEncoder().fits_for_threshold(n) for n in (9, 10, 200, 300, 400, 2000, 2001)] == [0, 3, 2, 2, 1, 1, 0]
+    assert [AutoEncoder(contamination=c).fits_for_threshold(100) for c in (0, 0.01, 0.02, 0.1)] == [1, 3, 2, 1]
     assert [KDE().fits_for_threshold(n) for n in (9, 10, 2500, 5000, 10**6)] == [0, 5, 4, 2, 1]
     assert [KDE(threshold_fits=1).fits_for_threshold(n) for n in (9, 10, 10**6)] == [0, 1, 1]
 
@@ -117,15 +118,13 @@ def test_what_cannot_be():
         small(KDE, threshold_fits=-1).fit(normal("table"))
     with pytest.raises(InputError, match="held out to scale its members set its threshold"):
         Ensemble(members=[KDE(), LOF()], threshold_fits=5).fit(normal("table"))
-    with pytest.raises(InputError, match="threshold_fits=1 is not for photos"):
-        Regions(KDE(), Tiles(8, 8), threshold_fits=1).fit(normal("images"))
 
 
 def test_who_judges_new_samples():
     assert ganad.Auto().novelty and ganad.Auto().judges_new(100)
     assert not ganad.Auto(trim=0.1).judges_new(100) and not ganad.Auto().judges_new(2)
     photos = Regions(KDE(), Tiles(8, 8))
-    assert not photos.judges_new(100) and not hasattr(photos, "novelty")
+    assert photos.judges_new(100) and photos.novelty and not photos.judges_new(9)
 
 
 def test_a_density_in_fewer_directions_sets_no_threshold():

@@ -211,6 +211,22 @@ def test_pooling():
     assert [pooled(scores, rule) for rule in ("max", "mean", "top1", "top2", "top9")] == [5.0, 2.75, 5.0, 4.0, 2.75]
 
 
+def test_contamination_is_a_share_of_photos_that_were_not_learnt(monkeypatch):
+    learnt, fit = [], NearestNeighbor.fit
+    monkeypatch.setattr(NearestNeighbor, "fit", lambda self, x, **given: learnt.append(0) or fit(self, x, **given))
+    photos, new = plates(40), plates(100, seed=1)
+    settings = dict(max_regions=2000, contamination=0.05, **QUIET)
+    by_default, by_heart = (
+        Regions(NearestNeighbor(k=1, verbose=0), TILES, threshold_fits=fits, **settings).fit(photos)
+        for fits in (None, 0)
+    )
+    assert len(learnt) == 1 + 2 + 1, "of 40 photos 8 are left out, twice"
+    assert by_default.anomaly_score(new).tolist() == by_heart.anomaly_score(new).tolist(), "only thresholds change"
+    flagged = [np.mean(model.predict(new) == -1) for model in (by_default, by_heart)]
+    with_region = [np.mean([bool(f.regions) for f in model.inspect(new)]) for model in (by_default, by_heart)]
+    assert flagged[0] < 0.15 < 0.5 < flagged[1] and with_region[0] < 0.15 < with_region[1]
+
+
 def test_normal_photos_with_a_region_are_as_few_as_promised():
     photos = plates(60)
     fitted = small().fit(photos, hold_out=0.5, false_alarm_rate=0.1)

@@ -324,17 +324,13 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
 
         What a method knows by heart has a low score, which says nothing about new samples.
         """
-        size = self._fifth(len(x))
-        order = np.random.default_rng(fit.seed).permutation(len(x))
         scores = []
-        for i in range(fits):
-            left_out = np.zeros(len(x), bool)
-            left_out[order[i * size : (i + 1) * size]] = True
-            rest, twin = x[~left_out], copy.copy(self)
+        for aside in self.parts(len(x), fit.seed, fits):
+            rest, twin = x[~aside], copy.copy(self)
             twin._forget()
             twin.set_params(**self.chosen())
             twin._learn_all(rest, twin._spec(rest, self.input_.names), self.device_, fit.beside())
-            scores.append(twin._scores(x[left_out]))
+            scores.append(twin._scores(x[aside]))
         return np.concatenate(scores)
 
     # -- public -------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal sampl
 
 _LEAST_TO_PART = 10  # training samples, so that a fit without a fifth of them still sees most
 _FEW = 2000  # training samples, up to which a network may know them by heart
+_FEW_FITS = 3  # of a network at most, because each takes as long as the fit itself
 _ENOUGH = 2000  # scores for a threshold: of 1 % they flag 1 % with a deviation of .2
 
 
@@ -73,18 +75,28 @@ class Thresholds:
     def fits_for_threshold(self, n: int) -> int:
         """How many more fits ``threshold_fits`` asks for with ``n`` training samples.
 
-        None asks for one with up to 2,000 samples, because later ones seldom know theirs by heart. With many samples
-        fewer fits give scores enough.
+        None asks for none with more than 2,000 samples, because networks seldom know theirs by heart, and else for one.
+        With so few samples that a fifth of them cannot show a share of ``contamination``, it asks for up to three. With
+        many samples fewer fits give scores enough.
         """
         if n < _LEAST_TO_PART:
             return 0
-        if self.threshold_fits is None:
-            return int(n <= _FEW)
-        return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
+        if self.threshold_fits is not None:
+            return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
+        if n > _FEW:
+            return 0
+        wanted = 1 / self.contamination if self.contamination else 0
+        return min(_FEW_FITS, max(1, round(wanted / self._fifth(n))))
 
     def judges_new(self, n: int) -> bool:
         """Whether samples that were not learnt set the threshold of a fit to ``n`` samples."""
         return self.fits_for_threshold(n) > 0
+
+    def parts(self, n: int, seed: int, fits: int) -> Iterator[np.ndarray]:
+        """Masks ``(n,)`` of the training samples that each of the ``fits`` for the threshold leaves out."""
+        size, order = self._fifth(n), np.random.default_rng(seed).permutation(n)
+        for i in range(fits):
+            yield np.isin(np.arange(n), order[i * size : (i + 1) * size])
 
     def _fifth(self, n: int) -> int:
         return min(n // 5, self.threshold_samples, _ENOUGH)

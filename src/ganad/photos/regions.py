@@ -6,6 +6,7 @@ photos, and a pooling rule makes one score of them. The inner detector does not 
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from ..migrations import Change
 from ..nets.backbones import Maps
 from ..nets.players import Players
 from ..progress import Bar
-from ..settings import Count, Fifths
+from ..settings import Count
 from . import augment, regions_file, sampling
 from .backbone import Backbone
 from .cells import Cells, centres, numbered
@@ -72,7 +73,6 @@ class Regions(_Fitted, Detector):
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
     crop: str | None = None  #: look at this rectangle alone: left, top, width and height in pixels, "100,50,800,600"
     part: str | None = None  #: file of an image as large as the photos, bright where they are to be looked at
-    threshold_fits: Fifths | None = 0  #: none: held-out photos set a threshold that holds
     embed: bool = False  #: put the backbone's weights into the model file, and not their SHA-256 alone
 
     NO_FORWARD_PASS: ClassVar[str] = "photos become regions before they are scored"
@@ -104,11 +104,6 @@ class Regions(_Fitted, Detector):
         for name, default in (("scaling", "auto"), ("image_size", None), ("trim", 0.0)):
             if getattr(self, name) != default:
                 raise InputError(f"Regions: {name}={getattr(self, name)!r} is the inner detector's; set it there")
-        if self.threshold_fits != 0:
-            raise InputError(
-                f"Regions: threshold_fits={self.threshold_fits} is not for photos; "
-                f"give fit(..., hold_out=0.2, false_alarm_rate=0.05) (--false-alarm-rate 0.05)"
-            )
 
     # -- fitting ------------------------------------------------------------------------------------------
 
@@ -126,10 +121,10 @@ class Regions(_Fitted, Detector):
     ) -> Self:
         """Learn the regions of normal photos; the arguments are those of ``Detector.fit``.
 
-        ``hold_out`` holds out photos. Photos are read twice: for their regions, and for the scores that set the two
-        thresholds, that of the scores and that of the maps, of ``threshold_samples`` photos at most.
+        There are two thresholds, that of the scores and that of the maps. ``hold_out`` holds out photos for them, and
         ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
-        above the second. Warns with SmallCalibrationSet of fewer than 20 held-out photos.
+        above the second. Without a rate, ``threshold_fits`` more fits score photos that they did not learn. Warns with
+        SmallCalibrationSet of fewer than 20 held-out photos.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
@@ -146,12 +141,21 @@ class Regions(_Fitted, Detector):
         self.device_ = devices.choose_device(self.device)
         self.take_part(None if self.part is None else read_shape(self.part))
         self._take_network()
-        regions = self._to_learn(self._training_regions(photos, seed))
-        inner = self._inner(seed)
         options: dict[str, Any] = dict(checkpoint=checkpoint, resume=resume, checkpoint_every=checkpoint_every)
-        self._fit_inner(inner, regions, on_epoch, options)
-        del regions
-        return self._decide(photos, held_out, false_alarm_rate, seed)
+        self._learn_photos(photos, seed, on_epoch, options)
+        if false_alarm_rate is None:
+            self._set_thresholds(photos, seed)
+        return self if held_out is None else self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
+
+    def _learn_photos(
+        self,
+        photos: Sequence[np.ndarray],
+        seed: int,
+        on_epoch: Callable[[Self], object] | None,
+        options: dict[str, Any],
+    ) -> None:
+        regions = self._to_learn(self._training_regions(photos, seed))
+        self._fit_inner(self._inner(seed), regions, on_epoch, options)
 
     def _take_network(self) -> None:
         network = self.view.network()
@@ -248,18 +252,30 @@ class Regions(_Fitted, Detector):
         assert asked is not None
         inner.set_params(threshold_samples=asked.threshold_samples, threshold_fits=asked.threshold_fits)
 
-    def _decide(
-        self, photos: Sequence[np.ndarray], held_out: Sequence[np.ndarray] | None, rate: float | None, seed: int
-    ) -> Self:
-        """Set the thresholds: on held-out photos where there are some, else on those that were learnt."""
-        rows = np.arange(len(photos))
-        if rate is None:
-            if len(rows) > self.threshold_samples:
-                rows = np.sort(np.random.default_rng(seed).choice(len(rows), self.threshold_samples, replace=False))
-            scores, peaks = self._measured(taken(photos, rows))
-            self.offset_ = -float(np.quantile(scores, 1 - self.contamination))
-            self.map_threshold_ = float(np.quantile(peaks, 1 - self.contamination))
-        return self if held_out is None else self.calibrate(held_out, false_alarm_rate=rate)
+    def _set_thresholds(self, photos: Sequence[np.ndarray], seed: int) -> None:
+        """Set the thresholds of scores and maps on photos that were not learnt, or, without such, on learnt ones."""
+        fits = self.fits_for_threshold(len(photos))
+        found = self._unlearnt(photos, seed, fits) if fits else self._measured(self._some(photos, seed))
+        threshold, self.map_threshold_ = (float(np.quantile(each, 1 - self.contamination)) for each in found)
+        self.offset_ = -threshold
+
+    def _some(self, photos: Sequence[np.ndarray], seed: int) -> Sequence[np.ndarray]:
+        """``threshold_samples`` of the photos at most."""
+        if len(photos) <= self.threshold_samples:
+            return photos
+        return taken(photos, np.sort(np.random.default_rng(seed).choice(len(photos), self.threshold_samples, False)))
+
+    def _unlearnt(self, photos: Sequence[np.ndarray], seed: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
+        """``_measured`` of photos, each by a fit that did not learn it."""
+        found = []
+        for aside in self.parts(len(photos), seed, fits):
+            twin = copy.copy(self)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UntrustedFit)  # the fit to all photos was doubted already
+                twin._learn_photos(taken(photos, np.flatnonzero(~aside)), seed, None, {})
+            found.append(twin._measured(taken(photos, np.flatnonzero(aside))))
+        scores, peaks = (np.concatenate(each) for each in zip(*found))
+        return scores, peaks
 
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""
