@@ -14,7 +14,6 @@ import re
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
 
 import ganad
 from ganad.atomic import write_text
@@ -74,28 +73,28 @@ def as_it_comes(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
 
 def unclean(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
     """What anomalies among the training samples do to its defaults; nothing without rows."""
-    cells: dict[tuple[Any, ...], dict[tuple[float, float], Row]] = {}
-    for row in rows:
-        if row["detector"] == detector.__name__:
-            cells.setdefault((row["table"], row["seed"]), {})[row["trim"], row["share"]] = row
-    grid = {(row["trim"], row["share"]) for row in rows}
-    whole = {place: found for place, found in cells.items() if found.keys() == grid}
-    if not whole:
-        return []
-    trims, shares = sorted({trim for trim, _ in grid}), sorted({share for _, share in grid})
-    places = ", ".join(sorted({table for table, _ in whole}))
-    lines = [
+    mine = [row for row in rows if row["detector"] == detector.__name__]
+    shares, trims = (sorted({row[name] for row in mine}) for name in ("share", "trim"))
+    cells: dict[str, dict[tuple[float, float], list[float]]] = {}
+    for row in mine:
+        cells.setdefault(row["table"], {}).setdefault((row["trim"], row["share"]), []).append(row["auroc"])
+    alike: dict[tuple[bool, frozenset[tuple[float, float]]], list[str]] = {}  # a mean is over tables with the same rows
+    for table, found in sorted(cells.items()):
+        alike.setdefault((table == "digits", frozenset(found)), []).append(table)
+    lines = []
+    for tables in alike.values():
+        for trim in trims:
+            at = [[auroc for t in tables for auroc in cells[t].get((trim, share), ())] for share in shares]
+            means = [f"{statistics.mean(found):.3f}" if found else "" for found in at]
+            lines.append(f"| {', '.join(tables)} | `trim={trim:g}` | {' | '.join(means)} |")
+    return lines and [
         "",
-        f"Anomalies among the training samples: AUROC, means over {places} (`benchmarks/unclean.py`).",
+        "Anomalies among the training samples: AUROC, mean over the tables (`benchmarks/unclean.py`).",
         "",
-        "| setting | " + " | ".join(f"{share:.0%}" for share in shares) + " |",
-        "|---" * (1 + len(shares)) + "|",
+        "| samples | setting | " + " | ".join(f"{share:.0%}" for share in shares) + " |",
+        "|---" * (2 + len(shares)) + "|",
+        *lines,
     ]
-    for trim in trims:
-        at = [[cell[trim, share] for cell in whole.values()] for share in shares]
-        means = [f"{statistics.mean(row['auroc'] for row in cell):.3f}" for cell in at]
-        lines.append(f"| `trim={trim:g}` | " + " | ".join(means) + " |")
-    return lines
 
 
 def flagged(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
