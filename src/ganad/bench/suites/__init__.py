@@ -18,6 +18,7 @@ _ALAD_PAPER = ("ALAD", "AnoGAN", "DAGMM", "DSEBM-e", "DSEBM-r", "EGBAD-fm", "EGB
 
 _MNIST = images("mnist") + plain(40)
 _CONTRAST = contrasted(_MNIST, "1-NN", "IGMMGAN", "GANomaly", "VAE", "LOF")
+_SNAPSHOTS = tuple(r for r in with_remedies(_MNIST, "FenceGAN", "GANomaly", "IGMMGAN") if r.snapshots)
 _AUTO = (Recipe("auto", "Auto"),)
 _KDD = with_remedies(
     KDD,
@@ -43,7 +44,13 @@ SUITES: dict[str, Suite] = {
         Suite("digits", "digits-lo", DIGITS + plain(40) + _AUTO),
         Suite("digits-one", "digits-one", DIGITS + plain(40) + _AUTO),
         Suite("readings", "digits-lo", READINGS + plain(40), classes=("0",)),
-        Suite("study-mnist", "mnist-lo-official", _MNIST + _CONTRAST + _AUTO, quick_train=12_000, quick_test=1_000),
+        Suite(
+            "study-mnist",
+            "mnist-lo-official",
+            _MNIST + _CONTRAST + _SNAPSHOTS + _AUTO,
+            quick_train=12_000,
+            quick_test=1_000,
+        ),
         Suite(
             "study-cifar10",
             "cifar-lo-official",
