@@ -142,10 +142,18 @@ def test_few_samples_that_are_known_by_heart_are_doubted_only_where_they_set_the
     assert (model.predict(plane(1000, 1)) == -1).mean() < 0.3
 
 
-@pytest.mark.parametrize(("fits", "said"), [("1", "samples it had not learnt lie above"), ("0", "these samples lie")])
-def test_the_command_line_says_which(tmp_path, fits, said):
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--contamination", "0.1"], "10 % of samples it had not learnt lie above"),
+        (["--threshold-fits", "0"], "1 % of these samples lie above"),
+        (["--threshold-fits", "2"], "of 24 samples it had not learnt, too few to show 1 %: more new ones lie above;"),
+        (["--threshold-fits", "5", "--contamination", "0"], "0 % of samples it had not learnt lie above"),
+    ],
+)
+def test_the_command_line_says_which(tmp_path, given, said):
     np.savetxt(tmp_path / "rows.csv", plane(60, 0), delimiter=",", header="a,b,c,d,e,f,g,h", comments="")
     arguments = ["fit", str(tmp_path / "rows.csv"), "-o", str(tmp_path / "model.safetensors"), "--method", "kde"]
-    arguments += ["--threshold-fits", fits]
+    arguments += given
     done = CliRunner().invoke(build_app(arguments), arguments)
     assert done.exit_code == 0 and said in done.output, done.output

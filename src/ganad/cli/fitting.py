@@ -184,8 +184,11 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
 
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
     typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
-    which = "samples it had not learnt lie" if detector.judges_new(trained) else "these samples lie"
-    rule = f"{100 * detector.contamination:g} % of {which} above; --false-alarm-rate bounds it for new ones"
+    share, unlearnt = f"{100 * detector.contamination:g} %", detector.unlearnt_scores(trained)
+    rule = f"{share} of {'samples it had not learnt' if unlearnt else 'these samples'} lie above"
+    if 0 < unlearnt < 1 / (detector.contamination or 1):
+        rule = f"of {unlearnt} samples it had not learnt, too few to show {share}: more new ones lie above"
+    rule += "; --false-alarm-rate bounds it for new ones"
     if asked.false_alarm_rate is not None:
         rule = f"at most {100 * asked.false_alarm_rate:g} % false alarms, calibrated on {held_out:,} held-out samples"
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")

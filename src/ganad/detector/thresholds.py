@@ -88,9 +88,13 @@ class Thresholds:
         wanted = 1 / self.contamination if self.contamination else 0
         return min(_FEW_FITS, max(1, round(wanted / self._fifth(n))))
 
+    def unlearnt_scores(self, n: int) -> int:
+        """How many scores of samples that were not learnt set the threshold of a fit to ``n`` samples; 0: none do."""
+        return self.fits_for_threshold(n) * self._fifth(n)
+
     def judges_new(self, n: int) -> bool:
         """Whether samples that were not learnt set the threshold of a fit to ``n`` samples."""
-        return self.fits_for_threshold(n) > 0
+        return self.unlearnt_scores(n) > 0
 
     def parts(self, n: int, seed: int, fits: int) -> Iterator[np.ndarray]:
         """Masks ``(n,)`` of the training samples that each of the ``fits`` for the threshold leaves out."""

@@ -143,9 +143,10 @@ class Combined(Detector):
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
-    def judges_new(self, n: int) -> bool:
-        """Whether samples are held out; with ``trim`` all samples set the threshold."""
-        return not self.trim and len(self._parts(n, 0)[0]) < n
+    def unlearnt_scores(self, n: int) -> int:
+        """The samples that are held out; with ``trim`` all samples set the threshold."""
+        train, held_out = self._parts(n, 0)
+        return 0 if self.trim or len(train) == n else len(held_out)
 
     @property
     def novelty(self) -> bool:
