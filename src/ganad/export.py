@@ -95,7 +95,7 @@ def _export(
                 f"{type(detector).__name__} cannot be exported: torch does not trace it ({reason})"
             ) from error
     assert program is not None
-    model = program.model_proto
+    model = scorer.completed(program.model_proto) if isinstance(scorer, PhotoScorer) else program.model_proto
     threshold = detector.threshold_
     described = {
         "class": type(detector).__name__,

@@ -1,10 +1,14 @@
 """A network in an ONNX file as a backbone: its maps are those of the network, and a hostile file is one sentence."""
 
 import copy
+import dataclasses
 import pickle
 import warnings
 
 import numpy as np
+import onnx
+import onnx.inliner
+import onnxruntime
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -12,7 +16,7 @@ from torch import nn
 from typer.testing import CliRunner
 
 import ganad
-from ganad import InputError, NearestNeighbor, NotSupported, devices, files
+from ganad import InputError, NearestNeighbor, devices, files
 from ganad.cli.main import build_app
 from ganad.errors import ModelFileError
 from ganad.export import export_onnx
@@ -174,8 +178,6 @@ def test_a_model_file_needs_the_same_file_or_holds_it(tmp_path):
         loaded = ganad.load(tmp_path / f"{embed}.ganad", device="cpu")
         assert loaded.anomaly_score(PHOTOS).tolist() == fitted.anomaly_score(PHOTOS).tolist()
         assert loaded.view == view and loaded.backbone_sha256_ == files.sha256_of(view.weights)
-    with pytest.raises(NotSupported, match="graph of its own"):
-        export_onnx(loaded, tmp_path / "e.onnx", photo_shape=(70, 90))
     view.file.write_bytes(b"another")
     with pytest.raises(InputError, match="with SHA-256"):
         ganad.load(tmp_path / "False.ganad", device="cpu")
@@ -185,6 +187,36 @@ def test_a_model_file_needs_the_same_file_or_holds_it(tmp_path):
         files.write(tmp_path / "wrong", "model", tensors | {"backbone/onnx": wrong}, header)
         with pytest.raises(ModelFileError, match="ONNX"):
             ganad.load(tmp_path / "wrong", device="cpu")
+
+
+def test_operators_that_fit_into_no_newer_graph_are_named(tmp_path, monkeypatch):
+    def refuse(model, **how):
+        raise RuntimeError("no adapter for Upsample")
+
+    fitted = Regions(NearestNeighbor(verbose=0), file(tmp_path, outputs=("map",)), **QUIET).fit(PHOTOS)
+    monkeypatch.setattr(onnx.inliner, "inline_local_functions", refuse)
+    with pytest.raises(InputError, match=r"\(no adapter for Upsample\); export the backbone anew, for opset 20"):
+        export_onnx(fitted, tmp_path / "e.onnx", photo_shape=(64, 80))
+    assert not (tmp_path / "e.onnx").exists()
+
+
+@pytest.mark.parametrize("case", ["map and vector", "free size", "one size", "cells"])
+def test_it_becomes_a_part_of_an_exported_graph(tmp_path, case):
+    if case == "map and vector":
+        view = dataclasses.replace(file(tmp_path, outputs=("map", "vector")), regions=False)
+    else:
+        twin = Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
+        view = exported(twin.network(), tmp_path / "b.onnx", free=case != "one size")
+        view = dataclasses.replace(view, cells=3) if case == "cells" else view
+    photos = [photo[:64, :80] for photo in plates(5, sides=(80, 90))]
+    fitted = Regions(NearestNeighbor(verbose=0), view, **QUIET).fit(photos)
+    export_onnx(fitted, tmp_path / "e.onnx", photo_shape=(64, 80))
+    model = onnx.load(tmp_path / "e.onnx")
+    assert not model.functions and {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
+    session = onnxruntime.InferenceSession(tmp_path / "e.onnx", providers=["CPUExecutionProvider"])
+    for photo in photos[:2]:
+        score, *_ = session.run(None, {"x": photo[None].astype(np.float32)})
+        assert score[0] == pytest.approx(fitted.anomaly_score([photo])[0], rel=1e-5)
 
 
 def test_the_command_line_takes_a_file_and_names_the_choice(tmp_path):

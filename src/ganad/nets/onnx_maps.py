@@ -58,9 +58,7 @@ class OnnxMaps(Maps):
         self.multiple = self.step if self.size is None and not self._rounds_up() else 1
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        mean, sd = (torch.tensor(values, dtype=x.dtype, device=x.device).view(3, 1, 1) for values in IMAGENET)
-        x = (x - mean) / sd
-        x = x.mean(1, keepdim=True) if self.picture.channels == 1 else x
+        x = self.scaled(x)
         maps = self._run(self.names, x.cpu().numpy())
         for name, stride, found in zip(self.names, self.strides, maps):
             wanted = tuple(-(-side // stride) for side in x.shape[2:]) if stride else (1, 1)
@@ -71,14 +69,24 @@ class OnnxMaps(Maps):
                 )
         return [torch.from_numpy(found).to(x.device) for found in maps]
 
+    def scaled(self, x: Tensor) -> Tensor:
+        """Photos from 0 to 1 as the file takes them."""
+        mean, sd = (torch.tensor(values, dtype=x.dtype, device=x.device).view(3, 1, 1) for values in IMAGENET)
+        x = (x - mean) / sd
+        return x.mean(1, keepdim=True) if self.picture.channels == 1 else x
+
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_session": None}  # a session cannot be copied, and is opened again where it is needed
 
     def _run(self, names: Sequence[str], x: np.ndarray) -> list[np.ndarray]:
-        """Outputs ``(1, C, h, w)`` for a scaled picture; InputError where there are none such, or not finite ones."""
+        """Outputs ``(1, C, h, w)`` for a scaled picture."""
+        return [values if values.ndim == 4 else values[:, :, None, None] for values in self.run_raw(names, x)]
+
+    def run_raw(self, names: Sequence[str], x: np.ndarray) -> list[np.ndarray]:
+        """Outputs ``(1, C, h, w)`` or ``(1, d)`` for a scaled picture; InputError for others, and if not finite."""
         session = self._opened()
         try:
-            found = session.run(list(names), {self.picture.name: x})
+            found: list[np.ndarray] = session.run(list(names), {self.picture.name: x})
         except Exception as error:  # its kinds of error share no base class
             raise InputError(
                 f"{self._where}: it cannot be run on a picture of {_by(x.shape[2:])} ({_reason(error)}); export it anew"
@@ -91,7 +99,7 @@ class OnnxMaps(Maps):
                 )
             if not np.isfinite(values).all():
                 raise InputError(f"{self._where}: its output {shown(name)!r} is not finite; use another copy")
-        return [values if values.ndim == 4 else values[:, :, None, None] for values in found]
+        return found
 
     def _opened(self) -> Any:
         """The session, with as many threads as torch has here."""
@@ -116,7 +124,7 @@ class OnnxMaps(Maps):
         names = [outputs[n - 1].name for n in usable]
         size = self.picture.size or (_SIDE, _SIDE)
         strides = [
-            self._stride(name, found.shape, size) for name, found in zip(names, self._run(names, self._made(size)))
+            self._stride(name, found.shape, size) for name, found in zip(names, self._run(names, self.made(size)))
         ]
         if whole:
             return names, strides
@@ -142,7 +150,7 @@ class OnnxMaps(Maps):
     def _rounds_up(self) -> bool:
         """Whether a picture may have any size, because maps have their sides rounded up."""
         try:
-            maps = self._run(self.names, self._made((_SIDE + 1, _SIDE + 1)))
+            maps = self._run(self.names, self.made((_SIDE + 1, _SIDE + 1)))
         except InputError:
             return False
         return all(
@@ -150,9 +158,70 @@ class OnnxMaps(Maps):
             for found, stride in zip(maps, self.strides)
         )
 
-    def _made(self, size: tuple[int, int]) -> np.ndarray:
+    def made(self, size: tuple[int, int]) -> np.ndarray:
+        """A made-up picture, scaled."""
         shape = (1, self.picture.channels, *size)
         return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+class Placeholder(Maps):
+    """One operator for the maps of a file, with which torch can trace what is around it; ``replaced`` puts them in.
+
+    size: height and width of the only picture that the graph takes.
+    """
+
+    DOMAIN, NAME = "ganad", "Backbone"
+
+    def __init__(self, maps: OnnxMaps, size: tuple[int, int]):
+        super().__init__()
+        self.of = (maps,)  # a tuple hides it from torch, which would put the file's bytes into the graph as well
+        self.shapes = [found.shape for found in maps.run_raw(maps.names, maps.made(size))]
+        self.stride, self.step, self.multiple, self.size = maps.stride, maps.step, maps.multiple, maps.size
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        found = torch.onnx.ops.symbolic_multi_out(
+            f"{self.DOMAIN}::{self.NAME}",
+            [self.of[0].scaled(x)],
+            dtypes=[torch.float32] * len(self.shapes),
+            shapes=self.shapes,
+            version=1,
+        )
+        return [values if values.ndim == 4 else values[:, :, None, None] for values in found]
+
+    def replaced(self, model: Any) -> Any:
+        """The ONNX model with the file's operators in place of this one. Raises InputError where they are too old."""
+        import onnx.inliner
+
+        model.functions.append(self._function())
+        if not any(opset.domain == self.DOMAIN for opset in model.opset_import):
+            model.opset_import.append(onnx.helper.make_opsetid(self.DOMAIN, 1))
+        try:
+            return onnx.inliner.inline_local_functions(model, convert_version=True)
+        except Exception as error:  # its kinds of error share no base class
+            raise InputError(
+                f"the backbone's operators cannot be brought to this graph's version of ONNX ({_reason(error)}); "
+                f"export the backbone anew, for opset 20"
+            ) from error
+
+    def _function(self) -> Any:
+        """The file as a function, which has constants for its weights."""
+        import onnx
+
+        maps = self.of[0]
+        model = onnx.ModelProto.FromString(maps.onnx.cpu().numpy().tobytes())
+        constants = [onnx.helper.make_node("Constant", [], [w.name], value=w) for w in model.graph.initializer]
+        constants += [
+            onnx.helper.make_node("Constant", [], [w.values.name], sparse_value=w)
+            for w in model.graph.sparse_initializer
+        ]
+        return onnx.helper.make_function(
+            self.DOMAIN,
+            self.NAME,
+            [maps.picture.name],
+            maps.names,
+            [*constants, *model.graph.node],
+            list(model.opset_import),
+        )
 
 
 def read(path: str | Path, layers: Sequence[int] | None, whole: bool) -> OnnxMaps:

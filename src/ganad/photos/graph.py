@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ..errors import NotSupported
 from ..nets.backbones import Maps
-from .backbone import CORE, ONNX, Backbone
+from ..nets.onnx_maps import OnnxMaps, Placeholder
+from .backbone import CORE, Backbone
 from .cells import Cells
 from .pool import pooled_tensor
 from .regions import Regions
@@ -35,23 +36,21 @@ class PhotoScorer(nn.Module):
         inner, view = regions.inner_, regions.view
         if inner.NO_FORWARD_PASS:
             raise NotSupported(f"the score of {type(inner).__name__} cannot be exported: {inner.NO_FORWARD_PASS}")
-        if isinstance(view, Backbone) and view.name == ONNX:
-            raise NotSupported(
-                f"the backbone {view.weights} is an ONNX graph of its own, which is not merged into another; run it by "
-                f"ganad, or fit with a named backbone"
-            )
         network = regions._maps
         if isinstance(view, Backbone) and network is not None and max(view.size_of(shape, network)) > CORE:
             raise NotSupported(
                 f"photos of {shape[1]} x {shape[0]} pixels pass the backbone in several windows, which one graph does "
                 f"not hold; export for at most {CORE} pixels a side, or fit with Backbone(side=...) or a crop"
             )
-        self.regions, self.nets, self.backbone = regions, inner.nets_, regions.nets_
+        self.regions, self.nets = regions, inner.nets_
         self.shape = (*shape, regions.channels_)[: 2 + (regions.channels_ == 3)]
         seen, inside = regions._seen(np.zeros(self.shape, np.uint8), 0)
         grid = view.grid(seen.shape, network)
         kept = regions.counted(grid, inside)
         self.seen_shape, self.grid_shape = seen.shape, grid.shape
+        if isinstance(network, OnnxMaps):
+            network = Placeholder(network, cast(Backbone, view).size_of(seen.shape, network))
+        self.network = network
         weights = numbers = None
         if view.cells is not None:
             cells = Cells(view.cells, grid.shape, kept)
@@ -59,13 +58,20 @@ class PhotoScorer(nn.Module):
             self.grid_shape = (view.cells, view.cells)
             weights = torch.from_numpy(cells.weights)
             numbers = torch.from_numpy(cells.there.astype(np.float32))[:, None]
-        self.register_buffer("weights", weights)
-        self.register_buffer("numbers", numbers)
-        self.register_buffer("kept", torch.from_numpy(np.flatnonzero(kept)))
+        self._keep("weights", weights)
+        self._keep("numbers", numbers)
+        self._keep("kept", torch.from_numpy(np.flatnonzero(kept)))
         # of each place of the grid the number of its score, or of the NaN behind the last one
         number = np.where(kept, np.cumsum(kept) - 1, kept.sum())
-        self.register_buffer("places", torch.from_numpy(number))
-        self.register_buffer("inside", None if inside is None else torch.from_numpy(inside))
+        self._keep("places", torch.from_numpy(number))
+        self._keep("inside", None if inside is None else torch.from_numpy(inside))
+
+    def _keep(self, name: str, values: Tensor | None) -> None:
+        """As a buffer, unless it is None: torch.export miscounts buffers that are."""
+        if values is None:
+            setattr(self, name, None)
+        else:
+            self.register_buffer(name, values)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         regions, inner = self.regions, self.regions.inner_
@@ -80,6 +86,10 @@ class PhotoScorer(nn.Module):
         heat = full[self.places].reshape(self.grid_shape)
         return score.float(), score > regions.threshold_, heat.float()
 
+    def completed(self, model: Any) -> Any:
+        """The ONNX model of this network, with the operators of a backbone that is an ONNX file itself."""
+        return self.network.replaced(model) if isinstance(self.network, Placeholder) else model
+
     def _regions(self, x: Tensor) -> Tensor:
         part = self.regions.looked_at_
         top, left = (0, 0) if part is None else (part.top, part.left)
@@ -91,7 +101,7 @@ class PhotoScorer(nn.Module):
 
     def _vectors(self, x: Tensor, view: Backbone) -> Tensor:
         x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
-        network = cast(Maps, self.backbone["backbone"])
+        network = cast(Maps, self.network)
         found = view.vectors(network, view.fitted(x, network))
         return found.flatten(1).T
 
