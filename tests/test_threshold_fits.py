@@ -120,6 +120,22 @@ def test_what_cannot_be():
         Ensemble(members=[KDE(), LOF()], threshold_fits=5).fit(normal("table"))
 
 
+def test_few_samples_are_held_out_in_turn_where_a_part_of_them_cannot_show_the_share(fits):
+    ensemble = Ensemble(members=[NearestNeighbor(**COMMON), LOF(**COMMON)], **COMMON)
+    few, many = plane(100, 0), plane(600, 0)
+    ensemble.fit(few)
+    assert fits == [80, 80, 80, 100] and ensemble.unlearnt_scores(100) == 60, "for the scale, twice more, and for good"
+    scores, fits[:] = ensemble.anomaly_score(many), []
+    ensemble.set_params(contamination=0.1).fit(few)
+    assert fits == [80, 100] and ensemble.anomaly_score(many).tolist() == scores.tolist()
+    fits.clear()
+    Ensemble(members=[ensemble, KDE(**COMMON)], **COMMON).fit(few)
+    assert fits == [64, 80] * 3 + [80, 100], "a member's own threshold is not used"
+    fits.clear()
+    ensemble.set_params(contamination=0.01).fit(many)
+    assert fits == [480, 600]
+
+
 def test_who_judges_new_samples():
     assert ganad.Auto().novelty and ganad.Auto().judges_new(100)
     assert not ganad.Auto(trim=0.1).judges_new(100) and not ganad.Auto().judges_new(2)

@@ -17,7 +17,7 @@ _UNCALIBRATED = "%(name)s is not calibrated; call calibrate(X) with normal sampl
 
 _LEAST_TO_PART = 10  # training samples, so that a fit without a fifth of them still sees most
 _FEW = 2000  # training samples, up to which a network may know them by heart
-_FEW_FITS = 3  # of a network at most, because each takes as long as the fit itself
+_MOST_PARTS = 3  # because each takes as long as the fit itself
 _ENOUGH = 2000  # scores for a threshold: of 1 % they flag 1 % with a deviation of .2
 
 
@@ -83,10 +83,12 @@ class Thresholds:
             return 0
         if self.threshold_fits is not None:
             return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
-        if n > _FEW:
-            return 0
+        return 0 if n > _FEW else self.parts_for(self._fifth(n))
+
+    def parts_for(self, size: int) -> int:
+        """How many parts of ``size`` samples, one to three, it takes to show a share of ``contamination``."""
         wanted = 1 / self.contamination if self.contamination else 0
-        return min(_FEW_FITS, max(1, round(wanted / self._fifth(n))))
+        return min(_MOST_PARTS, max(1, round(wanted / size)))
 
     def unlearnt_scores(self, n: int) -> int:
         """How many scores of samples that were not learnt set the threshold of a fit to ``n`` samples; 0: none do."""

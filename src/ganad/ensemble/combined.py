@@ -134,19 +134,35 @@ class Combined(Detector):
         chosen = self.members_for(spec, len(x))
         again = len(train) < len(x) <= self.refit_samples
         members = self.fit_members(chosen, x[train], fit, "scale/" if again else "")
-        scores = [member.anomaly_score(x[held_out]) for member in members]
+        scores = np.array([member.anomaly_score(x[held_out]) for member in members])
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
         self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
-        apart = (np.array(scores) - self.centre_[:, None]) / self.scale_[:, None]
+        further = range(1, self._count_of_parts(len(x))) if fit.decides else ()
+        parts = [self._scores_aside(chosen, x, part, fit) for part in further]
+        apart = (np.concatenate([scores, *parts], 1) - self.centre_[:, None]) / self.scale_[:, None]
         self._held_out = apart.mean(0) if self.combine == "mean" else apart.max(0)
         # with few samples, members gain more from all of them than from an exact scale: benchmarks/ensembles.py
         self.members_ = self.fit_members(chosen, x, fit) if again else members
         self.nets_ = Players(self.build(spec.shape)).eval()
 
-    def unlearnt_scores(self, n: int) -> int:
-        """The samples that are held out; with ``trim`` all samples set the threshold."""
+    def _scores_aside(self, chosen: list[Detector], x: np.ndarray, part: int, fit: Fit) -> np.ndarray:
+        """Scores ``(k, m)`` of another part of the samples, by members that did not learn it."""
+        train, held_out = self._parts(len(x), fit.seed, part)
+        history = self.history_
+        members = self.fit_members(chosen, x[train], fit.beside())
+        self.history_ = history
+        return np.array([member.anomaly_score(x[held_out]) for member in members])
+
+    def _count_of_parts(self, n: int) -> int:
+        """How many parts of the samples are held out in turn, so that few samples can set a threshold; 0: none can."""
         train, held_out = self._parts(n, 0)
-        return 0 if self.trim or len(train) == n else len(held_out)
+        if self.trim or len(train) == n:
+            return 0
+        return min(self.parts_for(len(held_out)), n // len(held_out)) if n <= self.refit_samples else 1
+
+    def unlearnt_scores(self, n: int) -> int:
+        """Of the samples that are held out; with ``trim`` all samples set the threshold."""
+        return self._count_of_parts(n) * len(self._parts(n, 0)[1])
 
     @property
     def novelty(self) -> bool:
@@ -161,13 +177,14 @@ class Combined(Detector):
         held_out: np.ndarray = self.__dict__.pop("_held_out")
         return self._scores(x) if self.trim else held_out
 
-    def _parts(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows to train on and rows to standardise by. With very few rows, all are used for both."""
+    def _parts(self, n: int, seed: int, part: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows held out, of which ``part`` 0 sets the scale. With very few, all are both."""
         count = max(1, round(self.validation_fraction * n))
         if n - count < 2:
             return np.arange(n), np.arange(n)
         order = np.random.default_rng(seed).permutation(n)
-        return np.sort(order[count:]), np.sort(order[:count])
+        held_out = order[part * count : (part + 1) * count]
+        return np.setdiff1d(order, held_out), np.sort(held_out)
 
     # -- scoring ------------------------------------------------------------------------------------------
 
