@@ -50,7 +50,9 @@ def main() -> None:
         train, held_out = x[: len(x) * 3 // 4], x[len(x) * 3 // 4 :]
         for seed in range(options.seeds):
             for part in (options.part, None):
-                model = GMM(choose_samples=part, random_state=seed, threads=1, verbose=0, threshold_samples=10)
+                model = GMM(
+                    choose_samples=part, random_state=seed, threads=1, verbose=0, threshold_samples=10, threshold_fits=0
+                )
                 start = time.process_time()
                 model.fit(train)
                 seconds = time.process_time() - start

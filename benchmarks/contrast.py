@@ -32,7 +32,9 @@ def main() -> None:
             for digit in given.digits:
                 split = protocols.PROTOCOLS[PROTOCOL].split(samples, digit, 0, n_train=given.train, n_test=TEST)
                 x, x_new = split.take(samples.x)
-                model = method(scaling=scaling, threshold_samples=10, random_state=0, device="cpu", verbose=0).fit(x)
+                model = method(
+                    scaling=scaling, threshold_samples=10, threshold_fits=0, random_state=0, device="cpu", verbose=0
+                ).fit(x)
                 cells.append(f"{metrics.auroc(split.y_test, model.anomaly_score(x_new)):.3f}")
             print(f"| {name} | {scaling} | " + " | ".join(cells) + " |", flush=True)
 

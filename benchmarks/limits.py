@@ -72,7 +72,9 @@ def latency(methods: list[str]) -> None:
         for kind, x in kinds.items():
             cls = getattr(ganad, name)
             quick = dict(epochs=1) if "epochs" in cls().get_params() else {}
-            detector = cls(random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, **quick).fit(x)
+            detector = cls(
+                random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, threshold_fits=0, **quick
+            ).fit(x)
             wanted = detector.anomaly_score(x[:64])
             whole = medians({"": lambda: detector.anomaly_score(x[:1])}, 5)[""]  # noqa: B023
             cells = []
@@ -107,7 +109,9 @@ def scored(cls: Any, x: np.ndarray) -> list[str]:
     """Cells: a chunk's scores by PyTorch, compiled, by ONNX Runtime, and what it takes to compile."""
     import onnxruntime
 
-    detector = cls(random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, epochs=1).fit(x)
+    detector = cls(
+        random_state=0, device="cpu", verbose=0, threads=1, threshold_samples=2, threshold_fits=0, epochs=1
+    ).fit(x)
     z = detector.input_.to_network(torch.from_numpy(x))
     torch.compiler.reset()  # layers that methods share would soon be compiled as often as it allows
     rivals: dict[str, Callable[[], object]] = {"eager": lambda: detector.score_batch(z)}

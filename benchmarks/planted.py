@@ -108,7 +108,9 @@ class Remembered(Backbone):
 
 def regions_of(name: str, side: int | None) -> Regions:
     """The detector of a case."""
-    quiet: dict[str, Any] = dict(random_state=0, verbose=0, device="cpu", threads=1, threshold_samples=2)
+    quiet: dict[str, Any] = dict(
+        random_state=0, verbose=0, device="cpu", threads=1, threshold_samples=2, threshold_fits=0
+    )
     detector, _, seen = name.partition(", ")
     if seen in SEEN:
         cells, most, whiten = SEEN[seen]

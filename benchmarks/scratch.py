@@ -98,7 +98,7 @@ def measure(kind: str, name: str, tiled: bool, photos: list[np.ndarray]) -> dict
     settings = LINES[name] | (ON_SQUEEZED if "epochs" in LINES[name] and not tiled else {})
     inner, place = get(name)(**QUIET, **settings), None
     if tiled:
-        detector = Regions(inner, TILES, max_regions=2000, threshold_samples=2, **QUIET).fit(normal)
+        detector = Regions(inner, TILES, max_regions=2000, threshold_samples=2, threshold_fits=0, **QUIET).fit(normal)
         found = list(detector.inspect([*good, *bad]))
         scores = {pool: [pooled(finding.region_scores, pool) for finding in found] for pool in POOLS}
         place = pointing_accuracy(masks, [finding.heat for finding in found[len(good) :]], within=15)

@@ -63,7 +63,9 @@ def spread(ratios: list[float]) -> dict[str, float]:
 
 def adgan(n: int) -> dict[str, object]:
     """Seconds an image at 64 seeds x 5 steps, and how many times the least time of its memory traffic that is."""
-    model = ganad.ADGAN.preset("mnist", epochs=1, threads=1, verbose=0, random_state=0, threshold_samples=1)
+    model = ganad.ADGAN.preset(
+        "mnist", epochs=1, threads=1, verbose=0, random_state=0, threshold_samples=1, threshold_fits=0
+    )
     model.fit(images(64))
     weights = sum(p.numel() for p in model.nets_.generator.parameters())
     each = model.n_seeds * 4 * weights * (_READS_AND_WRITES * model.search_steps + 2)
@@ -81,7 +83,9 @@ def adgan(n: int) -> dict[str, object]:
 
 def anogan(name: str, n: int, steps: int, **settings: object) -> dict[str, object]:
     """Milliseconds an image and step, and the share of the product's rate."""
-    model = ganad.AnoGAN(**settings, epochs=1, threads=1, verbose=0, random_state=0, threshold_samples=1)
+    model = ganad.AnoGAN(
+        **settings, epochs=1, threads=1, verbose=0, random_state=0, threshold_samples=1, threshold_fits=0
+    )
     model.set_params(search_steps=1).fit(images(128))
     few = images(ANOGAN_PART)
     once = flops_of(lambda: model.anomaly_score(few))
