@@ -31,6 +31,7 @@ from ...nets import row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
 from ...settings import Count, Fifths
 from ...training import TrainingSet
+from .neighbors import Candidates
 
 _LOG = logging.getLogger("ganad")
 _ROUNDING = 1e-9  # relative to the size of a squared distance; smaller values are rounding errors
@@ -147,10 +148,30 @@ class OnDistances(OnFeatures):
 
     def restored(self) -> None:
         self.norms_ = np.einsum("ij,ij->i", self.samples_, self.samples_)  # once, so that no chunk squares m samples
+        self._candidates: Candidates | None = None  # made where they are needed: a density needs none
 
     def distances(self, z: Tensor) -> Tensor:
         """Squared distances ``(n, m)`` of features ``(n, d)``."""
         return squared_distances(z, self.on(self.samples_, z), self.on(self.norms_, z))
+
+    def nearest(self, z: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Squared distances ``(n, k)`` of features ``(n, d)`` to the k nearest samples, in order, and their numbers."""
+        of = self._candidates
+        if of is None and Candidates.possible(len(self.samples_)):
+            of = self._candidates = Candidates(self.samples_)
+        if of is None or not of.pay or not Candidates.possible(len(self.samples_)):
+            near, numbers = self.distances(z).topk(k, largest=False)
+            return near, numbers
+        placed = self.on(of.origin, z), self.on(of.samples, z), self.on(of.norms, z)
+        near, numbers, certain = of.nearest(z, self.on(self.samples_, z), k, placed)
+        if certain.all():
+            return near, numbers
+        by_all = self.distances(z).topk(k, largest=False)  # of the whole chunk: products of fewer rows have other bits
+        known = certain[:, None]
+        return torch.where(known, near, by_all.values), torch.where(known, numbers, by_all.indices)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_candidates": None}
 
 
 def squared_distances(z: Tensor, refs: Tensor, norms: Tensor) -> Tensor:

@@ -46,6 +46,6 @@ class LOF(OnDistances):
         self.reach_, self.density_ = model._distances_fit_X_[:, -1], model._lrd
 
     def rate(self, z: Tensor) -> Tensor:
-        near, index = self.distances(z).topk(min(self.n_neighbors, len(self.samples_) - 1), largest=False)
+        near, index = self.nearest(z, min(self.n_neighbors, len(self.samples_) - 1))
         reach = torch.maximum(root(near), self.on(self.reach_, z)[index])
         return self.on(self.density_, z)[index].mean(1) * (reach.mean(1) + _SHORTEST)
