@@ -72,6 +72,8 @@ def test_what_cannot_be_exported_says_why(tmp_path, monkeypatch):
     model = Regions(PCAResidual(verbose=0), view, **QUIET).fit(photos(4))
     with pytest.raises(NotSupported, match="several windows"):
         export_onnx(model, tmp_path / "m.onnx", photo_shape=(700, 90))
+    cropped = Regions(PCAResidual(verbose=0), view, crop="10,10,60,60", **QUIET).fit(photos(4))
+    export_onnx(cropped, tmp_path / "c.onnx", photo_shape=(700, 90))  # of which 60 x 60 pixels are looked at
     with pytest.raises(InputError, match="is none; leave it out"):
         export_onnx(model.inner_, tmp_path / "m.onnx", photo_shape=(70, 90))
     monkeypatch.setattr(PCAResidual, "NO_FORWARD_PASS", "it searches")

@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import onnx
-import onnx.inliner
 import onnxruntime
 import pytest
 import torch
@@ -189,15 +188,33 @@ def test_a_model_file_needs_the_same_file_or_holds_it(tmp_path):
             ganad.load(tmp_path / "wrong", device="cpu")
 
 
-def test_operators_that_fit_into_no_newer_graph_are_named(tmp_path, monkeypatch):
-    def refuse(model, **how):
-        raise RuntimeError("no adapter for Upsample")
+@pytest.mark.parametrize(("operator", "opset"), [("GroupNormalization", 18), ("RMSNormalization", 23)])
+def test_operators_that_the_exported_graph_cannot_have_are_named(tmp_path, operator, opset):
+    settings = dict(num_groups=1) if operator == "GroupNormalization" else dict(axis=1)
+    weights = dict.fromkeys("ab" if settings.get("num_groups") else "a", np.ones(1, np.float32))
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node(operator, ["pooled", *weights], ["map"], **settings),
+    ]
 
-    fitted = Regions(NearestNeighbor(verbose=0), file(tmp_path, outputs=("map",)), **QUIET).fit(PHOTOS)
-    monkeypatch.setattr(onnx.inliner, "inline_local_functions", refuse)
-    with pytest.raises(InputError, match=r"\(no adapter for Upsample\); export the backbone anew, for opset 20"):
-        export_onnx(fitted, tmp_path / "e.onnx", photo_shape=(64, 80))
+    def change(model):
+        model.opset_import[0].version = opset
+
+    fitted = Regions(NearestNeighbor(verbose=0), file(tmp_path, nodes, consts=weights, change=change), **QUIET)
+    with pytest.raises(InputError, match=f"cannot be brought to opset 20 .*{operator}.*other operators"):
+        export_onnx(fitted.fit(PHOTOS), tmp_path / "e.onnx", photo_shape=(64, 80))
     assert not (tmp_path / "e.onnx").exists()
+
+
+def test_what_the_maps_do_not_need_stays_out_of_an_exported_graph(tmp_path):
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["map"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Add", ["map", "unused"], ["head"]),
+    ]
+    consts = dict(unused=np.zeros((1, 3, 1, 1), np.float32))
+    fitted = Regions(NearestNeighbor(verbose=0), file(tmp_path, nodes, consts=consts), **QUIET).fit(PHOTOS)
+    export_onnx(fitted, tmp_path / "e.onnx", photo_shape=(64, 80))
+    assert not [node for node in onnx.load(tmp_path / "e.onnx").graph.node if "unused" in "".join(node.output)]
 
 
 @pytest.mark.parametrize("case", ["map and vector", "free size", "one size", "cells"])
@@ -215,8 +232,10 @@ def test_it_becomes_a_part_of_an_exported_graph(tmp_path, case):
     assert not model.functions and {node.domain for node in model.graph.node} <= {"", "ai.onnx"}
     session = onnxruntime.InferenceSession(tmp_path / "e.onnx", providers=["CPUExecutionProvider"])
     for photo in photos[:2]:
-        score, *_ = session.run(None, {"x": photo[None].astype(np.float32)})
+        score, _, heat = session.run(None, {"x": photo[None].astype(np.float32)})
+        [(_, scores)] = fitted.region_scores([photo])
         assert score[0] == pytest.approx(fitted.anomaly_score([photo])[0], rel=1e-5)
+        np.testing.assert_allclose(heat, scores, rtol=1e-4, atol=1e-6)
 
 
 def test_the_command_line_takes_a_file_and_names_the_choice(tmp_path):

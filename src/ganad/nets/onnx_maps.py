@@ -189,19 +189,25 @@ class Placeholder(Maps):
         return [values if values.ndim == 4 else values[:, :, None, None] for values in found]
 
     def replaced(self, model: Any) -> Any:
-        """The ONNX model with the file's operators in place of this one. Raises InputError where they are too old."""
+        """The ONNX model with the file's operators in place of this one.
+
+        Raises InputError for operators that ONNX cannot bring to the model's version.
+        """
         import onnx.inliner
 
         model.functions.append(self._function())
         if not any(opset.domain == self.DOMAIN for opset in model.opset_import):
             model.opset_import.append(onnx.helper.make_opsetid(self.DOMAIN, 1))
         try:
-            return onnx.inliner.inline_local_functions(model, convert_version=True)
+            whole = onnx.inliner.inline_local_functions(model, convert_version=True)
+            onnx.checker.check_model(whole)  # some operators pass that this version does not have
         except Exception as error:  # its kinds of error share no base class
+            version = next(opset.version for opset in model.opset_import if opset.domain == "")
             raise InputError(
-                f"the backbone's operators cannot be brought to this graph's version of ONNX ({_reason(error)}); "
-                f"export the backbone anew, for opset 20"
+                f"the backbone's operators cannot be brought to opset {version} of the graph around them "
+                f"({_reason(error)}); export the backbone anew with other operators"
             ) from error
+        return whole
 
     def _function(self) -> Any:
         """The file as a function, which has constants for its weights."""
@@ -209,19 +215,38 @@ class Placeholder(Maps):
 
         maps = self.of[0]
         model = onnx.ModelProto.FromString(maps.onnx.cpu().numpy().tobytes())
-        constants = [onnx.helper.make_node("Constant", [], [w.name], value=w) for w in model.graph.initializer]
-        constants += [
-            onnx.helper.make_node("Constant", [], [w.values.name], sparse_value=w)
-            for w in model.graph.sparse_initializer
-        ]
+        nodes, wanted = _needed(model.graph, maps.names)
+        weights = [(w.name, dict(value=w)) for w in model.graph.initializer]
+        weights += [(w.values.name, dict(sparse_value=w)) for w in model.graph.sparse_initializer]
+        constants = [onnx.helper.make_node("Constant", [], [name], **w) for name, w in weights if name in wanted]
         return onnx.helper.make_function(
             self.DOMAIN,
             self.NAME,
             [maps.picture.name],
             maps.names,
-            [*constants, *model.graph.node],
+            [*constants, *nodes],
             list(model.opset_import),
         )
+
+
+def _needed(graph: Any, outputs: Sequence[str]) -> tuple[list[Any], set[str]]:
+    """The nodes that these outputs need, in order, and the names of all that they read."""
+    nodes, wanted = [], set(outputs)
+    for node in reversed(graph.node):
+        if not wanted.isdisjoint(node.output):
+            nodes.append(node)
+            wanted.update(_read_by(node))
+    return nodes[::-1], wanted
+
+
+def _read_by(node: Any) -> Iterator[str]:
+    """The names that a node and the graphs within it read."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in (attribute.g, *attribute.graphs):
+            yield from (output.name for output in inner.output)
+            for part in inner.node:
+                yield from _read_by(part)
 
 
 def read(path: str | Path, layers: Sequence[int] | None, whole: bool) -> OnnxMaps:

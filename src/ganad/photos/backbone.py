@@ -142,8 +142,7 @@ class Backbone:
         height, width = x.shape[2:]
         stride, step = network.stride, network.step
         # windows begin where positions of all layers coincide
-        core, halo = max(1, CORE // step) * step, -(-_HALO // step) * step
-        core = core if network.size is None else max(network.size)
+        core, halo = self.core_of(network), -(-_HALO // step) * step
         columns = -(-width // stride)
         for top in range(0, height, core):
             for left in range(0, width, core):
@@ -155,6 +154,12 @@ class Backbone:
                 d, rows, wide = found.shape
                 numbers = (top // stride + np.arange(rows))[:, None] * columns + left // stride
                 yield (numbers + np.arange(wide)).ravel(), found.reshape(d, -1).T.contiguous().cpu().numpy()
+
+    def core_of(self, network: Maps) -> int:
+        """Side of the largest photo, as the network sees it, that passes in one window."""
+        if network.size is not None:
+            return max(network.size)
+        return max(1, CORE // network.step) * network.step
 
     def vectors(self, network: Maps, x: Tensor) -> Tensor:
         """``(d, rows, columns)`` of an image ``(1, 1 or 3, H, W)`` from 0 to 255."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import NotSupported
 from ..nets.backbones import Maps
 from ..nets.onnx_maps import OnnxMaps, Placeholder
-from .backbone import CORE, Backbone
+from .backbone import Backbone
 from .cells import Cells
 from .pool import pooled_tensor
 from .regions import Regions
@@ -36,21 +36,22 @@ class PhotoScorer(nn.Module):
         inner, view = regions.inner_, regions.view
         if inner.NO_FORWARD_PASS:
             raise NotSupported(f"the score of {type(inner).__name__} cannot be exported: {inner.NO_FORWARD_PASS}")
-        network = regions._maps
-        if isinstance(view, Backbone) and network is not None and max(view.size_of(shape, network)) > CORE:
-            raise NotSupported(
-                f"photos of {shape[1]} x {shape[0]} pixels pass the backbone in several windows, which one graph does "
-                f"not hold; export for at most {CORE} pixels a side, or fit with Backbone(side=...) or a crop"
-            )
         self.regions, self.nets = regions, inner.nets_
         self.shape = (*shape, regions.channels_)[: 2 + (regions.channels_ == 3)]
         seen, inside = regions._seen(np.zeros(self.shape, np.uint8), 0)
+        self.network = network = regions._maps
+        if isinstance(view, Backbone) and network is not None:
+            size = view.size_of(seen.shape, network)
+            if max(size) > (most := view.core_of(network)):
+                raise NotSupported(
+                    f"photos of {shape[1]} x {shape[0]} pixels pass the backbone in several windows, which one graph "
+                    f"does not hold; export for at most {most} pixels a side, or fit with Backbone(side=...) or a crop"
+                )
+            if isinstance(network, OnnxMaps):
+                self.network = Placeholder(network, size)
         grid = view.grid(seen.shape, network)
         kept = regions.counted(grid, inside)
         self.seen_shape, self.grid_shape = seen.shape, grid.shape
-        if isinstance(network, OnnxMaps):
-            network = Placeholder(network, cast(Backbone, view).size_of(seen.shape, network))
-        self.network = network
         weights = numbers = None
         if view.cells is not None:
             cells = Cells(view.cells, grid.shape, kept)
