@@ -83,6 +83,8 @@ def photo_table(rows: list[dict[str, Any]]) -> str:
         for n in sorted({row["learnt"] for row in rows if row["detector"] == detector}):
             mine = [row for row in rows if (row["detector"], row.get("learnt")) == (detector, n)]
             own = {row["fits"] == 0: row for row in mine}
+            if len(own) < 2:
+                continue  # interrupted
             cells = [f"{own[learnt]['flagged']:.1%} ({own[learnt]['regions']:.1%})" for learnt in (True, False)]
             cells.append(f"x {own[False]['fit_s'] / own[True]['fit_s']:.1f}")
             lines.append(f"| {detector} | {n} | {' | '.join(cells)} |")

@@ -87,6 +87,7 @@ def test_many_samples_need_fewer_fits(fits):
     assert fits == [12_000, 10_000]
     assert [AutoEncoder().fits_for_threshold(n) for n in (9, 10, 200, 300, 400, 2000, 2001)] == [0, 3, 2, 2, 1, 1, 0]
     assert [AutoEncoder(contamination=c).fits_for_threshold(100) for c in (0, 0.01, 0.02, 0.1)] == [1, 3, 2, 1]
+    assert AutoEncoder(threshold_samples=10).fits_for_threshold(2000) == 1, "few scores are what was asked for"
     assert [KDE().fits_for_threshold(n) for n in (9, 10, 2500, 5000, 10**6)] == [0, 5, 4, 2, 1]
     assert [KDE(threshold_fits=1).fits_for_threshold(n) for n in (9, 10, 10**6)] == [0, 1, 1]
 
@@ -116,15 +117,13 @@ def test_models_and_rows_from_before_keep_their_rule():
 def test_what_cannot_be():
     with pytest.raises(InputError, match="threshold_fits=-1 must"):
         small(KDE, threshold_fits=-1).fit(normal("table"))
-    with pytest.raises(InputError, match="held out to scale its members set its threshold"):
-        Ensemble(members=[KDE(), LOF()], threshold_fits=5).fit(normal("table"))
 
 
 def test_few_samples_are_held_out_in_turn_where_a_part_of_them_cannot_show_the_share(fits):
     ensemble = Ensemble(members=[NearestNeighbor(**COMMON), LOF(**COMMON)], **COMMON)
     few, many = plane(100, 0), plane(600, 0)
     ensemble.fit(few)
-    assert fits == [80, 80, 80, 100] and ensemble.unlearnt_scores(100) == 60, "for the scale, twice more, and for good"
+    assert fits == [80, 80, 80, 100] and ensemble.count_unlearnt(100) == 60, "for the scale, twice more, and for good"
     scores, fits[:] = ensemble.anomaly_score(many), []
     ensemble.set_params(contamination=0.1).fit(few)
     assert fits == [80, 100] and ensemble.anomaly_score(many).tolist() == scores.tolist()
@@ -134,6 +133,11 @@ def test_few_samples_are_held_out_in_turn_where_a_part_of_them_cannot_show_the_s
     fits.clear()
     ensemble.set_params(contamination=0.01).fit(many)
     assert fits == [480, 600]
+    for parts, count in ((0, 1), (1, 1), (4, 4)):
+        fits.clear()
+        ensemble.set_params(threshold_fits=parts).fit(few)
+        assert fits == [80] * count + [100] and ensemble.anomaly_score(many).tolist() == scores.tolist()
+        assert ensemble.novelty and ensemble.count_unlearnt(100) == 20 * count
 
 
 def test_who_judges_new_samples():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import ganad
-from ganad import AutoEncoder, InputError, NearestNeighbor, NotSupported, PCAResidual
+from ganad import KDE, AutoEncoder, Ensemble, InputError, NearestNeighbor, NotSupported, PCAResidual
 from ganad.data.photos import Photos
 from ganad.errors import ModelFileError, UntrustedFit
 from ganad.export import export_onnx
@@ -225,6 +225,21 @@ def test_contamination_is_a_share_of_photos_that_were_not_learnt(monkeypatch):
     flagged = [np.mean(model.predict(new) == -1) for model in (by_default, by_heart)]
     with_region = [np.mean([bool(f.regions) for f in model.inspect(new)]) for model in (by_default, by_heart)]
     assert flagged[0] < 0.15 < 0.5 < flagged[1] and with_region[0] < 0.15 < with_region[1]
+
+
+def test_the_inner_detector_says_whether_parts_of_the_photos_are_alike_and_chooses_once(monkeypatch):
+    tried, choose = [], KDE.choose
+    monkeypatch.setattr(KDE, "choose", lambda self, z: tried.append(self.bandwidths) or choose(self, z))
+    detector = Regions(KDE(n_components=30, verbose=0), Tiles(70, 70), max_regions=40, **QUIET).fit(plates(40))
+    assert len(tried) == 4 and [len(each) for each in tried] == [len(KDE().bandwidths), 1, 1, 1]
+    assert detector.judges_new(40)
+    monkeypatch.setattr(KDE, "part_is_alike", lambda self, n: n > 40)
+    assert not detector.judges_new(40) and detector.fit(plates(40)).threshold_ and len(tried) == 5
+    fits, fit = [], NearestNeighbor.learn
+    monkeypatch.setattr(NearestNeighbor, "learn", lambda self, z: fits.append(len(z)) or fit(self, z))
+    members = Ensemble(members=[NearestNeighbor(verbose=0), PCAResidual(verbose=0)], verbose=0)
+    Regions(members, TILES, max_regions=50, threshold_fits=0, **QUIET).fit(plates(20))
+    assert len(fits) == 2, "for the scale and for good; its own threshold is not used"
 
 
 def test_normal_photos_with_a_region_are_as_few_as_promised():

@@ -100,10 +100,13 @@ def same_parameters(detector: str, wanted: dict[str, Any], row: Row) -> bool:
     for name, cls in _around().items():
         if name in found:
             found[name] = upgraded(cls, found[name], version)
-    for mine, theirs in ((found, wanted), *((found.get(n, {}), wanted.get(n, {})) for n in _around())):
-        if "threshold_fits" in theirs:  # rows of 0.2 from before this setting; it changes no score
-            mine.setdefault("threshold_fits", theirs["threshold_fits"])
-    return found == wanted
+    return _of_scores(found) == _of_scores(wanted)
+
+
+def _of_scores(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Without ``threshold_fits``: it changes no score, and rows of 0.2 from before it do not have it."""
+    kept = {name: value for name, value in parameters.items() if name != "threshold_fits"}
+    return kept | {name: _of_scores(kept[name]) for name in _around() if name in kept}
 
 
 @functools.cache

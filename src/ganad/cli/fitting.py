@@ -184,7 +184,7 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
 
     seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
     typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
-    share, unlearnt = f"{100 * detector.contamination:g} %", detector.unlearnt_scores(trained)
+    share, unlearnt = f"{100 * detector.contamination:g} %", detector.count_unlearnt(trained)
     rule = f"{share} of {'samples it had not learnt' if unlearnt else 'these samples'} lie above"
     if 0 < unlearnt < 1 / (detector.contamination or 1):
         rule = f"of {unlearnt} samples it had not learnt, too few to show {share}: more new ones lie above"

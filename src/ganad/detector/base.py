@@ -53,8 +53,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     command-line option and a part of the model file.
     """
 
-    contamination: _UpToHalf = 0.01  #: share of the training data that predict() may call anomalous; 0 is allowed
-    threshold_samples: Count = 10_000  #: training samples, at most, whose scores set the threshold
+    contamination: _UpToHalf = 0.01  #: share of normal samples that predict() may call anomalous; 0 is allowed
+    threshold_samples: Count = 10_000  #: training samples, at most, that a fit scores for the threshold
     threshold_fits: Fifths | None = None  #: more fits, each to score for the threshold a fifth that it has not learnt
     trim: Share = 0.0  #: share of the training samples, the most anomalous, that a second fit leaves out; 0: one fit
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "auto"  #: of input; auto: images to [-1, 1]
@@ -325,7 +325,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         What a method knows by heart has a low score, which says nothing about new samples.
         """
         scores = []
-        for aside in self.parts(len(x), fit.seed, fits):
+        for aside in self.left_out(len(x), fit.seed, fits):
             rest, twin = x[~aside], copy.copy(self)
             twin._forget()
             twin.set_params(**self.chosen())

@@ -79,26 +79,30 @@ class Thresholds:
         With so few samples that a fifth of them cannot show a share of ``contamination``, it asks for up to three. With
         many samples fewer fits give scores enough.
         """
-        if n < _LEAST_TO_PART:
+        if n < _LEAST_TO_PART or not self.part_is_alike(n):
             return 0
         if self.threshold_fits is not None:
             return min(self.threshold_fits, math.ceil(_ENOUGH / self._fifth(n)))
-        return 0 if n > _FEW else self.parts_for(self._fifth(n))
+        return 0 if n > _FEW else self.parts_for(n // 5)
+
+    def part_is_alike(self, n: int) -> bool:
+        """Whether a fit to four fifths of ``n`` samples has scores on the scale of the fit to all; asked after it."""
+        return True
 
     def parts_for(self, size: int) -> int:
         """How many parts of ``size`` samples, one to three, it takes to show a share of ``contamination``."""
         wanted = 1 / self.contamination if self.contamination else 0
         return min(_MOST_PARTS, max(1, round(wanted / size)))
 
-    def unlearnt_scores(self, n: int) -> int:
+    def count_unlearnt(self, n: int) -> int:
         """How many scores of samples that were not learnt set the threshold of a fit to ``n`` samples; 0: none do."""
         return self.fits_for_threshold(n) * self._fifth(n)
 
     def judges_new(self, n: int) -> bool:
         """Whether samples that were not learnt set the threshold of a fit to ``n`` samples."""
-        return self.unlearnt_scores(n) > 0
+        return self.count_unlearnt(n) > 0
 
-    def parts(self, n: int, seed: int, fits: int) -> Iterator[np.ndarray]:
+    def left_out(self, n: int, seed: int, fits: int) -> Iterator[np.ndarray]:
         """Masks ``(n,)`` of the training samples that each of the ``fits`` for the threshold leaves out."""
         size, order = self._fifth(n), np.random.default_rng(seed).permutation(n)
         for i in range(fits):

@@ -49,7 +49,7 @@ class Combined(Detector):
 
     combine: Literal["mean", "max"] = "mean"  #: how the members' standardised scores are combined
     validation_fraction: _Part = 0.2  #: share of the samples held out to put the members' scores on one scale
-    threshold_fits: Fifths | None = 0  #: none, because the samples that are held out set the threshold
+    threshold_fits: Fifths | None = None  #: parts held out in turn for it, the first for the scale too; None: 1 to 3
     refit_samples: int = 2000  #: with at most this many training samples, members then learn again from all of them
 
     INPUT = AsGiven
@@ -114,11 +114,6 @@ class Combined(Detector):
         for name, value in (("scaling", "auto"), ("image_size", None)):
             if getattr(self, name) != value:
                 raise InputError(f"{type(self).__name__}: {name}={getattr(self, name)!r} belongs to its members")
-        if self.threshold_fits != 0:
-            raise InputError(
-                f"{type(self).__name__}: threshold_fits={self.threshold_fits} has no use, because the samples that "
-                f"are held out to scale its members set its threshold; leave it at 0"
-            )
 
     def prepared(self, member: Detector) -> Detector:
         """A copy of a member that is not fitted, with this detector's device, threads and verbosity."""
@@ -154,13 +149,20 @@ class Combined(Detector):
         return np.array([member.anomaly_score(x[held_out]) for member in members])
 
     def _count_of_parts(self, n: int) -> int:
-        """How many parts of the samples are held out in turn, so that few samples can set a threshold; 0: none can."""
+        """How many parts of the samples are held out in turn; 0: there are too few, or ``trim`` takes all of them."""
         train, held_out = self._parts(n, 0)
         if self.trim or len(train) == n:
             return 0
-        return min(self.parts_for(len(held_out)), n // len(held_out)) if n <= self.refit_samples else 1
+        wanted = self.threshold_fits
+        if wanted is None:
+            wanted = self.parts_for(len(held_out)) if n <= self.refit_samples else 1
+        return min(max(1, wanted), n // len(held_out))
 
-    def unlearnt_scores(self, n: int) -> int:
+    def fits_for_threshold(self, n: int) -> int:
+        """None besides those of the members to parts of the samples."""
+        return 0
+
+    def count_unlearnt(self, n: int) -> int:
         """Of the samples that are held out; with ``trim`` all samples set the threshold."""
         return self._count_of_parts(n) * len(self._parts(n, 0)[1])
 

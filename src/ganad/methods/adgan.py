@@ -26,13 +26,13 @@ The search finds only what the generator can nearly draw, and a weak generator m
 scikit-learn's digits without the 0, 780 generator steps give an AUROC below .6 with two critic steps each, and .87 with
 five (one seed). A short benchmark row of this method therefore mostly shows how long it was trained.
 
-So the step size of images is 3e-4 where the presets have 1e-4. On these digits the default's 250 steps of the generator
-leave it a fifth of the data's variance with 1e-4 and all of it with 3e-4, at the same cost, which no label has to say.
+So the step size of images is 3e-4. With 1e-4, as the presets have but "paper", the default's 250 steps of the generator
+leave it a fifth of the variance of these digits; with 3e-4, at the same cost, it has all of it. No label has to say so.
 With 0, 3 and 8 held out, the AUROC is then .63, .46 and .64 and was .21, .31 and .29; four times as many steps of 2e-4
 give .91, .35 and .78 (``benchmarks/adgan.py``, one seed, eight starts). The default is an inexpensive first answer.
 
-Tables show the same. On a development table of 64 columns, 250 generator steps give .54 with the step size of images
-and .65 with ten times that step size (one seed). The distance to the mean has .57 there, the nearest neighbour .92. So
+Tables show the same. On a development table of 64 columns, 250 generator steps give .54 with a step size of 1e-4
+and .65 with 1e-3 (one seed). The distance to the mean has .57 there, the nearest neighbour .92. So
 tables use larger steps, and the search still says little more than the distance from the data's middle.
 """
 

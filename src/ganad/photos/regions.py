@@ -139,6 +139,7 @@ class Regions(Looking, Detector):
         options: dict[str, Any],
     ) -> None:
         regions = self._to_learn(self._training_regions(photos, seed))
+        self._learnt = len(regions)
         self._fit_inner(self._inner(seed), regions, on_epoch, options)
 
     def _take_network(self) -> None:
@@ -230,6 +231,10 @@ class Regions(Looking, Detector):
         threshold, self.map_threshold_ = (float(np.quantile(each, 1 - self.contamination)) for each in found)
         self.offset_ = -threshold
 
+    def part_is_alike(self, n: int) -> bool:
+        """As the inner detector says of its regions."""
+        return "inner_" not in vars(self) or self.inner_.part_is_alike(getattr(self, "_learnt", n))
+
     def _some(self, photos: Sequence[np.ndarray], seed: int) -> Sequence[np.ndarray]:
         """``threshold_samples`` of the photos at most."""
         if len(photos) <= self.threshold_samples:
@@ -239,8 +244,9 @@ class Regions(Looking, Detector):
     def _unlearnt(self, photos: Sequence[np.ndarray], seed: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
         """``_measured`` of photos, each by a fit that did not learn it."""
         found = []
-        for aside in self.parts(len(photos), seed, fits):
+        for aside in self.left_out(len(photos), seed, fits):
             twin = copy.copy(self)
+            twin.detector = clone(self.detector).set_params(**self.inner_.chosen())  # what it chose is chosen once
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UntrustedFit)  # the fit to all photos was doubted already
                 twin._learn_photos(taken(photos, np.flatnonzero(~aside)), seed, None, {})

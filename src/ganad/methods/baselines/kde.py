@@ -48,10 +48,9 @@ class KDE(OnDistances):
         self.bandwidth_ = self.choose(self.some(z, self.max_samples, "the bandwidth is chosen"))
         self.keep(z)
 
-    def fits_for_threshold(self, n: int) -> int:
-        """None, where a part of the samples spans fewer directions: densities in fewer have other heights."""
-        spans_less = "axes_" in vars(self) and len(self.axes_) > n - n // 5
-        return 0 if spans_less else super().fits_for_threshold(n)
+    def part_is_alike(self, n: int) -> bool:
+        """Not where a part of the samples spans fewer directions: densities in fewer have other heights."""
+        return "axes_" not in vars(self) or len(self.axes_) <= n - n // 5
 
     def chosen(self) -> dict[str, Any]:
         return dict(bandwidths=(self.bandwidth_,))
