@@ -306,10 +306,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
 
     def _look_at(self, x: np.ndarray, fit: Fit) -> None:
         """Set the threshold and the mean sample, at which explanations start, from the training samples."""
-        some = x
-        if len(x) > self.threshold_samples:
-            drawn = np.random.default_rng(fit.seed).choice(len(x), self.threshold_samples, replace=False)
-            some = rows_of(x, np.sort(drawn))
+        drawn = self.drawn_for_threshold(len(x), fit.seed)
+        some = x if len(drawn) == len(x) else rows_of(x, drawn)
         self.mean_ = self.input_.mean(some, self.device_)
         fits = self.fits_for_threshold(len(x)) if fit.decides else 0
         scores = self._unlearnt_scores(x, fit, fits) if fits else self._normal_scores(some)

@@ -108,6 +108,12 @@ class Thresholds:
         for i in range(fits):
             yield np.isin(np.arange(n), order[i * size : (i + 1) * size])
 
+    def drawn_for_threshold(self, n: int, seed: int) -> np.ndarray:
+        """Numbers, in order, of the training samples that a threshold from learnt ones looks at."""
+        if n <= self.threshold_samples:
+            return np.arange(n)
+        return np.sort(np.random.default_rng(seed).choice(n, self.threshold_samples, replace=False))
+
     def _fifth(self, n: int) -> int:
         return min(n // 5, self.threshold_samples, _ENOUGH)
 

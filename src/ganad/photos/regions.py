@@ -227,19 +227,16 @@ class Regions(Looking, Detector):
     def _set_thresholds(self, photos: Sequence[np.ndarray], seed: int) -> None:
         """Set the thresholds of scores and maps on photos that were not learnt, or, without such, on learnt ones."""
         fits = self.fits_for_threshold(len(photos))
-        found = self._unlearnt(photos, seed, fits) if fits else self._measured(self._some(photos, seed))
+        if fits:
+            found = self._unlearnt(photos, seed, fits)
+        else:
+            found = self._measured(taken(photos, self.drawn_for_threshold(len(photos), seed)))
         threshold, self.map_threshold_ = (float(np.quantile(each, 1 - self.contamination)) for each in found)
         self.offset_ = -threshold
 
     def part_is_alike(self, n: int) -> bool:
         """As the inner detector says of its regions."""
         return "inner_" not in vars(self) or self.inner_.part_is_alike(getattr(self, "_learnt", n))
-
-    def _some(self, photos: Sequence[np.ndarray], seed: int) -> Sequence[np.ndarray]:
-        """``threshold_samples`` of the photos at most."""
-        if len(photos) <= self.threshold_samples:
-            return photos
-        return taken(photos, np.sort(np.random.default_rng(seed).choice(len(photos), self.threshold_samples, False)))
 
     def _unlearnt(self, photos: Sequence[np.ndarray], seed: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
         """``_measured`` of photos, each by a fit that did not learn it."""
