@@ -2,14 +2,15 @@
 
     python benchmarks/unclean.py TABLES_DIR [--only KDE GMM] [--tables 28_pendigits digits] [--shares 0 0.05]
                                  [--seeds 3] [--rows FILE]
-    python benchmarks/unclean.py --show      # the table from the rows that are there, nothing is run
+    python benchmarks/unclean.py --show      # the tables from the rows that are there, nothing is run
+    python benchmarks/unclean.py --table     # that of the digits into docs/guide/thresholds.md
 
 TABLES_DIR holds an npz file for each table, with X ``(n, d)`` and y ``(n,)``, 1 for anomalies; "digits" are those of
-scikit-learn as images, of which 0 is the anomaly. Half of the normal samples train, at most 800, with anomalies that
-make up the given share of the training samples; the rest of both is tested. trim is .1, whatever the share is: nobody
-knows it. Two tables, of the tables and of the digits, have the mean AUROC over tables and seeds, and in brackets the
-share of tested normal samples that ``predict`` flags with a threshold from the training samples. A row is written when
-it is done, and one that is there for the same settings is not made again.
+scikit-learn as images, of which 0 is the anomaly, or 3 in "digits-3". Half of the normal samples train, at most 800,
+with anomalies that make up the given share of the training samples; the rest of both is tested. trim is .1, whatever
+the share is: nobody knows it. A table of the tables and one of each digit have the mean AUROC over tables and seeds,
+and in brackets the share of tested normal samples that ``predict`` flags with a threshold from the training samples. A
+row is written when it is done, and one that is there for the same settings is not made again.
 """
 
 from __future__ import annotations
@@ -22,24 +23,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pages import between  # type: ignore[import-not-found,unused-ignore]
 from sklearn.datasets import load_digits
 
 import ganad
 from ganad import metrics, registry
+from ganad.atomic import write_text
 from ganad.errors import UntrustedFit
 
 ROWS = Path(__file__).parent / "results" / "unclean.jsonl"
+PAGE = Path(__file__).parent.parent / "docs" / "guide" / "thresholds.md"
 TABLES = ("28_pendigits", "2_annthyroid", "22_magic.gamma", "digits")
 SHARES = (0.0, 0.01, 0.05, 0.1)
+SHOWN = (0.0, 0.05)  #: in the guide
 TRIM = 0.1
 MOST = 800
 
 
 def read(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Samples and their labels, 1 = anomaly."""
-    if name == "digits":
+    if name.startswith("digits"):
         digits = load_digits()
-        return (digits.images * 255 / 16).astype(np.uint8), (digits.target == 0).astype(int)
+        return (digits.images * 255 / 16).astype(np.uint8), (digits.target == int(name[7:] or 0)).astype(int)
     with np.load(folder / f"{name}.npz") as table:
         return table["X"].astype(np.float64), table["y"].astype(int)
 
@@ -95,6 +100,23 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def digits_table(rows: list[dict[str, Any]]) -> str:
+    """A line a detector that has rows of digits with and without trim: AUROC, mean over seeds, the best first."""
+    found: dict[str, dict[tuple[float, float], list[float]]] = {}
+    for row in rows:
+        if row["table"] == "digits" and row["share"] in SHOWN:
+            found.setdefault(row["detector"], {}).setdefault((row["trim"], row["share"]), []).append(row["auroc"])
+    cells = [(trim, share) for trim in (0.0, TRIM) for share in SHOWN]
+    whole = {method: at for method, at in found.items() if at.keys() == set(cells)}
+    lines = ["| detector | seeds | " + " | ".join(f"{100 * s:g} %{', trim' if t else ''}" for t, s in cells) + " |"]
+    lines.append("|---" * (2 + len(cells)) + "|")
+    unclean = {m: max(statistics.mean(at[trim, SHOWN[1]]) for trim in (0.0, TRIM)) for m, at in whole.items()}
+    for method, at in sorted(whole.items(), key=lambda item: -unclean[item[0]]):
+        means = " | ".join(f"{statistics.mean(at[cell]):.3f}" for cell in cells)
+        lines.append(f"| {method} | {min(map(len, at.values()))} | {means} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", default=Path())
@@ -104,9 +126,13 @@ def main() -> None:
     parser.add_argument("--shares", nargs="+", type=float, default=SHARES, help="anomalies of the training samples")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=Path, default=ROWS)
-    parser.add_argument("--show", action="store_true", help="print the table and run nothing")
+    parser.add_argument("--show", action="store_true", help="print the tables and run nothing")
+    parser.add_argument("--table", action="store_true", help="write that of the digits into the guide and run nothing")
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.rows.read_text().splitlines()] if given.rows.exists() else []
+    if given.table:
+        write_text(PAGE, between(PAGE.read_text("utf-8"), "unclean-digits", digits_table(rows)))
+        return
     done = {key(row) for row in rows}
     warnings.simplefilter("ignore", UntrustedFit)
     data = {} if given.show else {name: read(given.folder, name) for name in given.tables}
@@ -123,8 +149,11 @@ def main() -> None:
             rows.append(measure(cell, *data[cell["table"]]))
             with given.rows.open("a") as file:
                 file.write(json.dumps(rows[-1]) + "\n")
-    for are_digits, what in ((False, "tables"), (True, "digits")):
-        print(f"{what}\n{table([row for row in rows if (row['table'] == 'digits') is are_digits])}\n")
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["table"] if row["table"].startswith("digits") else "tables", []).append(row)
+    for name, group in groups.items():
+        print(f"{name}\n{table(group)}\n")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def unclean(detector: type[ganad.Detector], rows: list[Row]) -> list[str]:
         cells.setdefault(row["table"], {}).setdefault((row["trim"], row["share"]), []).append(row["auroc"])
     alike: dict[tuple[bool, frozenset[tuple[float, float]]], list[str]] = {}  # a mean is over tables with the same rows
     for table, found in sorted(cells.items()):
-        alike.setdefault((table == "digits", frozenset(found)), []).append(table)
+        alike.setdefault((table.startswith("digits"), frozenset(found)), []).append(table)
     lines = []
     for tables in alike.values():
         for trim in trims:
