@@ -156,10 +156,10 @@ class OnDistances(OnFeatures):
 
     def nearest(self, z: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Squared distances ``(n, k)`` of features ``(n, d)`` to the k nearest samples, in order, and their numbers."""
-        of = self._candidates
-        if of is None and Candidates.possible(len(self.samples_)):
-            of = self._candidates = Candidates(self.samples_)
-        if of is None or not of.pay or not Candidates.possible(len(self.samples_)):
+        of = None
+        if Candidates.possible(len(self.samples_), k):
+            of = self._candidates = self._candidates or Candidates(self.samples_)
+        if of is None or not of.pay:
             near, numbers = self.distances(z).topk(k, largest=False)
             return near, numbers
         placed = self.on(of.origin, z), self.on(of.samples, z), self.on(of.norms, z)

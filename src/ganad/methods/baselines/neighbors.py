@@ -36,10 +36,11 @@ class Candidates:
         self.pay = bool(copies[copies > _MORE].sum() <= _COPIED * len(samples))  #: else too few rows are certain
 
     @staticmethod
-    def possible(n: int) -> bool:
-        """Whether two steps are possible here, and ``n`` samples enough for them."""
+    def possible(n: int, k: int) -> bool:
+        """Whether two steps are possible here, and ``n`` samples enough for them to find ``k`` neighbours."""
         precise = torch.get_float32_matmul_precision() == "highest"  # else products have fewer than 32 bits
-        return n >= _FEWEST and precise and not torch.compiler.is_exporting()
+        enough = n >= max(_FEWEST, _GROUP * (k + _MORE))  # a group for each candidate
+        return enough and precise and not torch.compiler.is_exporting()
 
     def nearest(self, z: Tensor, refs: Tensor, k: int, placed: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
         """Squared distances and numbers ``(n, k)`` of the nearest ``refs`` ``(m, d)``, and which rows are certain.
@@ -74,9 +75,6 @@ def _lowest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     n, m = values.shape
     whole = m - m % _GROUP
     groups = values[:, :whole].view(n, -1, _GROUP)
-    if groups.shape[1] <= k:
-        found = values.topk(k, largest=False)
-        return found.values, found.indices
     first = groups.amin(2).topk(k, largest=False).indices * _GROUP
     numbers = (first[:, :, None] + torch.arange(_GROUP, device=values.device)).flatten(1)
     rest = torch.arange(whole, m, device=values.device).expand(n, -1)
