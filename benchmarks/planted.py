@@ -22,7 +22,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter
 
 from ganad import EGBAD, MMOCGAN, OCAN, FenceGAN, GANomaly, Gaussian, NearestNeighbor
 from ganad.data import load_photos
@@ -30,42 +29,12 @@ from ganad.detector import Detector
 from ganad.metrics import auroc
 from ganad.nets.backbones import Maps
 from ganad.photos import Backbone, Regions
+from ganad.photos.planted import KINDS, planted
 from ganad.photos.pool import pooled
 from ganad.photos.view import Block
 
 ROWS = Path(__file__).parent / "results" / "planted.jsonl"
 POOLS = ("ranked", "max", "top5", "mean")
-KINDS = ("scratch", "spot", "uneven", "patch", "blur")
-
-
-def planted(photo: np.ndarray, kind: str, rng: np.random.Generator) -> np.ndarray:
-    """The photo ``(H, W)`` with a defect of this kind, at a place and of a size of its own."""
-    height, width = photo.shape
-    ys, xs = np.mgrid[:height, :width]
-    y, x = rng.uniform(0.15, 0.85, 2) * photo.shape
-    out = photo.astype(float)
-    if kind == "scratch":
-        angle, length, wide = rng.uniform(0, np.pi), rng.uniform(15, 60), rng.uniform(1, 2.5)
-        along = (xs - x) * np.cos(angle) + (ys - y) * np.sin(angle)
-        across = (ys - y) * np.cos(angle) - (xs - x) * np.sin(angle)
-        gain = rng.uniform(0.4, 0.8) if rng.random() < 0.7 else 1.4
-        out = np.where((abs(along) < length / 2) & (abs(across) < wide), out * gain, out)
-    elif kind == "spot":
-        radius, stretch = rng.uniform(3, 9), rng.uniform(0.6, 1.6)
-        inside = ((xs - x) / stretch) ** 2 + ((ys - y) * stretch) ** 2 < radius**2
-        out = np.where(inside, out * rng.uniform(0.3, 0.75), out)
-    elif kind == "uneven":
-        sd = rng.uniform(30, 80)
-        out += rng.choice([-1, 1]) * rng.uniform(20, 45) * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / 2 / sd**2)
-    elif kind == "patch":
-        side = min(int(rng.uniform(20, 60)), height // 2, width // 2)
-        (top, left), (to_top, to_left) = rng.integers(0, [height - side, width - side], (2, 2))
-        patch = np.rot90(photo[top : top + side, left : left + side], rng.integers(1, 4))
-        out[to_top : to_top + side, to_left : to_left + side] = patch
-    else:
-        side = rng.uniform(25, 60)
-        out = np.where((abs(xs - x) < side) & (abs(ys - y) < side), gaussian_filter(out, 2.5), out)
-    return out.clip(0, 255).round().astype(np.uint8)
 
 
 NEAREST = {

@@ -5,6 +5,8 @@ and are surely not normal. Each kind keeps one property and breaks another; see 
 takes made samples for more normal than real ones. The opposite proves nothing: made samples are easier than real
 anomalies, and the model that tells them best need not be the best model.
 
+Photos have defects planted in them instead; see ``photos.planted``.
+
 This file has only arithmetic on arrays. ``Detector.self_test`` provides the scores.
 """
 
@@ -40,7 +42,8 @@ _FLAGGED = 0.2
 _BY_HEART, _WITHOUT_FAULT = 50, 0.99
 #: Fewest samples for a verdict; with fewer, chance decides.
 _FEW = 8
-_MIXED = ("columns", "halves", "patches")  # made of real parts
+_MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch")  # made of real parts
+_PLANTED = ("scratch", "spot", "uneven", "patch", "blur")  # in photos
 
 _LONGER = "train it longer, with another random_state or another scaling, or use another method"
 
@@ -58,6 +61,7 @@ class SelfTest:
     auroc: dict[str, float]  #: of made samples against these, by kind: 1 tells all apart, .5 none, 0 is upside down
     distance: float | None  #: rank correlation of the score and the distance from the training mean; 1: they agree
     variety: float | None  #: variance of generated samples over that of these; None: the method has no generator
+    n_made: int | None = None  #: made samples of each kind; None: n
     findings: tuple[str, ...] = ()  #: reasons not to trust the model, each with what to try
     notes: tuple[str, ...] = ()  #: limits of the score, which good models have as well
 
@@ -73,7 +77,15 @@ class SelfTest:
         if self.distance is not None:
             parts.append(f"rank correlation with the distance from the mean {self.distance:.2f}")
         verdict = "nothing found against it" if self.trusted else "; ".join(self.findings)
+        if self.n_made is not None:
+            parts[0] = f"{self.n_made} made of each kind, {parts[0]}"
         return f"{verdict} ({self.n} {'held-out' if self.held_out else 'training'} samples: {', '.join(parts)})"
+
+    @property
+    def chance(self) -> float:
+        """Two standard errors of an AUROC of samples of one distribution."""
+        n, m = self.n, self.n if self.n_made is None else self.n_made
+        return 2 * float(np.sqrt((n + m + 1) / (12 * n * m)))
 
 
 def made(x: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -141,14 +153,15 @@ def examine(
 ) -> SelfTest:
     """The figures of a model, and the findings by the rules.
 
-    x: normal samples ``(n, ...)`` with scores ``(n,)``. made_scores: of the kinds of ``made``. distances: ``(n,)`` from
+    x: normal samples ``(n, ...)`` with scores ``(n,)``. made_scores: by kind, of those of ``made`` or of ``planted``,
+    as many of each. distances: ``(n,)`` from
     the training mean, in the units in which the score is computed. is_trained: whether a network was trained, which
     should have learnt more than a mean. judges_new: whether samples that were not learnt set the threshold, so that it
     holds for new ones even if the model knows its samples by heart. variety: of generated samples, see ``variety_of``.
     """
     scores = np.nan_to_num(scores)
     made_scores = {kind: np.nan_to_num(other) for kind, other in made_scores.items()}
-    size = float(np.abs(scores).max())
+    size, n_made = float(np.abs(scores).max()), min(map(len, made_scores.values()))
     figures = SelfTest(
         n=len(x),
         held_out=held_out,
@@ -159,9 +172,15 @@ def examine(
         auroc={kind: _told(scores, other) for kind, other in made_scores.items()},
         distance=_correlation(scores, distances),
         variety=variety,
+        n_made=n_made if n_made != len(x) else None,
     )
     found = [*_of_scores(x, scores, figures), *_of_threshold(scores, made_scores, threshold)]
-    found += [*_of_made(figures), *([] if judges_new else _of_few(figures)), *_of_training(figures, is_trained)]
+    found += [
+        *_of_made(figures),
+        *_of_planted(figures),
+        *([] if judges_new else _of_few(figures)),
+        *_of_training(figures, is_trained),
+    ]
     return SelfTest(**{**vars(figures), "findings": tuple(found), "notes": tuple(_notes(figures, is_trained))})
 
 
@@ -191,11 +210,6 @@ def _correlation(scores: np.ndarray, distances: np.ndarray | None) -> float | No
     return round(float(spearmanr(scores, distances).statistic), 4)
 
 
-def _chance(n: int) -> float:
-    """Two standard errors of the AUROC of n against n samples of one distribution."""
-    return 2 * float(np.sqrt((2 * n + 1) / (12 * n * n)))
-
-
 # -- the rules --------------------------------------------------------------------------------------------
 
 
@@ -223,12 +237,25 @@ def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], thr
 
 
 def _of_made(figures: SelfTest) -> list[str]:
-    level = 0.5 - _chance(figures.n)
+    level = 0.5 - figures.chance
     for kind, limit in (("noise", 0.5), *((kind, _UPSIDE_DOWN) for kind in _MIXED)):
         value = figures.auroc.get(kind, 1.0)
         if value < min(limit, level):
             return [f"it takes {_WORDS[kind]} for more normal than the normal samples (AUROC {value:.2f}); {_LONGER}"]
     return []
+
+
+def _of_planted(figures: SelfTest) -> list[str]:
+    """Whether no kind of defect that was planted in photos is told from normal ones."""
+    if not set(_PLANTED) <= figures.auroc.keys() or min(figures.n, figures.n_made or figures.n) < _FEW:
+        return []
+    told = [figures.auroc[kind] for kind in _PLANTED]
+    if max(told) > 0.5 + figures.chance:
+        return []
+    return [
+        f"it tells no planted defect from normal photos (AUROC {max(told):.2f} at best); take a backbone, smaller "
+        "tiles or another method"
+    ]
 
 
 def _of_few(figures: SelfTest) -> list[str]:
@@ -257,7 +284,7 @@ def _of_training(figures: SelfTest, is_trained: bool) -> list[str]:
 
 
 def _notes(figures: SelfTest, is_trained: bool) -> list[str]:
-    notes, chance = [], _chance(figures.n)
+    notes, chance = [], figures.chance
     if figures.held_out and figures.flagged > _FLAGGED:
         notes.append(f"its threshold flags {100 * figures.flagged:.0f} % of normal samples; calibrate it")
     if not is_trained and (figures.distance or 0) > _ONLY_DISTANCE:
@@ -275,4 +302,8 @@ _WORDS = {
     "columns": "rows whose columns are drawn one by one",
     "halves": "images joined from two halves",
     "patches": "images with a patch of another",
+    "scratch": "photos with a scratch",
+    "spot": "photos with a dark spot",
+    "uneven": "photos with uneven light",
+    "patch": "photos with a patch of another place",
 }

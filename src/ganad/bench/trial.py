@@ -100,7 +100,7 @@ def _scored(model: Detector, at_hand: Prepared) -> tuple[np.ndarray, dict[str, A
 
 
 def _self_test(model: Detector) -> dict[str, Any] | None:
-    """What the fit found out about itself; a detector of photos, which its regions judge, has nothing."""
+    """What the fit found out about itself."""
     found = getattr(model, "self_test_", None)
     return json.loads(json.dumps(dataclasses.asdict(found))) if found is not None else None
 

@@ -194,9 +194,7 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
     if asked.false_alarm_rate is not None and (few := of_few(held_out, asked.false_alarm_rate)):
         typer.echo(f"few       {few}")
-    if hasattr(detector, "self_test_"):  # photos, which are judged by their regions, have none
-        trusted = detector.self_test_.trusted
-        typer.echo(f"{'self-test' if trusted else 'untrusted'} {detector.self_test_}")
+    typer.echo(f"{'self-test' if detector.self_test_.trusted else 'untrusted'} {detector.self_test_}")
 
 
 def saved(detector: Detector, output: Path) -> Path:

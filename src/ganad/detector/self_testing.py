@@ -46,10 +46,10 @@ class Trust:
         check_is_fitted(self, "nets_")
         return self._test(self._checked(X), held_out=True)
 
-    def _doubt(self, x: np.ndarray, *, held_out: bool, judges_new: bool) -> None:
-        """Test a new fit and warn with the first finding."""
-        self.self_test_ = self._test(x, held_out=held_out, judges_new=judges_new)
-        if found := self.self_test_.findings:
+    def _doubt(self, figures: SelfTest) -> None:
+        """Keep the self-test of a new fit and warn with its first finding."""
+        self.self_test_ = figures
+        if found := figures.findings:
             # the caller of fit, past its decorator
             warnings.warn(f"{type(self).__name__}: {found[0]}", UntrustedFit, stacklevel=4)
 

@@ -49,15 +49,20 @@ class Part:
         """Which pixels of a cut photo are in the part; None: all."""
         return None if self.shape is None else self.shape[self._rows, self._columns]
 
+    def where(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Which pixels of a photo of this shape are in the part, ``(H, W)``."""
+        found = np.zeros(shape[:2], bool)
+        found[self._rows, self._columns] = True if self.inside is None else self.inside
+        return found
+
     def moved(self, grid: Grid) -> Grid:
         """A cut photo's grid in the pixels of the whole photo."""
         return Grid(grid.ys + self.top, grid.xs + self.left)
 
     def whole(self, heat: np.ndarray) -> np.ndarray:
         """A map ``(H, W)`` of a whole photo with the lowest of its values outside the part."""
-        outside = np.ones(heat.shape, bool)
-        outside[self._rows, self._columns] = False if self.inside is None else ~self.inside
-        return np.where(outside, heat[~outside].min(), heat)
+        inside = self.where(heat.shape)
+        return np.where(inside, heat, heat[inside].min())
 
     @property
     def _rows(self) -> slice:

@@ -27,6 +27,7 @@ from ..files import sha256_of
 from ..migrations import Change
 from ..nets.players import Players
 from ..progress import Bar
+from ..selftest import SelfTest
 from ..settings import Count
 from . import augment, regions_file, sampling
 from .backbone import Backbone
@@ -34,6 +35,7 @@ from .cells import numbered
 from .looking import Looking
 from .part import crop_of, part_of, read_shape
 from .pool import pooled
+from .self_testing import Judged, tested
 from .sequence import as_photos, check_photo, taken
 from .tiles import Tiles
 from .whitening import Whitening
@@ -108,7 +110,7 @@ class Regions(Looking, Detector):
         There are two thresholds, that of the scores and that of the maps. ``hold_out`` holds out photos for them, and
         ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
         above the second. Without a rate, ``threshold_fits`` more fits score photos that they did not learn. Warns with
-        SmallCalibrationSet of fewer than 20 held-out photos.
+        SmallCalibrationSet of fewer than 20 held-out photos, and with UntrustedFit if ``self_test_`` finds a reason.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
@@ -128,8 +130,12 @@ class Regions(Looking, Detector):
         options: dict[str, Any] = dict(checkpoint=checkpoint, resume=resume, checkpoint_every=checkpoint_every)
         self._learn_photos(photos, seed, on_epoch, options)
         if false_alarm_rate is None:
-            self._set_thresholds(photos, seed)
-        return self if held_out is None else self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
+            judged = self._set_thresholds(photos, seed)
+        if held_out is not None:
+            self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
+            judged = Judged(self, held_out, self.calibration_, held_out=True)
+        self._doubt(tested(self, judged))
+        return self
 
     def _learn_photos(
         self,
@@ -224,32 +230,46 @@ class Regions(Looking, Detector):
         assert asked is not None
         inner.set_params(threshold_samples=asked.threshold_samples, threshold_fits=asked.threshold_fits)
 
-    def _set_thresholds(self, photos: Sequence[np.ndarray], seed: int) -> None:
+    def _set_thresholds(self, photos: Sequence[np.ndarray], seed: int) -> Judged:
         """Set the thresholds of scores and maps on photos that were not learnt, or, without such, on learnt ones."""
         fits = self.fits_for_threshold(len(photos))
         if fits:
-            found = self._unlearnt(photos, seed, fits)
+            judge, some, found = self._unlearnt(photos, seed, fits)
         else:
-            found = self._measured(taken(photos, self.drawn_for_threshold(len(photos), seed)))
+            judge, some = self, taken(photos, self.drawn_for_threshold(len(photos), seed))
+            found = self._measured(some)
         threshold, self.map_threshold_ = (float(np.quantile(each, 1 - self.contamination)) for each in found)
         self.offset_ = -threshold
+        return Judged(judge, some, found[0], held_out=fits > 0)
 
     def part_is_alike(self, n: int) -> bool:
         """As the inner detector says of its regions."""
         return "inner_" not in vars(self) or self.inner_.part_is_alike(getattr(self, "_learnt", n))
 
-    def _unlearnt(self, photos: Sequence[np.ndarray], seed: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
-        """``_measured`` of photos, each by a fit that did not learn it."""
+    def _unlearnt(
+        self, photos: Sequence[np.ndarray], seed: int, fits: int
+    ) -> tuple[Regions, Sequence[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+        """``_measured`` of photos, each by a fit that did not learn it; also the last fit and its photos."""
         found = []
         for aside in self.left_out(len(photos), seed, fits):
-            twin = copy.copy(self)
+            twin, some = copy.copy(self), taken(photos, np.flatnonzero(aside))
             twin.detector = clone(self.detector).set_params(**self.inner_.chosen())  # what it chose is chosen once
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UntrustedFit)  # the fit to all photos was doubted already
                 twin._learn_photos(taken(photos, np.flatnonzero(~aside)), seed, None, {})
-            found.append(twin._measured(taken(photos, np.flatnonzero(aside))))
+            found.append(twin._measured(some))
         scores, peaks = (np.concatenate(each) for each in zip(*found))
-        return scores, peaks
+        return twin, some, (scores, peaks)
+
+    def self_test(self, X: Any) -> SelfTest:
+        """Figures that tell, without labels, whether to trust this model; see ``ganad.selftest``.
+
+        X: normal photos that were not learnt, 50 or more for steady figures. Each kind of defect of ``photos.planted``
+        is planted in ten of them. The model stays as it is, and equal photos give equal figures. Raises InputError for
+        unusable photos.
+        """
+        photos = as_photos(X)
+        return tested(self, Judged(self, photos, self.anomaly_score(photos), held_out=True))
 
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""

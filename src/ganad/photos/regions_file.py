@@ -24,6 +24,7 @@ from ..detector import Detector, model_file
 from ..devices import choose_device
 from ..errors import InputError, ModelFileError
 from ..migrations import upgraded
+from ..selftest import SelfTest
 from .backbone import Backbone
 from .tiles import Tiles
 from .whitening import Whitening
@@ -41,6 +42,7 @@ _STATE = (
     "map_threshold_",
     "parent_",
     "false_alarm_rate_",
+    "self_test_",
 )
 _PROBES = ((72, 104), (40, 33))  # shapes of the made-up photos
 
@@ -57,6 +59,7 @@ class State(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     map_threshold_: float | None = None  #: files of before 0.3 have none
     parent_: str | None = None
     false_alarm_rate_: float | None = None
+    self_test_: SelfTest | None = None
 
 
 class Given(msgspec.Struct, forbid_unknown_fields=True):

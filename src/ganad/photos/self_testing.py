@@ -1,0 +1,45 @@
+"""The self-test of a detector of photos: it scores normal photos with planted defects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .. import selftest
+from ..progress import Bar
+from ..selftest import SelfTest
+from .planted import KINDS, NOISE, Spoilt
+
+if TYPE_CHECKING:
+    from .regions import Regions
+
+_PLANTED = 10  # defects of each kind
+
+
+class Judged(NamedTuple):
+    """Normal photos whose scores are known, for the self-test."""
+
+    judge: Regions  #: which can score more; while thresholds are set, a fit that did not learn these photos
+    photos: Sequence[np.ndarray]
+    scores: np.ndarray  #: of these and perhaps of others, ``(n,)``
+    held_out: bool  #: whether the photos with these scores were not learnt
+
+
+def tested(model: Regions, judged: Judged) -> SelfTest:
+    """The self-test of ``model``: what its judge says of these photos with planted defects."""
+    made, kinds = {}, (NOISE, *KINDS)
+    with Bar("planting defects", enabled=model.verbose > 0) as bar:
+        for i, kind in enumerate(kinds):
+            made[kind] = judged.judge.anomaly_score(Spoilt(judged.photos, kind, _PLANTED, model.looked_at_))
+            bar.update(i + 1, len(kinds))
+    return selftest.examine(
+        np.arange(len(judged.scores))[:, None],  # photos are taken for different ones
+        judged.scores,
+        made,
+        float(model.threshold_),
+        held_out=judged.held_out,
+        judges_new=judged.held_out,
+        is_trained=bool(model.history_),
+    )
