@@ -134,7 +134,7 @@ class Regions(Looking, Detector):
         if held_out is not None:
             self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
             judged = Judged(self, held_out, self.calibration_, held_out=True)
-        self._doubt(tested(self, judged))
+        self._doubt(tested(self, judged, self.looked_at_))
         return self
 
     def _learn_photos(
@@ -269,7 +269,7 @@ class Regions(Looking, Detector):
         unusable photos.
         """
         photos = as_photos(X)
-        return tested(self, Judged(self, photos, self.anomaly_score(photos), held_out=True))
+        return tested(self, Judged(self, photos, self.anomaly_score(photos), held_out=True), self.looked_at_)
 
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""

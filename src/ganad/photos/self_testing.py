@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import selftest
+from ..detector import Detector
 from ..progress import Bar
 from ..selftest import SelfTest
+from .part import Part
 from .planted import KINDS, NOISE, Spoilt
-
-if TYPE_CHECKING:
-    from .regions import Regions
 
 _PLANTED = 10  # defects of each kind
 
@@ -21,18 +20,18 @@ _PLANTED = 10  # defects of each kind
 class Judged(NamedTuple):
     """Normal photos whose scores are known, for the self-test."""
 
-    judge: Regions  #: which can score more; while thresholds are set, a fit that did not learn these photos
+    judge: Detector  #: which can score more; while thresholds are set, a fit that did not learn these photos
     photos: Sequence[np.ndarray]
     scores: np.ndarray  #: of these and perhaps of others, ``(n,)``
     held_out: bool  #: whether the photos with these scores were not learnt
 
 
-def tested(model: Regions, judged: Judged) -> SelfTest:
-    """The self-test of ``model``: what its judge says of these photos with planted defects."""
+def tested(model: Detector, judged: Judged, part: Part | None) -> SelfTest:
+    """The self-test of ``model``: what the judge says of these photos with defects in the part that is looked at."""
     made, kinds = {}, (NOISE, *KINDS)
     with Bar("planting defects", enabled=model.verbose > 0) as bar:
         for i, kind in enumerate(kinds):
-            made[kind] = judged.judge.anomaly_score(Spoilt(judged.photos, kind, _PLANTED, model.looked_at_))
+            made[kind] = judged.judge.anomaly_score(Spoilt(judged.photos, kind, _PLANTED, part))
             bar.update(i + 1, len(kinds))
     return selftest.examine(
         np.arange(len(judged.scores))[:, None],  # photos are taken for different ones
