@@ -5,7 +5,8 @@
 250 photos are learnt, of at most 400; the others are tested as they are and with a planted defect: a scratch of 15 to
 60 pixels, a dark spot, uneven light, a patch of another place of the photo, turned, or a blurred part. On
 EfficientNet-Lite0, photos as they are and with a shorter side of 320 or 192 pixels: nearest normal region, standardised
-and not, and a Gaussian for each of 8 x 8 places, for all alike, or of the photo. Two rows learn 30 photos alone. Then
+and not, and a Gaussian for each of 8 x 8 places, for all alike, or of the photo. On filters, which have no weights, a
+Gaussian for each of 8 x 8 to 32 x 32 places. Tiles of pixels with PCA. Some rows learn 30 photos alone. Then
 GANs at their defaults, on vectors as they are and on those of 8 x 8 cells, white, all alike or each by itself. A row
 holds the AUROC of each pool, the mean over the five kinds of defect. One seed, one thread. A row that is there is not
 made again.
@@ -23,12 +24,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ganad import EGBAD, MMOCGAN, OCAN, FenceGAN, GANomaly, Gaussian, NearestNeighbor
+from ganad import EGBAD, MMOCGAN, OCAN, FenceGAN, GANomaly, Gaussian, NearestNeighbor, PCAResidual
 from ganad.data import load_photos
 from ganad.detector import Detector
 from ganad.metrics import auroc
 from ganad.nets.backbones import Maps
-from ganad.photos import Backbone, Regions
+from ganad.photos import Backbone, Regions, Tiles
 from ganad.photos.planted import KINDS, planted
 from ganad.photos.pool import pooled
 from ganad.photos.view import Block
@@ -46,6 +47,13 @@ GAUSSIANS: dict[str, tuple[Detector, int | None, int]] = {
     "Gaussian, 8 x 8 alike": (Gaussian(), 8, 50_000),
     "Gaussian of the photo": (Gaussian(), 1, 50_000),
 }
+#: without weights: the detector, the view, the regions to learn
+WITHOUT: dict[str, tuple[Detector, Backbone | Tiles, int]] = {
+    f"Gaussian, {side} x {side} places, filters": (Gaussian(apart=True), Backbone("filters", cells=side), 400_000)
+    for side in (8, 16, 32)
+}
+WITHOUT |= {"Gaussian, 32 x 32 alike, filters": (Gaussian(), Backbone("filters", cells=32), 400_000)}
+WITHOUT |= {f"PCA residual, tiles of {side}": (PCAResidual(), Tiles(side, side // 2), 10_000) for side in (64, 32)}
 GANS = {"EGBAD": EGBAD(), "MMOC-GAN": MMOCGAN(), "OCAN": OCAN(), "GANomaly": GANomaly(), "Fence GAN": FenceGAN()}
 #: how GANs see vectors -> cells a side, regions to learn, and what is whitened
 SEEN = {
@@ -58,7 +66,9 @@ CASES = [(name, side, 250) for side in (None, 320, 192) for name in NEAREST] + [
 CASES += [("Gaussian, 8 x 8 places", side, 250) for side in (320, 192)]
 CASES += [(f"{name}, {seen}", None, 250) for seen in SEEN for name in GANS]
 CASES += [("Gaussian, 8 x 8 white places", None, 250)]  # the length of a white vector: what a GAN has to beat
-CASES += [(name, None, FEW) for name in ("nearest region, scaling auto", "Gaussian, 8 x 8 places")]
+CASES += [(name, None, 250) for name in WITHOUT]
+FEWER = ("nearest region, scaling auto", "Gaussian, 8 x 8 places", "Gaussian, 32 x 32 places, filters")
+CASES += [(name, None, FEW) for name in FEWER]
 
 
 class Remembered(Backbone):
@@ -90,6 +100,9 @@ def regions_of(name: str, side: int | None) -> Regions:
             whiten=whiten,
             **quiet,
         )
+    if name in WITHOUT:
+        inner, view, most = WITHOUT[name]
+        return Regions(inner, view, max_regions=most, **quiet)
     inner, cells, most = (NEAREST | GAUSSIANS)[name]
     choose = "random" if cells else "coreset"
     return Regions(inner, Remembered(side=side, cells=cells), max_regions=most, choose=choose, **quiet)

@@ -20,5 +20,8 @@ def shrunk_covariance(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     z: two rows or more, with columns in comparable units: a variance below 1e-6 counts as 1e-6.
     """
     spread = np.sqrt(z.var(0) + _LEAST)
-    sigma = OAS(store_precision=False).fit((z - z.mean(0)) / spread).covariance_
+    found = OAS(store_precision=False).fit((z - z.mean(0)) / spread)
+    sigma = found.covariance_
+    if not 0 <= found.shrinkage_ <= 1:  # of white columns r is 0 / 0, and rounding alone decides: all of it is shrunk
+        sigma = np.eye(len(sigma)) * float((((z - z.mean(0)) / spread) ** 2).mean())
     return spread, sigma + _LEAST * np.eye(len(sigma))

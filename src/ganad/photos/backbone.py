@@ -1,4 +1,4 @@
-"""The feature map of a network that was trained on ImageNet: one vector per position."""
+"""The feature map of a frozen network, or of fixed filters: one vector per position."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ..errors import InputError
 from ..nets import backbone_weights, backbones, onnx_maps
 from ..nets.backbones import Maps
+from ..nets.filters import Filters
 from .view import Block, Grid
 
 CORE = backbones.WINDOW  #: side of the window of a large photo whose positions are kept
 ONNX = "onnx"  #: the name of any network in an ONNX file
+FILTERS = "filters"  #: edges and lines: no network, and no weights
 _LAYERS = (3, 4)  # chosen on defects planted in normal photos
 _HALO = 128  # pixels around it that the network sees as well
 _SIDES = (32, 4096)
@@ -36,9 +38,12 @@ class Backbone:
     "onnx" is any ONNX file with one picture as its input; layers are then numbers of its outputs. Pixels are scaled by
     ImageNet's mean and standard deviation, as torchvision does. If the file takes one size alone, photos are resized to
     it; if its maps' sides are not rounded up, to the nearest multiples of its strides.
+
+    "filters" is no network but a fixed bank of filters, ``nets.filters``, with a position every 8 pixels. It has
+    neither weights nor layers.
     """
 
-    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet, onnx
+    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet, onnx, filters
     layers: tuple[int, ...] | None = None  #: whose maps are concatenated; None: 3 and 4, or all of an ONNX file
     weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
@@ -48,7 +53,7 @@ class Backbone:
     def __post_init__(self) -> None:
         if not self.regions and self.cells is None:
             object.__setattr__(self, "cells", 1)
-        if self.layers is None and self.name != ONNX:
+        if self.layers is None and self.name not in (ONNX, FILTERS):
             object.__setattr__(self, "layers", _LAYERS)  # so that a model file says which, whatever later defaults are
 
     @classmethod
@@ -59,13 +64,15 @@ class Backbone:
 
     def check(self) -> None:
         """Raise InputError for settings that cannot work."""
-        if self.name not in (*backbones.NAMES, ONNX):
+        if self.name not in (*backbones.NAMES, FILTERS, ONNX):
             raise InputError(
-                f"Backbone: name={self.name!r} is not one of {', '.join(backbones.NAMES)}, nor {ONNX} with a file, "
-                f"{ONNX}:FILE"
+                f"Backbone: name={self.name!r} is not one of {', '.join((*backbones.NAMES, FILTERS))}, nor {ONNX} with "
+                f"a file, {ONNX}:FILE"
             )
         self._check_layers()
-        if self.weights is None and self.name != "efficientnet-lite0":
+        if self.name == FILTERS and self.weights is not None:
+            raise InputError(f"Backbone: {FILTERS} have no weights, but weights={self.weights!r}; leave it out")
+        if self.weights is None and self.name not in ("efficientnet-lite0", FILTERS):
             what = "a file" if self.name == ONNX else "a file of weights, torchvision's state dict"
             raise InputError(f"Backbone: {self.name} needs {what}; on the command line --backbone {self.name}:FILE")
         if self.cells is not None and not (type(self.cells) is int and 1 <= self.cells <= _CELLS):
@@ -79,6 +86,8 @@ class Backbone:
         layers = self.layers
         if layers is None:
             return
+        if self.name == FILTERS:
+            raise InputError(f"Backbone: {FILTERS} have no layers, but layers={layers!r}; leave it out")
         whole = isinstance(layers, tuple) and all(type(layer) is int and layer > 0 for layer in layers)
         if self.name == ONNX:
             known, words = whole, "numbers of the file's outputs from 1"
@@ -93,16 +102,20 @@ class Backbone:
         return self.regions and self.cells is not None
 
     @property
-    def file(self) -> Path:
-        """The file with the weights. Raises MissingExtra if the packaged weights are not installed."""
+    def file(self) -> Path | None:
+        """The file with the weights; None: there are none. Raises MissingExtra if packaged ones are not installed."""
+        if self.name == FILTERS:
+            return None
         return backbone_weights.packaged() if self.weights is None else Path(self.weights)
 
     def network(self) -> Maps:
         """The network with its weights. Raises InputError for a file without them."""
+        if (file := self.file) is None:
+            return Filters()
         if self.name == ONNX:
-            return self._agreeing(onnx_maps.read(self.file, self.layers, self.cells == 1))
+            return self._agreeing(onnx_maps.read(file, self.layers, self.cells == 1))
         network = self._bare()
-        backbone_weights.read(network, self.file)
+        backbone_weights.read(network, file)
         return network
 
     def embedded(self, state: dict[str, Tensor], where: str) -> Maps:

@@ -23,25 +23,24 @@ from ..detector import Detector
 from .view import Grid
 from .whitening import Whitening
 
-_ROWS = 4096  # vectors that become float64 at a time
-
 
 class Cells:
     """The cells of one photo: which of its positions each one averages."""
 
     def __init__(self, side: int, shape: tuple[int, int], counts: np.ndarray):
         """``side`` x ``side`` cells of a grid of ``shape``, of whose positions those count that are True ``(n,)``."""
-        down, across = (_bins(side, length) for length in shape)
-        weights = np.einsum("ir,jc->ijrc", down, across).reshape(side * side, -1) * counts
-        total = weights.sum(1)
         self.side, self.shape = side, shape
+        self.down, self.across = (_bins(side, length) for length in shape)
+        self.counts = np.asarray(counts, np.float64).reshape(shape)
+        total = (self.down @ self.counts @ self.across.T).ravel()
         self.there = np.flatnonzero(total)  #: numbers of the cells with a position that counts
-        self.weights = weights[self.there] / total[self.there, None]  #: of the positions in these cells, of sum 1
+        self.total = total[self.there]  #: how many positions that count each of them has
 
     def means(self, vectors: np.ndarray) -> np.ndarray:
         """The vectors ``(cells, d)`` of these cells, float32, from those of all positions ``(n, d)``."""
-        total = sum(self.weights[:, part] @ vectors[part].astype(np.float64) for part in _parts(vectors))
-        return np.asarray(total, np.float32)
+        rows = np.stack([self.across @ row for row in self._rows(vectors)])
+        sums = np.tensordot(self.down, rows, 1).reshape(self.side**2, -1)[self.there]
+        return np.asarray(sums / self.total[:, None], np.float32)
 
     def scores(
         self, detector: Detector, vectors: np.ndarray, whitening: Whitening | None = None
@@ -58,13 +57,32 @@ class Cells:
         scores, slopes = found[:, 0], found[:, 1:] / detector.input_.scaling.scale  # per unit of a vector's columns
         slopes = slopes[:, 1:] if detector.takes_places else slopes
         slopes = slopes if whitening is None else whitening.back(slopes, self.there)
-        offsets = np.concatenate([vectors[part].astype(np.float64) @ slopes.T for part in _parts(vectors)])
         own = np.einsum("ij,ij->i", means.astype(np.float64), slopes)
-        covers = self.weights > 0
-        positions = np.full(covers.shape[1], np.nan)
-        seen = covers.any(0)
-        positions[seen] = (covers * (scores + offsets - own).T).sum(0)[seen] / covers.sum(0)[seen]
-        return scores, positions.reshape(self.shape)
+        return scores, self._positions(vectors, scores - own, slopes)
+
+    def _positions(self, vectors: np.ndarray, levels: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """``levels + slopes . v_p`` of each position's cells ``(cells,)``, ``(cells, d)``, in the mean over them."""
+        level, is_there, slope = (self._of_all(each) for each in (levels, np.ones(len(levels)), slopes))
+        sums, count = np.zeros(self.shape), np.zeros(self.shape)
+        for r, row in enumerate(self._rows(vectors)):  # only cells that hold the row: all of them would be too many
+            for i in np.flatnonzero(self.down[:, r]):
+                covers = self.across * is_there[i]
+                sums[r] += (covers * (level[i] + slope[i] @ row.T)).sum(0)
+                count[r] += covers.sum(0)
+        seen = (self.counts > 0) & (count > 0)
+        positions: np.ndarray = np.divide(sums, count, out=np.full(self.shape, np.nan), where=seen)
+        return positions
+
+    def _of_all(self, values: np.ndarray) -> np.ndarray:
+        """Values of these cells as ``(side, side, d)`` of all, zero of the others."""
+        found = np.zeros((self.side**2, values.size // max(1, len(values))))
+        found[self.there] = values.reshape(len(values), -1)
+        return found.reshape(self.side, self.side, -1)
+
+    def _rows(self, vectors: np.ndarray) -> Iterator[np.ndarray]:
+        """The vectors of a row of the grid ``(columns, d)``, float64, zero where none counts."""
+        grid = vectors.reshape(*self.shape, -1)
+        return (row.astype(np.float64) * counts[:, None] for row, counts in zip(grid, self.counts))
 
 
 def centres(side: int, shape: tuple[int, ...]) -> Grid:
@@ -75,10 +93,6 @@ def centres(side: int, shape: tuple[int, ...]) -> Grid:
 def numbered(numbers: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """The vectors ``(n, d)`` after the numbers of their places."""
     return np.concatenate([np.asarray(numbers, np.float32)[:, None], vectors], 1)
-
-
-def _parts(vectors: np.ndarray) -> Iterator[slice]:
-    return (slice(start, start + _ROWS) for start in range(0, len(vectors), _ROWS))
 
 
 def _bins(count: int, length: int) -> np.ndarray:

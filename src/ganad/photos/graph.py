@@ -28,7 +28,10 @@ class PhotoScorer(nn.Module):
 
     kept: Tensor
     places: Tensor
-    weights: Tensor | None  #: of the positions in the cells, where the view has cells
+    down: Tensor | None  #: which rows of positions the cells have, where the view has cells
+    across: Tensor | None  #: which columns
+    counts: Tensor | None  #: which positions count
+    total: Tensor | None  #: positions in the cells
     numbers: Tensor | None  #: of the cells
 
     def __init__(self, regions: Regions, shape: tuple[int, int]):
@@ -52,15 +55,14 @@ class PhotoScorer(nn.Module):
         grid = view.grid(seen.shape, network)
         kept = regions.counted(grid, inside)
         self.seen_shape, self.grid_shape = seen.shape, grid.shape
-        weights = numbers = None
+        cells = None
         if view.cells is not None:
             cells = Cells(view.cells, grid.shape, kept)
             kept = np.isin(np.arange(view.cells**2), cells.there)
             self.grid_shape = (view.cells, view.cells)
-            weights = torch.from_numpy(cells.weights)
-            numbers = torch.from_numpy(cells.there.astype(np.float32))[:, None]
-        self._keep("weights", weights)
-        self._keep("numbers", numbers)
+        for name in ("down", "across", "counts", "total"):
+            self._keep(name, None if cells is None else torch.from_numpy(getattr(cells, name)))
+        self._keep("numbers", None if cells is None else torch.from_numpy(cells.there.astype(np.float32))[:, None])
         self._keep("kept", torch.from_numpy(np.flatnonzero(kept)))
         # of each place of the grid the number of its score, or of the NaN behind the last one
         number = np.where(kept, np.cumsum(kept) - 1, kept.sum())
@@ -77,7 +79,7 @@ class PhotoScorer(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         regions, inner = self.regions, self.regions.inner_
         z = self._regions(x)
-        z = z[self.kept] if self.weights is None else (self.weights @ z.double()).float()
+        z = z[self.kept] if self.down is None else self._means(z)
         if regions.whitening_ is not None:
             z = regions.whitening_.traced(z, self.numbers)
         z = torch.cat([self.numbers, z], 1) if self.numbers is not None and inner.takes_places else z
@@ -86,6 +88,13 @@ class PhotoScorer(nn.Module):
         full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])
         heat = full[self.places].reshape(self.grid_shape)
         return score.float(), score > regions.threshold_, heat.float()
+
+    def _means(self, z: Tensor) -> Tensor:
+        """The vectors of the cells, as ``Cells.means`` of NumPy's arrays."""
+        assert self.down is not None and self.across is not None and self.counts is not None and self.total is not None
+        grid = z.double().reshape(*self.counts.shape, -1) * self.counts[..., None]
+        sums = torch.einsum("ir,jc,rcd->ijd", self.down, self.across, grid).reshape(-1, z.shape[1])
+        return (sums[self.kept] / self.total[:, None]).float()
 
     def completed(self, model: Any) -> Any:
         """The ONNX model of this network, with the operators of a backbone that is an ONNX file itself."""

@@ -151,8 +151,8 @@ class Regions(Looking, Detector):
     def _take_network(self) -> None:
         network = self.view.network()
         self.backbone_sha256_ = None
-        if isinstance(self.view, Backbone):
-            self.backbone_sha256_ = sha256_of(self.view.file)
+        if isinstance(self.view, Backbone) and (file := self.view.file) is not None:
+            self.backbone_sha256_ = sha256_of(file)
         self.place(network)
 
     def take_part(self, shape: np.ndarray | None) -> None:

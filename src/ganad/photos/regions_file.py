@@ -198,9 +198,10 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
             return view.embedded(embedded, str(path))
         except InputError as error:
             raise ModelFileError(str(error)) from error
-    if not view.file.is_file() or files.sha256_of(view.file) != header.state.backbone_sha256_:
+    file = view.file
+    if file is not None and (not file.is_file() or files.sha256_of(file) != header.state.backbone_sha256_):
         raise InputError(
-            f"{path}: it needs the backbone's weights {view.file}, with SHA-256 "
+            f"{path}: it needs the backbone's weights {file}, with SHA-256 "
             f"{str(header.state.backbone_sha256_)[:16]}...; put that file there, or save the model with embed=True"
         )
     return view.network()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...photos.choice import PLACES, TILES, Choice
+from ...photos.choice import FILTERS, PLACES, Choice
 from ..recipes import Recipe
 
 _VECTORS: dict[str, Any] = dict(backbone="efficientnet-lite0", max_regions=4_000)
@@ -24,12 +24,12 @@ def _auto(label: str, choice: Choice) -> Recipe:
 
 
 #: with the weights of the backbone, and without
-AUTO = (_auto("auto", PLACES), _auto("auto without a backbone", TILES))
+AUTO = (_auto("auto", PLACES), _auto("auto without a backbone", FILTERS))
 
 
 def without_backbone() -> tuple[Recipe, ...]:
     """The lines of a place that has no weights of a backbone."""
-    return (_auto("auto", TILES), *on_tiles())
+    return (_auto("auto", FILTERS), *on_tiles())
 
 
 def on_vectors() -> tuple[Recipe, ...]:

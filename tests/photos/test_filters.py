@@ -1,0 +1,102 @@
+"""The fixed filters: edges and lines as a backbone that has no weights."""
+
+import dataclasses
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import ganad
+from ganad import Gaussian, InputError, NearestNeighbor
+from ganad.export import export_onnx
+from ganad.nets.filters import Filters
+from ganad.photos import Backbone, Regions, choice
+
+from .samples import plates, scratched
+
+FILTERS = Backbone("filters")
+QUIET = dict(verbose=0, threads=1, random_state=0)
+
+
+def vectors(photo: np.ndarray, view: Backbone = FILTERS) -> np.ndarray:
+    network = view.network()
+    grid = view.grid(photo.shape, network)
+    out = np.full((grid.shape[0] * grid.shape[1], 59), np.nan, np.float32)
+    for numbers, found in view.blocks(photo, network, torch.device("cpu")):
+        out[numbers] = found
+    return out.reshape(*grid.shape, 59)
+
+
+def test_there_is_a_vector_for_every_eight_pixels():
+    photo = np.random.default_rng(0).integers(0, 256, (83, 49, 3), dtype=np.uint8)
+    found = vectors(photo)
+    assert found.shape == (11, 7, 59) and np.isfinite(found).all()
+    grey = vectors(photo[..., 0])
+    np.testing.assert_allclose(grey[..., 1:3], 0, atol=1e-6)  # no colours
+    assert (vectors(np.full((40, 40), 90, np.uint8))[..., 3:] < np.log(2.1e-3)).all()  # and no edges
+
+
+@pytest.mark.parametrize("k", range(4))
+def test_a_line_excites_the_filters_across_it(k):
+    along = np.pi * k / 4 + np.pi / 2  # the direction in which the k-th filter is blind
+    ys, xs = np.mgrid[:64, :64] - 32.0
+    photo = np.where(abs(xs * np.sin(along) - ys * np.cos(along)) < 1, 255, 0).astype(np.uint8)
+    middle = Filters()(torch.from_numpy(photo / 255).float().expand(1, 3, -1, -1))[0][0, 3:11, 4, 4]
+    lines = middle[1::2]  # second derivatives, by their directions
+    assert int(lines.argmax()) == k
+
+
+def test_a_large_photo_passes_in_windows_and_gives_the_same_vectors():
+    photo = plates(1, seed=3, sides=(1500, 1501))[0][:700]
+    whole = vectors(photo)
+    network = FILTERS.network()
+    x = FILTERS._prepared(photo, network, torch.device("cpu"))
+    at_once = FILTERS.vectors(network, x).permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(whole, at_once, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def model():
+    view = dataclasses.replace(FILTERS, cells=8)
+    return Regions(Gaussian(apart=True), view, max_regions=10_000, pool="max", **QUIET).fit(plates(40))
+
+
+def test_a_scratch_is_found_and_located(model):
+    good = plates(20, seed=9)
+    bad, masks = zip(*(scratched(photo, i) for i, photo in enumerate(good)))
+    assert np.mean(model.anomaly_score(list(bad)) > model.anomaly_score(good)) > 0.9
+    near = 0
+    for found, mask in zip(model.inspect(list(bad)), masks):
+        peak = np.unravel_index(found.heat.argmax(), found.heat.shape)
+        near += np.abs(np.argwhere(mask) - peak).max(1).min() <= 16
+    assert near >= 16
+
+
+def test_the_model_file_needs_no_other_file(model, tmp_path):
+    assert model.backbone_sha256_ is None
+    photos = plates(3, seed=5)
+    for embed in (False, True):
+        model.set_params(embed=embed).save(tmp_path / "m.safetensors")
+        again = ganad.load(tmp_path / "m.safetensors")
+        np.testing.assert_allclose(again.anomaly_score(photos), model.anomaly_score(photos), rtol=1e-6)
+        assert again.view == model.view
+
+
+def test_the_exported_graph_agrees(model, tmp_path):
+    photo = plates(1, seed=6)[0][:57, :60]
+    export_onnx(model, tmp_path / "m.onnx", photo_shape=photo.shape)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    score = session.run(["score"], {session.get_inputs()[0].name: photo[None].astype(np.float32)})[0]
+    np.testing.assert_allclose(score[0], model.anomaly_score([photo])[0], rtol=1e-4)
+
+
+def test_auto_takes_them_where_no_weights_are_installed(monkeypatch):
+    monkeypatch.setattr(choice, "weights_installed", lambda: False)
+    assert choice.choice_here() is choice.FILTERS and "ganad[backbone]" in choice.FILTERS.more
+
+
+def test_settings_that_they_do_not_have():
+    for settings, words in ((dict(weights="a.pth"), "no weights"), (dict(layers=(1,)), "no layers")):
+        with pytest.raises(InputError, match=words):
+            Regions(NearestNeighbor(), dataclasses.replace(FILTERS, **settings)).fit(plates(2))
