@@ -23,8 +23,8 @@ BackboneOption = Annotated[
     typer.Option(
         metavar="NAME[:FILE]",
         help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0, "
-        "resnet18:FILE, wide-resnet50-2:FILE, alexnet:FILE, onnx:FILE for any other, or filters: edges and lines, which "
-        "need no weights.",
+        "resnet18:FILE, wide-resnet50-2:FILE, alexnet:FILE, or onnx:FILE for any other. Or vectors of edges and lines, "
+        "which need no weights: filters.",
     ),
 ]
 WholeOption = Annotated[bool, typer.Option("--whole", help="With --backbone: one vector a photo, not one a region.")]
