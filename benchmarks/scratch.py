@@ -12,7 +12,9 @@ rough tile      real: normal magnetic tiles ("Surface defect saliency of magneti
 
 The scratch is drawn: 20 pixels long, 2 wide, 60 grey values brighter than its surroundings, at a place and in a
 direction of its own. The GANs have few channels and passes, so that a line takes minutes on one thread; a row says
-which. One seed. A row that is there is not made again.
+which. On filters (``--backbone filters``) a Gaussian for each of 32 x 32 places is what ``auto`` takes where no weights
+are installed, and the others learn the vector of every position, all places alike. One seed. A row that is there is not
+made again.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from plates import plate  # type: ignore[import-not-found,unused-ignore]
 from ganad.atomic import write_text
 from ganad.data import load_photos
 from ganad.metrics import auroc, pointing_accuracy
-from ganad.photos import Regions, Tiles
+from ganad.photos import Backbone, Regions, Tiles
 from ganad.photos.pool import pooled
 from ganad.registry import get
 
@@ -51,8 +53,18 @@ LINES: dict[str, dict[str, Any]] = {
     "FenceGAN": FEW,
     "AutoEncoder": FEW,
 }
-GANS = ("GANomaly", "SkipGANomaly", "FenceGAN")
-VIEWS = (f"tiles {TILES.size}/{TILES.stride}", "squeezed to 128 x 128")
+GANS = ("GANomaly", "SkipGANomaly", "EGBAD", "FenceGAN")
+#: the same on filters; vectors are few numbers, so that networks have their default widths
+ON_FILTERS: dict[str, dict[str, Any]] = {
+    "Gaussian": dict(apart=True),
+    "PCAResidual": {},
+    "GANomaly": {},
+    "EGBAD": {},
+    "FenceGAN": {},
+}
+TILED, SQUEEZED, FILTERED = f"tiles {TILES.size}/{TILES.stride}", "squeezed to 128 x 128", "filters"
+VIEWS = {TILED: LINES, SQUEEZED: LINES, FILTERED: ON_FILTERS}
+NAMES = {**LINES, **ON_FILTERS}
 QUIET: dict[str, Any] = dict(random_state=0, verbose=0, device="cpu", threads=1)
 
 
@@ -90,15 +102,25 @@ def squeezed(photos: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([np.asarray(Image.fromarray(p).resize((128, 128), Image.Resampling.BILINEAR)) for p in photos])
 
 
-def measure(kind: str, name: str, tiled: bool, photos: list[np.ndarray]) -> dict:
+def regions_of(name: str, view: str, inner: Any) -> Regions:
+    quick: dict[str, Any] = dict(threshold_samples=2, threshold_fits=0)
+    if view == TILED:
+        return Regions(inner, TILES, max_regions=2000, **quick, **QUIET)
+    if name == "Gaussian":
+        return Regions(inner, Backbone("filters", cells=32), max_regions=400_000, **quick, **QUIET)
+    return Regions(inner, Backbone("filters"), max_regions=20_000, **quick, **QUIET)
+
+
+def measure(kind: str, name: str, view: str, photos: list[np.ndarray]) -> dict:
     rng = np.random.default_rng(0)
     normal, good = photos[:PHOTOS], photos[PHOTOS:]
     bad, masks = zip(*(scratched(photo, rng) for photo in good))
     y, begun = np.repeat([0, 1], len(good)), time.process_time()
-    settings = LINES[name] | (ON_SQUEEZED if "epochs" in LINES[name] and not tiled else {})
+    settings = VIEWS[view][name]
+    settings = settings | (ON_SQUEEZED if "epochs" in settings and view == SQUEEZED else {})
     inner, place = get(name)(**QUIET, **settings), None
-    if tiled:
-        detector = Regions(inner, TILES, max_regions=2000, threshold_samples=2, threshold_fits=0, **QUIET).fit(normal)
+    if view != SQUEEZED:
+        detector = regions_of(name, view, inner).fit(normal)
         found = list(detector.inspect([*good, *bad]))
         scores = {pool: [pooled(finding.region_scores, pool) for finding in found] for pool in POOLS}
         place = pointing_accuracy(masks, [finding.heat for finding in found[len(good) :]], within=15)
@@ -109,7 +131,7 @@ def measure(kind: str, name: str, tiled: bool, photos: list[np.ndarray]) -> dict
         surface=kind,
         detector=name,
         settings=settings,
-        view=VIEWS[0] if tiled else VIEWS[1],
+        view=view,
         auroc={pool: round(auroc(y, np.asarray(values)), 4) for pool, values in scores.items()},
         pointing_within_15=place,
         seconds=round(time.process_time() - begun, 1),
@@ -119,17 +141,21 @@ def measure(kind: str, name: str, tiled: bool, photos: list[np.ndarray]) -> dict
 
 
 def table(rows: list[dict]) -> str:
-    """The rows as a table: by the surface, and the best on tiles first. What is no GAN is in italics."""
-    head = ["surface", "detector", "squeezed photo", "tiles, `ranked`", "tiles, `max`", "pointing", "s"]
+    """The rows as a table: by the surface, and the best of a view first. What is no GAN is in italics."""
+    head = ["surface", "regions", "detector", "`ranked`", "`max`", "pointing", "s", "squeezed photo"]
     out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     found = {(row["surface"], row["detector"], row["view"]): row for row in rows}
-    tiled = [row for (*_, view), row in found.items() if view == VIEWS[0]]
-    for row in sorted(tiled, key=lambda row: ([*SURFACES].index(row["surface"]), -row["auroc"]["max"])):
-        kind, name, auc = row["surface"], row["detector"], row["auroc"]
-        other = found.get((kind, name, VIEWS[1]))
-        cells = [f"{other['auroc']['-']:.3f}" if other else "-", *(f"{auc[pool]:.3f}" for pool in POOLS)]
+    order = ([*SURFACES], [*VIEWS])
+    local = [row for row in found.values() if row["view"] != SQUEEZED]
+    for row in sorted(
+        local, key=lambda r: (order[0].index(r["surface"]), order[1].index(r["view"]), -r["auroc"]["max"])
+    ):
+        kind, name, view = row["surface"], row["detector"], row["view"]
+        other = found.get((kind, name, SQUEEZED)) if view == TILED else None
+        cells = [f"{row['auroc'][pool]:.3f}" for pool in POOLS]
         cells += [f"{row['pointing_within_15']:.2f}", f"{row['seconds']:.0f}"]
-        out.append(f"| {kind} | {name if name in GANS else f'*{name}*'} | {' | '.join(cells)} |")
+        cells += [f"{other['auroc']['-']:.3f}" if other else "-"]
+        out.append(f"| {kind} | {view} | {name if name in GANS else f'*{name}*'} | {' | '.join(cells)} |")
     return "\n".join(out)
 
 
@@ -141,7 +167,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder of normal photos of tiles, 40 or more")
     parser.add_argument("--surfaces", nargs="*", choices=[*SURFACES], default=[*SURFACES])
-    parser.add_argument("--only", nargs="*", choices=[*LINES], default=[*LINES])
+    parser.add_argument("--only", nargs="*", choices=[*NAMES], default=[*NAMES])
+    parser.add_argument("--views", nargs="*", choices=[*VIEWS], default=[*VIEWS])
     parser.add_argument("--rows", type=Path, default=ROWS)
     parser.add_argument("--table", action="store_true", help="write the table into the guide and measure nothing")
     given = parser.parse_args()
@@ -150,12 +177,12 @@ def main() -> None:
         return
     for kind in given.surfaces:
         photos = photos_of(kind, given.data)
-        for name in given.only:
-            for tiled in (True, False):
-                case = (kind, name, VIEWS[0] if tiled else VIEWS[1])
+        for view in given.views:
+            for name in [name for name in VIEWS[view] if name in given.only]:
+                case = (kind, name, view)
                 if case in [(row["surface"], row["detector"], row["view"]) for row in read(given.rows)]:
                     continue
-                row = measure(kind, name, tiled, photos)
+                row = measure(kind, name, view, photos)
                 with given.rows.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(row, flush=True)

@@ -9,6 +9,7 @@ import torch
 
 from ganad import AutoEncoder, Gaussian, InputError, NearestNeighbor, files, load
 from ganad.cli.photos import PhotoOptions
+from ganad.detector.covariance import shrunk_covariance
 from ganad.errors import ModelFileError
 from ganad.export import export_onnx
 from ganad.photos import Backbone, Regions, Tiles
@@ -145,3 +146,11 @@ def test_a_file_whose_whitening_does_not_fit_is_refused(written, tmp_path, chang
     files.write(tmp_path / "m.safetensors", "model", tensors | changed, header)
     with pytest.raises(ModelFileError, match="the whitening of its vectors does not fit its settings"):
         load(tmp_path / "m.safetensors", device="cpu")
+
+
+def test_the_covariance_of_white_rows_is_no_matter_of_rounding():
+    for seed in range(20):  # about a third of them had a shrinkage of -1e14
+        x = np.random.default_rng(seed).normal(size=(96, 6))
+        x -= x.mean(0)
+        white = np.linalg.solve(np.linalg.cholesky(x.T @ x / 96), x.T).T
+        np.testing.assert_allclose(shrunk_covariance(white)[1], np.eye(6), atol=1e-5)
