@@ -135,9 +135,7 @@ def _outside(epochs: int) -> tuple[Recipe, ...]:
 
 def _photos() -> tuple[Recipe, ...]:
     """Detectors of regions; those of vectors where the backbone's weights are installed."""
-    return (
-        (*photos.AUTO, *photos.on_vectors(), *photos.on_tiles()) if weights_installed() else photos.without_backbone()
-    )
+    return photos.with_backbone() if weights_installed() else photos.without_backbone()
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:

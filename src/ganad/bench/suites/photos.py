@@ -13,6 +13,8 @@ _TILES: dict[str, Any] = dict(tiles="64/32", max_regions=4_000)
 _CORE = _VECTORS | dict(choose="coreset", max_regions=2_000)
 #: each vector among those of its own place, as in ``auto``'s choice; the best view for GANs on planted defects
 _WHITE: dict[str, Any] = dict(backbone="efficientnet-lite0", cells=8, max_regions=50_000, whiten="place")
+#: the same on edges and lines, which need no weights; the places of ``auto``'s choice there
+_FILTERED: dict[str, Any] = dict(backbone="filters", cells=32, max_regions=400_000, whiten="place")
 _NEAREST = dict(k=1)
 #: updates of networks that learn tiles at ``quick``, in passes over 4,000 of them
 _SHORT = dict(epochs=5)
@@ -27,9 +29,14 @@ def _auto(label: str, choice: Choice) -> Recipe:
 AUTO = (_auto("auto", PLACES), _auto("auto without a backbone", FILTERS))
 
 
+def with_backbone() -> tuple[Recipe, ...]:
+    """All lines, for which EfficientNet-Lite0's weights are needed."""
+    return AUTO + on_vectors() + on_filters() + on_tiles()
+
+
 def without_backbone() -> tuple[Recipe, ...]:
     """The lines of a place that has no weights of a backbone."""
-    return (_auto("auto", FILTERS), *on_tiles())
+    return (_auto("auto", FILTERS), *on_filters(), *on_tiles())
 
 
 def on_vectors() -> tuple[Recipe, ...]:
@@ -68,6 +75,11 @@ def on_vectors() -> tuple[Recipe, ...]:
         *(Recipe(f"{name} on white places", name, regions=_WHITE) for name in white),
         *(Recipe(f"{name} on vectors", name, regions=_VECTORS) for name in networks),
     )
+
+
+def on_filters() -> tuple[Recipe, ...]:
+    """GANs of white places of edges and lines."""
+    return tuple(Recipe(f"{name} on white filters", name, regions=_FILTERED) for name in ("GANomaly", "EGBAD"))
 
 
 def on_tiles() -> tuple[Recipe, ...]:
