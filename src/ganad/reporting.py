@@ -14,6 +14,7 @@ from .detector import Detector
 from .errors import InputError
 from .files import versions
 from .photos import Regions
+from .photos.found import to_scale
 from .photos.sequence import as_photos, taken
 
 GENERATED = 16  #: generated pictures on a page
@@ -144,9 +145,10 @@ def _images(detector: Detector, pixels: Any, scores: np.ndarray, masks: list[Pat
     known = {i: read_mask(file, None) for i in shown.tolist() if masks and (file := masks[i])}
     if isinstance(detector, Regions):
         found = dict(zip(shown.tolist(), detector.inspect(taken(pixels.photos, shown))))
-        heat = {i: one.heat - np.median(one.heat) for i, one in found.items()}
+        threshold = getattr(detector, "map_threshold_", float("inf"))
+        heat = {i: to_scale(one.heat, threshold) for i, one in found.items()}
         stand_out = {i: one.regions for i, one in found.items()} if hasattr(detector, "map_threshold_") else {}
-        return report_page.Images(pixels, heatmaps=heat, masks=known, regions=stand_out)
+        return report_page.Images(pixels, heatmaps=heat, heat_full=1.0, masks=known, regions=stand_out)
     heat = dict(zip(shown.tolist(), detector.explain(pixels[shown])))
     redrawn = _if_able(detector, "reconstruct", pixels[shown])
     return report_page.Images(

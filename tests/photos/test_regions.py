@@ -13,6 +13,7 @@ from ganad.errors import ModelFileError, UntrustedFit
 from ganad.export import export_onnx
 from ganad.metrics import auroc
 from ganad.photos import Backbone, Regions, Tiles
+from ganad.photos.found import to_scale
 from ganad.photos.pool import pooled, pooled_tensor
 
 from .samples import plates, scratched, weights
@@ -288,3 +289,14 @@ def test_the_pool_of_ranks_weighs_one_region_as_the_next_two():
     assert float(pooled_tensor(torch.tensor([1.0, 4.0, 2.0]), "ranked")) == pytest.approx(pooled(scores, "ranked"))
     small, large = np.r_[np.ones(99), 9.0], np.r_[np.ones(50), np.full(50, 2.0)]
     assert min(pooled(x, "ranked") for x in (small, large)) > 1.8 * pooled(np.ones(100), "ranked")
+
+
+def test_maps_are_drawn_on_the_scale_of_their_threshold():
+    calm, found = np.full((2, 9, 9), 5.0)
+    calm[2, 2], found[2, 2] = 8.0, 25.0
+    assert to_scale(calm, 10.0).max() == pytest.approx(0.3)  # 3 of twice 5 above the median
+    assert to_scale(calm, 8.0).max() == pytest.approx(0.5)
+    assert to_scale(found, 10.0).max() == pytest.approx(1.0)
+    for without in (float("inf"), 4.0):  # a threshold below the median says nothing
+        assert to_scale(calm, without).max() == pytest.approx(1.0)
+    assert not to_scale(np.full((4, 4), 2.0), 2.0).any()

@@ -95,6 +95,8 @@ def test_a_heat_map_shows_what_raises_the_score_alone():
     pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))))
     assert pixels[..., 3].tolist() == [[0, 127], [0, 255]]
     assert heat_map(-np.eye(2)) is None
+    pale = np.asarray(Image.open(io.BytesIO(base64.b64decode(heat_map(np.eye(2) / 2, full=1.0).partition(",")[2]))))
+    assert pale[..., 3].tolist() == [[127, 0], [0, 127]]
 
 
 COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]

@@ -30,6 +30,20 @@ class Finding:
     regions: list[Region]  #: the highest first
 
 
+_FULL = 2.0  # times the threshold that is drawn in full
+
+
+def to_scale(heat: np.ndarray, threshold: float) -> np.ndarray:
+    """A map ``(H, W)`` as it is to be drawn: 0 is its median, 1 in full, and half of that stands at the threshold.
+
+    So the map of a normal photo stays pale, whatever its highest place. A higher map, or one without a threshold above
+    its median, is drawn in full where it is highest.
+    """
+    rise = heat - np.median(heat)
+    full = max(float(rise.max()), _FULL * (threshold - float(np.median(heat))) if np.isfinite(threshold) else 0.0)
+    return rise / full if full > 0 else np.zeros_like(rise)
+
+
 def regions_above(heat: np.ndarray, threshold: float) -> list[Region]:
     """The connected regions of a map ``(H, W)`` above a threshold, the highest first; corners that touch connect."""
     labels, count = ndimage.label(heat > threshold, np.ones((3, 3)))

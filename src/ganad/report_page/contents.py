@@ -29,6 +29,7 @@ class Images:
 
     pixels: np.ndarray  #: ``(n, H, W)`` or ``(n, H, W, 1 | 3 | 4)``, 0 to 255, or floats from 0 to 1
     heatmaps: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> ``(H, W)``, positive raises the score
+    heat_full: float | None = None  #: what is drawn in full in every heat map; None: each one's own maximum
     reconstructions: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> the method's version of it
     masks: Mapping[int, np.ndarray] = field(default_factory=dict)  #: sample -> bool ``(H, W)``, where its defect is
     #: sample -> what stands out in it: objects with ``x``, ``y``, ``width``, ``height`` and ``area`` in its pixels

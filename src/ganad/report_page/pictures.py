@@ -55,15 +55,18 @@ def thumbnail(image: Any, scale: float, budget: int, side: int = SIDE) -> str:
     return _address("jpeg", data)
 
 
-def heat(heatmap: Any) -> str:
-    """A heat map ``(H, W)`` from black over red and yellow to white; white pixels raise the score most."""
+def heat(heatmap: Any, full: float | None = None) -> str:
+    """A heat map ``(H, W)`` from black over red and yellow to white; white pixels raise the score most.
+
+    full: what is white; None: the map's own maximum.
+    """
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2 or not np.isfinite(heatmap).all():
         raise InputError(f"a heat map must be an (H, W) array of finite numbers; one has shape {heatmap.shape}")
     causes = Image.fromarray(heatmap.clip(0))  # a pixel below zero lowers the score
     causes.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
     level = np.asarray(causes)
-    level = level / (level.max() or 1)
+    level = (level / (full or level.max() or 1)).clip(0, 1)
     picture = Image.fromarray(np.rint((HEAT_LEVELS - 1) * level).astype(np.uint8)).convert("P")
     steps = 3 * np.linspace(0, 1, HEAT_LEVELS)[:, None] - [0, 1, 2]
     picture.putpalette((255 * steps.clip(0, 1)).astype(np.uint8).tobytes())

@@ -97,7 +97,7 @@ def _pictures(images: Images, pictured: np.ndarray, scores: np.ndarray) -> dict[
         if i in closer and max(pixel.shape[:2]) > pictures.SIDE:
             result[i]["large"] = pictures.thumbnail(pixel, scale, pictures.LARGE_BYTES, pictures.LARGE_SIDE)
         if i in images.heatmaps:
-            result[i]["heat"] = pictures.heat(images.heatmaps[i])
+            result[i]["heat"] = pictures.heat(images.heatmaps[i], images.heat_full)
         if i in images.reconstructions:
             result[i]["redrawn"] = pictures.thumbnail(images.reconstructions[i], scale, budget)
         if i in images.masks:

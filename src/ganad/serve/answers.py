@@ -44,12 +44,15 @@ def explanations(detector: Detector, x: np.ndarray) -> list[Any]:
     return [heat_map(part) for part in parts]
 
 
-def heat_map(part: np.ndarray) -> str | None:
-    """What raises the score among contributions ``(H, W)``, as a transparent red PNG; None where nothing does."""
+def heat_map(part: np.ndarray, full: float | None = None) -> str | None:
+    """What raises the score among contributions ``(H, W)``, as a transparent red PNG; None where nothing does.
+
+    full: what is opaque; None: the highest contribution.
+    """
     size = part.clip(0)
     if not size.any():
         return None
-    alpha = np.uint8(255 * size / float(size.max()))
+    alpha = np.uint8(255 * (size / (full or float(size.max()))).clip(0, 1))
     pixels = np.dstack([np.full_like(alpha, 220), np.full_like(alpha, 30), np.zeros_like(alpha), alpha])
     out = io.BytesIO()
     Image.fromarray(pixels, "RGBA").save(out, "PNG")

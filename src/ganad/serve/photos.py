@@ -13,6 +13,7 @@ from ..data.decode import decode_one
 from ..detector import Detector
 from ..errors import InputError
 from ..photos import Finding, Regions
+from ..photos.found import to_scale
 from .answers import finite, heat_map, verdicts
 from .batching import Batcher, Full
 from .bodies import kind_of, shortened
@@ -93,7 +94,8 @@ class PhotoScoring(Scoring):
         result |= {"width": width, "height": height, "regions": [asdict(r) for r in finding.regions[:_BOXES]]}
         if explain:
             step = -(-max(height, width) // _MAP_SIDE)
-            result["explanation"] = heat_map((finding.heat - np.median(finding.heat))[::step, ::step])
+            threshold = getattr(self.regions, "map_threshold_", float("inf"))
+            result["explanation"] = heat_map(to_scale(finding.heat, threshold)[::step, ::step], full=1.0)
         return result
 
 
