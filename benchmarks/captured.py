@@ -21,11 +21,8 @@ def captured(cls: Any, x: Any, **settings: Any) -> tuple[Any, Any]:
         def _look_at(self, x: Any, seed: int) -> None:
             """Set no threshold: it may cost a search for every sample."""
 
-        def _test(self, x: Any, **given: bool) -> Any:
-            """Test nothing: it may cost a search as well."""
-
-        def _doubt(self, figures: Any) -> None:
-            """There are no figures."""
+        def _doubt(self, x: Any, *, held_out: bool, judges_new: bool) -> None:
+            """Test nothing."""
 
     fixed: dict[str, Any] = dict(random_state=0, device="cpu", threads=1, verbose=0)
     detector = Captured(**settings | fixed)

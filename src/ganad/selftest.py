@@ -77,9 +77,13 @@ class SelfTest:
         if self.distance is not None:
             parts.append(f"rank correlation with the distance from the mean {self.distance:.2f}")
         verdict = "nothing found against it" if self.trusted else "; ".join(self.findings)
-        if self.n_made is not None:
-            parts[0] = f"{self.n_made} made of each kind, {parts[0]}"
+        parts[:0] = [f"{self.n_made} made of each kind"] if self.n_made is not None else []
         return f"{verdict} ({self.n} {'held-out' if self.held_out else 'training'} samples: {', '.join(parts)})"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for counts that no self-test has, as a file may hold them."""
+        if self.n < 1 or (self.n_made is not None and self.n_made < 1):
+            raise ValueError("a self-test has one sample or more")
 
     @property
     def chance(self) -> float:
@@ -154,10 +158,10 @@ def examine(
     """The figures of a model, and the findings by the rules.
 
     x: normal samples ``(n, ...)`` with scores ``(n,)``. made_scores: by kind, of those of ``made`` or of ``planted``,
-    as many of each. distances: ``(n,)`` from
-    the training mean, in the units in which the score is computed. is_trained: whether a network was trained, which
-    should have learnt more than a mean. judges_new: whether samples that were not learnt set the threshold, so that it
-    holds for new ones even if the model knows its samples by heart. variety: of generated samples, see ``variety_of``.
+    as many of each. distances: ``(n,)`` from the training mean, in the units in which the score is computed.
+    is_trained: whether a network was trained, which should have learnt more than a mean. judges_new: whether samples
+    that were not learnt set the threshold, so that it holds for new ones even if the model knows its samples by heart.
+    variety: of generated samples, see ``variety_of``.
     """
     scores = np.nan_to_num(scores)
     made_scores = {kind: np.nan_to_num(other) for kind, other in made_scores.items()}
@@ -253,8 +257,8 @@ def _of_planted(figures: SelfTest) -> list[str]:
     if max(told) > 0.5 + figures.chance:
         return []
     return [
-        f"it tells no planted defect from normal photos (AUROC {max(told):.2f} at best); take a backbone, smaller "
-        "tiles or another method"
+        f"it tells no planted defect from normal photos (AUROC {max(told):.2f} at best); take another backbone, "
+        "smaller tiles or another method"
     ]
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import ganad
-from ganad import Gaussian, InputError, NearestNeighbor
+from ganad import Gaussian, InputError, NearestNeighbor, files
+from ganad.errors import ModelFileError
 from ganad.export import export_onnx
 from ganad.nets.filters import Filters
 from ganad.photos import Backbone, Regions, choice
@@ -54,6 +55,30 @@ def test_a_large_photo_passes_in_windows_and_gives_the_same_vectors():
     x = FILTERS._prepared(photo, network, torch.device("cpu"))
     at_once = FILTERS.vectors(network, x).permute(1, 2, 0).numpy()
     np.testing.assert_allclose(whole, at_once, atol=1e-5)
+
+
+def test_every_octave_is_centred_on_the_positions():
+    photo = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    found, mirrored = (Filters()(x)[0] for x in (photo, photo.flip(3)))
+    upright = [0, 2]  # directions that a mirror leaves as they are
+    for first, count in ((3, 2), (19, 2), (35, 2), (51, 1)):  # of each octave, means and maxima
+        for k in range(count):
+            for direction in upright:
+                channels = [first + 8 * k + 2 * direction, first + 8 * k + 2 * direction + 1]
+                torch.testing.assert_close(mirrored[:, channels], found[:, channels].flip(3), atol=1e-4, rtol=0)
+
+
+def test_a_file_with_weights_of_filters_is_refused(model, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    tensors, header = files.read(tmp_path / "m.safetensors", "model")
+    other = tmp_path / "n.safetensors"
+    files.write(other, "model", tensors | {"backbone/x": torch.ones(3)}, header)
+    with pytest.raises(ModelFileError, match="filters have none"):
+        ganad.load(other)
+    header["state"]["backbone_sha256_"] = "ab" * 32
+    files.write(other, "model", tensors, header)
+    with pytest.raises(ModelFileError, match="its backbone has none"):
+        ganad.load(other)
 
 
 @pytest.fixture(scope="module")

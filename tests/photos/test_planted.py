@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ganad
-from ganad import PCAResidual, Trivial, selftest
+from ganad import NearestNeighbor, PCAResidual, Trivial, selftest
 from ganad.errors import UntrustedFit
 from ganad.photos import Regions, Tiles
 from ganad.photos.part import part_of
@@ -57,7 +57,7 @@ def test_few_photos_are_spoilt_several_times_and_many_once():
     few = Spoilt(photos[:2], "scratch", 10, None)
     assert len(few) == 6 and not np.array_equal(few[0], few[2])
     assert np.array_equal(few[4], Spoilt(photos[:2], "scratch", 10, None)[4])
-    assert [a.shape for a in few[1:3]] == [few[1].shape, few[2].shape]
+    assert np.array_equal(few[1:3][1], few[2])
     noise = Spoilt(photos, NOISE, 10, None)[0]
     original = photos[Spoilt(photos, NOISE, 10, None).numbers[0]]
     assert (noise.min(), noise.max()) == (original.min(), original.max())
@@ -102,6 +102,45 @@ def test_held_out_photos_are_those_of_the_self_test():
 def test_the_file_keeps_the_self_test(sighted, tmp_path):
     sighted.save(tmp_path / "model.safetensors")
     assert ganad.load(tmp_path / "model.safetensors").self_test_ == sighted.self_test_
+
+
+def test_a_warning_names_the_line_of_the_fit():
+    blind = Regions(Trivial(variant="random", verbose=0), Tiles(16, 8), max_regions=500, pool="mean", **QUIET)
+    with pytest.warns(UntrustedFit) as said:
+        blind.fit(plates(40))
+    assert said[0].filename == __file__
+
+
+def test_some_of_many_learnt_photos_are_not_known_by_heart():
+    nearest = NearestNeighbor(k=1, verbose=0)
+    model = Regions(nearest, Tiles(16, 8), threshold_fits=0, threshold_samples=20, max_regions=9000, **QUIET)
+    for n in (20, 60):
+        with pytest.warns(UntrustedFit):  # of the threshold, which is zero
+            model.fit(plates(n))
+        assert any("the 20 training samples" in found for found in model.self_test_.findings) == (n == 20)
+
+
+def test_only_rounding_apart_is_one_score_of_photos():
+    scores = 1 + 2e-7 * np.random.default_rng(0).normal(size=40)
+    made = dict.fromkeys((NOISE, *KINDS), scores[:10])
+    given = dict(threshold=1.0, held_out=True, is_trained=False)
+    x = np.arange(40)[:, None]
+    assert "up to rounding" in selftest.examine(x, scores.astype(np.float32), made, **given).findings[0]
+
+
+@pytest.mark.parametrize("counts", [dict(n=0), dict(n_made=0), dict(n_made=-3)])
+def test_counts_that_no_self_test_has_are_refused(counts):
+    figures = dict(distinct=1.0, spread=1.0, threshold=0.0, flagged=0.0, auroc={}, distance=None, variety=None)
+    with pytest.raises(ValueError, match="one sample or more"):
+        selftest.SelfTest(**dict(n=9, held_out=True, **figures) | counts)
+    assert "9 held-out" in str(selftest.SelfTest(n=9, held_out=True, n_made=3, **figures))
+
+
+def test_what_cannot_be_planted_says_why():
+    with pytest.raises(ganad.InputError, match="'dent' is not a defect"):
+        planted(colours(), "dent", np.random.default_rng(0))
+    with pytest.raises(ganad.InputError, match="no pixel is inside"):
+        planted(colours(), "spot", np.random.default_rng(0), inside=np.zeros((120, 160), bool))
 
 
 def test_verdicts_need_enough_defects_and_all_kinds():

@@ -247,7 +247,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             self._calibrate(self._scores(held_back), false_alarm_rate)
         judges_new = false_alarm_rate is None and self.judges_new(len(x))
         tested = x if held_back is None else held_back
-        self._doubt(self._test(tested, held_out=held_back is not None, judges_new=judges_new))
+        self._doubt(tested, held_out=held_back is not None, judges_new=judges_new)
         return self
 
     __metadata_request__fit: ClassVar[dict[str, str]] = NOT_ROUTED

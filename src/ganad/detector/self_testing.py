@@ -46,12 +46,16 @@ class Trust:
         check_is_fitted(self, "nets_")
         return self._test(self._checked(X), held_out=True)
 
-    def _doubt(self, figures: SelfTest) -> None:
-        """Keep the self-test of a new fit and warn with its first finding."""
+    def _doubt(self, x: np.ndarray, *, held_out: bool, judges_new: bool) -> None:
+        """Test a new fit."""
+        # from _conclude over this and fit past its decorator to its caller
+        self._conclude(self._test(x, held_out=held_out, judges_new=judges_new), frames=5)
+
+    def _conclude(self, figures: SelfTest, frames: int) -> None:
+        """Keep the self-test of a new fit and warn with its first finding; ``frames``: up to the caller of fit."""
         self.self_test_ = figures
         if found := figures.findings:
-            # the caller of fit, past its decorator
-            warnings.warn(f"{type(self).__name__}: {found[0]}", UntrustedFit, stacklevel=4)
+            warnings.warn(f"{type(self).__name__}: {found[0]}", UntrustedFit, stacklevel=frames)
 
     def _test(self, x: np.ndarray, *, held_out: bool, judges_new: bool = False) -> SelfTest:
         rng = np.random.default_rng(0)

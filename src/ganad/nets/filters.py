@@ -36,7 +36,7 @@ class Filters(Maps):
 
     def __init__(self) -> None:
         super().__init__()
-        binomial = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+        binomial = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8  # even, so that every octave is centred on the positions
         self.register_buffer("bank", _bank(), persistent=False)
         self.register_buffer("blur", (binomial[:, None] * binomial)[None, None], persistent=False)
 
@@ -52,7 +52,7 @@ class Filters(Maps):
             maps.append((avg_pool2d(found, size) + _GREY).log())
             if size > 1:
                 maps.append((max_pool2d(found, size) + _GREY).log())
-            grey = conv2d(_widened(grey, 2), self.blur, stride=2)
+            grey = conv2d(_widened(grey, 1), self.blur, stride=2)
         return [torch.cat(maps, 1)]
 
 

@@ -120,6 +120,8 @@ class Backbone:
 
     def embedded(self, state: dict[str, Tensor], where: str) -> Maps:
         """The network of which a model file, ``where``, holds the weights. Raises InputError if they do not fit."""
+        if self.name == FILTERS:
+            raise InputError(f"{where}: it holds weights, but {FILTERS} have none; use another copy")
         if self.name == ONNX:
             return self._agreeing(onnx_maps.of_state(state, self.layers, self.cells == 1, where))
         network = self._bare()

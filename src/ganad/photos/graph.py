@@ -93,7 +93,8 @@ class PhotoScorer(nn.Module):
         """The vectors of the cells, as ``Cells.means`` of NumPy's arrays."""
         assert self.down is not None and self.across is not None and self.counts is not None and self.total is not None
         grid = z.double().reshape(*self.counts.shape, -1) * self.counts[..., None]
-        sums = torch.einsum("ir,jc,rcd->ijd", self.down, self.across, grid).reshape(-1, z.shape[1])
+        rows = torch.einsum("jc,rcd->rjd", self.across, grid)  # all in one would become the dense matrix of all cells
+        sums = torch.einsum("ir,rjd->ijd", self.down, rows).reshape(-1, z.shape[1])
         return (sums[self.kept] / self.total[:, None]).float()
 
     def completed(self, model: Any) -> Any:

@@ -49,6 +49,11 @@ class Part:
         """Which pixels of a cut photo are in the part; None: all."""
         return None if self.shape is None else self.shape[self._rows, self._columns]
 
+    @property
+    def box(self) -> tuple[slice, slice]:
+        """Rows and columns of a whole photo that a cut photo has."""
+        return self._rows, self._columns
+
     def where(self, shape: tuple[int, ...]) -> np.ndarray:
         """Which pixels of a photo of this shape are in the part, ``(H, W)``."""
         found = np.zeros(shape[:2], bool)

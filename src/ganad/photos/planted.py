@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..errors import InputError
 from .part import Part
 
 #: a thin line, darker or brighter; a dark spot; uneven light; a patch of another place, turned; a part out of focus
@@ -34,8 +35,12 @@ def planted(
     """The photo, uint8 ``(H, W[, 3])``, with a defect of this kind, of a place and a size of its own.
 
     unit: pixels that count as one. inside: ``(H, W)``, True where the middle of the defect may lie; None: anywhere but
-    at the rim.
+    at the rim, where only a patch may be. Raises InputError for another kind, and where nothing is inside.
     """
+    if kind not in KINDS:
+        raise InputError(f"{kind!r} is not a defect that can be planted; there are {', '.join(KINDS)}")
+    if inside is not None and not inside.any():
+        raise InputError("there is no place for a defect: no pixel is inside")
     y, x = rng.uniform(0.15, 0.85, 2) * photo.shape[:2]
     if inside is not None:
         places = np.flatnonzero(inside)
@@ -77,8 +82,11 @@ def _uneven(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Gen
 def _blur(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Generator) -> np.ndarray:
     ys, xs = _pixels(out)
     side, sigma = unit * rng.uniform(25, 60), 2.5 * unit
-    blurred = gaussian_filter(out, (sigma, sigma, 0)[: out.ndim])
-    return _where((abs(xs - x) < side) & (abs(ys - y) < side), blurred, out)
+    reach = side + 4 * sigma + 2  # as far as the filter looks: all of a large photo would take seconds
+    box = tuple(slice(max(0, int(at - reach)), int(at + reach) + 1) for at in (y, x))
+    there = ((abs(xs - x) < side) & (abs(ys - y) < side))[box]
+    out[box] = _where(there, gaussian_filter(out[box], (sigma, sigma, 0)[: out.ndim]), out[box])
+    return out
 
 
 _WAYS: dict[str, Callable[[np.ndarray, float, float, float, np.random.Generator], np.ndarray]] = {
@@ -143,5 +151,8 @@ class Spoilt(Sequence[np.ndarray]):
         photo, rng = self.photos[number], np.random.default_rng([self.seed, at])
         if self.kind == NOISE:
             return rng.integers(photo.min(), photo.max(), photo.shape, np.uint8, endpoint=True)
-        inside = None if self.part is None else self.part.where(photo.shape)
-        return planted(photo, self.kind, rng, unit=unit_of(photo.shape), inside=inside)
+        if self.part is None:
+            return planted(photo, self.kind, rng, unit=unit_of(photo.shape))
+        spoilt, box = photo.copy(), self.part.box
+        spoilt[box] = planted(photo[box], self.kind, rng, unit=unit_of(photo[box].shape), inside=self.part.inside)
+        return spoilt

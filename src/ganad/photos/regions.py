@@ -134,7 +134,7 @@ class Regions(Looking, Detector):
         if held_out is not None:
             self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
             judged = Judged(self, held_out, self.calibration_, held_out=True)
-        self._doubt(tested(self, judged, self.looked_at_))
+        self._conclude(self._tested(judged), frames=3)
         return self
 
     def _learn_photos(
@@ -240,7 +240,7 @@ class Regions(Looking, Detector):
             found = self._measured(some)
         threshold, self.map_threshold_ = (float(np.quantile(each, 1 - self.contamination)) for each in found)
         self.offset_ = -threshold
-        return Judged(judge, some, found[0], held_out=fits > 0)
+        return Judged(judge, some, found[0], held_out=fits > 0, known=not fits and len(some) == len(photos))
 
     def part_is_alike(self, n: int) -> bool:
         """As the inner detector says of its regions."""
@@ -264,12 +264,15 @@ class Regions(Looking, Detector):
     def self_test(self, X: Any) -> SelfTest:
         """Figures that tell, without labels, whether to trust this model; see ``ganad.selftest``.
 
-        X: normal photos that were not learnt, 50 or more for steady figures. Each kind of defect of ``photos.planted``
-        is planted in ten of them. The model stays as it is, and equal photos give equal figures. Raises InputError for
-        unusable photos.
+        X: normal photos that were not learnt, 50 or more for steady figures. Each kind of ``photos.planted`` is planted
+        ten times, at most three times in a photo, or three times in all where scores are searches. The model stays as
+        it is, and equal photos give equal figures. Raises InputError for unusable photos.
         """
         photos = as_photos(X)
-        return tested(self, Judged(self, photos, self.anomaly_score(photos), held_out=True), self.looked_at_)
+        return self._tested(Judged(self, photos, self.anomaly_score(photos), held_out=True))
+
+    def _tested(self, judged: Judged) -> SelfTest:
+        return tested(self, judged, self.looked_at_, searches=bool(self.inner_.NO_FORWARD_PASS))
 
     def calibrate(self, X: Any, *, false_alarm_rate: float | None = None) -> Self:
         """Remember the scores of held-out normal photos; with ``false_alarm_rate``, set both thresholds to keep it."""

@@ -199,6 +199,8 @@ def _network(path: Path, view: Tiles | Backbone, header: Header, embedded: dict[
         except InputError as error:
             raise ModelFileError(str(error)) from error
     file = view.file
+    if file is None and header.state.backbone_sha256_ is not None:
+        raise ModelFileError(f"{path}: it names a file of weights, but its backbone has none; use another copy")
     if file is not None and (not file.is_file() or files.sha256_of(file) != header.state.backbone_sha256_):
         raise InputError(
             f"{path}: it needs the backbone's weights {file}, with SHA-256 "
