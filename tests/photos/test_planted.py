@@ -113,7 +113,7 @@ def test_a_warning_names_the_line_of_the_fit():
 
 def test_some_of_many_learnt_photos_are_not_known_by_heart():
     nearest = NearestNeighbor(k=1, verbose=0)
-    model = Regions(nearest, Tiles(16, 8), threshold_fits=0, threshold_samples=20, max_regions=9000, **QUIET)
+    model = Regions(nearest, Tiles(16, 8), threshold_fits=0, threshold_samples=20, max_regions=100_000, **QUIET)
     for n in (20, 60):
         with pytest.warns(UntrustedFit):  # of the threshold, which is zero
             model.fit(plates(n))
