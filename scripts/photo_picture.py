@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ganad import PCAResidual
-from ganad.photos import Regions, Tiles
+from ganad import Gaussian
+from ganad.photos import Backbone, Regions
+from ganad.photos.found import to_scale
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from plates import plate  # type: ignore[import-not-found,unused-ignore]
@@ -32,8 +33,8 @@ def scratched(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def picture() -> Image.Image:
     rng = np.random.default_rng(0)
-    settings = dict(max_regions=2000, random_state=0, verbose=0, device="cpu")
-    detector = Regions(PCAResidual(n_components=20, verbose=0), Tiles(32, 16), pool="max", **settings)
+    settings = dict(max_regions=400_000, pool="max", random_state=0, verbose=0, device="cpu")
+    detector = Regions(Gaussian(apart=True), Backbone("filters", cells=32), **settings)
     detector.fit([plate(rng, HEIGHT, WIDTH) for _ in range(60)], hold_out=0.5, false_alarm_rate=0.05)
     photo, mask = scratched(plate(rng, HEIGHT, WIDTH))
     [found] = detector.inspect([photo])
@@ -41,8 +42,8 @@ def picture() -> Image.Image:
     for region in found.regions:
         right, bottom = region.x + region.width - 1, region.y + region.height - 1
         ImageDraw.Draw(boxed).rectangle((region.x, region.y, right, bottom), outline=(230, 40, 40), width=2)
-    heat = (found.heat - np.median(found.heat)).clip(0)
-    steps = 3 * (heat / heat.max())[..., None] - [0, 1, 2]
+    heat = to_scale(found.heat, detector.map_threshold_).clip(0, 1)
+    steps = 3 * heat[..., None] - [0, 1, 2]
     panels = [boxed, Image.fromarray(np.uint8(255 * steps.clip(0, 1))), Image.fromarray(mask).convert("RGB")]
     whole = Image.new("RGB", (3 * WIDTH + 2 * GAP, HEIGHT), "white")
     for i, panel in enumerate(panels):
