@@ -42,7 +42,7 @@ _FLAGGED = 0.2
 _BY_HEART, _WITHOUT_FAULT = 50, 0.99
 #: Fewest samples for a verdict; with fewer, chance decides.
 _FEW = 8
-_MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch")  # made of real parts
+_MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch")  # of real parts, or real for the most
 _PLANTED = ("scratch", "spot", "uneven", "patch", "blur")  # in photos
 
 _LONGER = "train it longer, with another random_state or another scaling, or use another method"
