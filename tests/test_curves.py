@@ -196,3 +196,9 @@ def test_wrong_names_are_refused():
     assert {c.task.label for c in curves.curves(["GANomaly"])} == {"GANomaly"}  # not "GANomaly, contrast"
     done = CliRunner().invoke(build_app([]), ["curves", "--budget", "long"])
     assert done.exit_code == 2 and "--budget long is not one of smoke, quick, paper" in done.output
+
+
+def test_a_curve_whose_first_step_took_longer_has_no_figure_for_the_first_minute():
+    row = dict(seconds=[63.6, 90.0, 180.0], auroc=[0.5, 0.6, 0.7], ended="time")
+    assert [curve_tables.at(row, minutes) for minutes in (1, 2, 3, 5)] == [None, 0.6, 0.7, None]
+    assert curve_tables.at(row | dict(ended="length"), 5) == 0.7

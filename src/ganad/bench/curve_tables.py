@@ -75,12 +75,14 @@ def file_name(label: str) -> str:
 
 
 def at(row: Row, minutes: float) -> float | None:
-    """The AUROC of the last moment up to ``minutes``; None where the curve is shorter and has not its full length."""
+    """The AUROC of the last moment up to ``minutes``.
+
+    None where the curve is shorter and has not its full length, or where its first step alone took longer.
+    """
     seconds = 60 * minutes * 1.02  # a moment is noticed after the step in which it comes
     if row["seconds"][-1] < 60 * minutes * 0.98 and row["ended"] != "length":
         return None
-    found: float = next(a for second, a in zip(row["seconds"][::-1], row["auroc"][::-1]) if second <= seconds)
-    return found
+    return next((a for second, a in zip(row["seconds"][::-1], row["auroc"][::-1]) if second <= seconds), None)
 
 
 def _cells(rows: Iterable[Row]) -> tuple[list[str], list[list[str]]]:
