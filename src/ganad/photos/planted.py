@@ -17,7 +17,7 @@ KINDS = ("scratch", "spot", "uneven", "patch", "blur")
 
 NOISE = "noise"  #: photos of nothing else
 
-_TIMES = 3  # that each of few photos is spoilt
+_TIMES = 3  # that each of few photos is spoilt, at most
 _SIDE = 250  # of the photos for which sizes in pixels are stated here
 
 
