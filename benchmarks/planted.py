@@ -28,7 +28,7 @@ from ganad import EGBAD, MMOCGAN, OCAN, FenceGAN, GANomaly, Gaussian, NearestNei
 from ganad.data import load_photos
 from ganad.detector import Detector
 from ganad.metrics import auroc
-from ganad.nets.backbones import Maps
+from ganad.nets.maps import Maps
 from ganad.photos import Backbone, Regions, Tiles
 from ganad.photos.planted import KINDS, planted
 from ganad.photos.pool import pooled

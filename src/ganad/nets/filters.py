@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, pad
 
-from .backbones import Maps
+from .maps import Maps
 
 _STRIDE = 8
 _OCTAVES = 4  # sizes: each is twice the one before; the coarsest has a pixel for each position
@@ -36,9 +36,10 @@ class Filters(Maps):
 
     def __init__(self) -> None:
         super().__init__()
-        binomial = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8  # even, so that every octave is centred on the positions
-        self.register_buffer("bank", _bank(), persistent=False)
-        self.register_buffer("blur", (binomial[:, None] * binomial)[None, None], persistent=False)
+        with torch.device("cpu"):  # a network is made without its weights, on the meta device; these are no weights
+            binomial = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8  # even, so that every octave is centred on the positions
+            self.register_buffer("bank", _bank(), persistent=False)
+            self.register_buffer("blur", (binomial[:, None] * binomial)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         below, beside = (-side % _STRIDE for side in x.shape[2:])

@@ -18,7 +18,8 @@ from torch import Tensor
 from .. import memory
 from ..display import shown
 from ..errors import InputError, MissingExtra
-from .backbones import IMAGENET, WINDOW, Maps
+from .backbones import IMAGENET, WINDOW
+from .maps import Maps
 
 _MOST_BYTES = 2**30
 _MOST_NODES = 20_000  # ONNX Runtime's preparation grows with them

@@ -14,8 +14,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from ..errors import InputError
 from ..nets import backbone_weights, backbones, onnx_maps
-from ..nets.backbones import Maps
 from ..nets.filters import Filters
+from ..nets.maps import Maps
 from .view import Block, Grid
 
 CORE = backbones.WINDOW  #: side of the window of a large photo whose positions are kept
@@ -32,8 +32,8 @@ class Backbone:
     """Vectors of a frozen network's layers, joined on the grid of the finest layer and averaged over 3 x 3 positions.
 
     K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022 (PatchCore). Layers 1 to 4 have
-    strides of 4, 8, 16 and 32 pixels. Photos with a side of more than 640 pixels pass in overlapping windows, so that
-    memory is bounded.
+    strides of 4, 8, 16 and 32 pixels; layer 0, which a network's are joined to, is "filters", see below. Photos with a
+    side of more than 640 pixels pass in overlapping windows, so that memory is bounded.
 
     "onnx" is any ONNX file with one picture as its input; layers are then numbers of its outputs. Pixels are scaled by
     ImageNet's mean and standard deviation, as torchvision does. If the file takes one size alone, photos are resized to
@@ -44,7 +44,7 @@ class Backbone:
     """
 
     name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet, onnx, filters
-    layers: tuple[int, ...] | None = None  #: whose maps are concatenated; None: 3 and 4, or all of an ONNX file
+    layers: tuple[int, ...] | None = None  #: whose maps are joined, such as (0, 3); None: (3, 4), or all of a file
     weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
     regions: bool = True  #: False: as cells=1, but with a map of one value; model files of before 0.3 have it
@@ -88,12 +88,12 @@ class Backbone:
             return
         if self.name == FILTERS:
             raise InputError(f"Backbone: {FILTERS} have no layers, but layers={layers!r}; leave it out")
-        whole = isinstance(layers, tuple) and all(type(layer) is int and layer > 0 for layer in layers)
+        whole = isinstance(layers, tuple) and all(type(layer) is int and layer >= 0 for layer in layers)
         if self.name == ONNX:
-            known, words = whole, "numbers of the file's outputs from 1"
+            known, words = whole and 0 not in layers, "numbers of the file's outputs from 1"
         else:
-            known, words = whole and set(layers) <= set(backbones.LAYERS), "some of 1, 2, 3, 4"
-        if not known or not layers or list(layers) != sorted(set(layers)):
+            known, words = whole and set(layers) <= set(backbones.STRIDES), "some of 1, 2, 3, 4, and perhaps 0,"
+        if not known or not any(layers) or list(layers) != sorted(set(layers)):
             raise InputError(f"Backbone: layers={layers!r} must be {words} in rising order")
 
     @property

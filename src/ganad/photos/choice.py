@@ -26,12 +26,12 @@ class Choice:
 PLACES = Choice(
     "gaussian",
     {"apart": True},
-    {"backbone": "efficientnet-lite0", "cells": 8, "max_regions": 50_000},
-    "a Gaussian for each of 8 x 8 places on EfficientNet-Lite0 (--backbone efficientnet-lite0 --cells 8 "
-    "--max-regions 50000 --method gaussian --apart)",
+    {"backbone": "efficientnet-lite0", "layers": "0,3", "cells": 32, "max_regions": 400_000, "pool": "max"},
+    "a Gaussian for each of 32 x 32 places on EfficientNet-Lite0 (--backbone efficientnet-lite0 --layers 0,3 "
+    "--cells 32 --max-regions 400000 --pool max --method gaussian --apart)",
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
 )
-#: chosen in the same way; finer places than those of a network, because a filter sees less of the photo
+#: chosen in the same way
 FILTERS = Choice(
     "gaussian",
     {"apart": True},

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import NotSupported
-from ..nets.backbones import Maps
+from ..nets.maps import Maps
 from ..nets.onnx_maps import OnnxMaps, Placeholder
 from .backbone import Backbone
 from .cells import Cells

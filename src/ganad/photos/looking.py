@@ -16,7 +16,7 @@ from torch import Tensor
 from .. import devices
 from ..detector import Detector
 from ..errors import InputError, NotSupported
-from ..nets.backbones import Maps
+from ..nets.maps import Maps
 from ..nets.players import Players
 from .backbone import Backbone
 from .cells import Cells, centres, numbered

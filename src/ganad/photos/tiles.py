@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from ..nets.backbones import Maps
+from ..nets.maps import Maps
 from .view import Block, Grid
 
 _BLOCK_BYTES = 4 * 2**20  # most bytes of crops in memory at once

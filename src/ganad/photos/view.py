@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..nets.backbones import Maps
+from ..nets.maps import Maps
 
 #: Numbers ``(n,)`` of regions, counted along the grid's rows, and the regions ``(n, ...)``.
 Block = tuple[np.ndarray, np.ndarray]

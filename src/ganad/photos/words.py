@@ -14,15 +14,21 @@ from .tiles import Tiles
 
 
 def view_of(
-    tiles: str | None = None, backbone: str | None = None, *, whole: bool = False, cells: int | None = None
+    tiles: str | None = None,
+    backbone: str | None = None,
+    *,
+    layers: str | None = None,
+    whole: bool = False,
+    cells: int | None = None,
 ) -> Tiles | Backbone:
     """The view of "64/32", side and step of a tile in pixels, or of a backbone "NAME" or "NAME:FILE".
 
-    whole: one vector a photo, not one a region. cells: the mean vectors of so many parts of the height and of the
-    width. Raises InputError for words that name no view.
+    layers: those of the backbone, "0,3". whole: one vector a photo, not one a region. cells: the mean vectors of so
+    many parts of the height and of the width. Raises InputError for words that name no view.
     """
     if backbone is not None:
-        return dataclasses.replace(Backbone.named(backbone), cells=1 if whole else cells)
+        view = dataclasses.replace(Backbone.named(backbone), cells=1 if whole else cells)
+        return view if layers is None else dataclasses.replace(view, layers=_numbers(layers))
     found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", tiles or "")
     if not found:
         raise InputError(f"tiles {tiles}: give the side of a crop and the step to the next in pixels, such as 64/32")
@@ -35,6 +41,7 @@ def regions_of(
     *,
     tiles: str | None = None,
     backbone: str | None = None,
+    layers: str | None = None,
     whole: bool = False,
     cells: int | None = None,
     **settings: Any,
@@ -46,6 +53,13 @@ def regions_of(
     shared = {
         name: getattr(detector, name) for name in ("device", "threads", "verbose", "random_state", "contamination")
     }
-    found = Regions(detector, view_of(tiles, backbone, whole=whole, cells=cells), **shared | settings)
+    found = Regions(detector, view_of(tiles, backbone, layers=layers, whole=whole, cells=cells), **shared | settings)
     found.check_settings()
     return found
+
+
+def _numbers(layers: str) -> tuple[int, ...]:
+    """The numbers of "0,3"."""
+    if not re.fullmatch(r"\d{1,5}(,\d{1,5})*", layers):
+        raise InputError(f"layers {layers}: give their numbers, such as 0,3")
+    return tuple(map(int, layers.split(",")))
