@@ -6,10 +6,10 @@
 60 pixels, a dark spot, uneven light, a patch of another place of the photo, turned, or a blurred part. On
 EfficientNet-Lite0, photos as they are and with a shorter side of 320 or 192 pixels: nearest normal region, standardised
 and not, and a Gaussian for each of 8 x 8 places, for all alike, or of the photo. On filters, which have no weights, a
-Gaussian for each of 8 x 8 to 32 x 32 places. Tiles of pixels with PCA. Some rows learn 30 photos alone. Then
-GANs at their defaults, on vectors as they are and on those of 8 x 8 cells, white, all alike or each by itself. A row
-holds the AUROC of each pool, the mean over the five kinds of defect. One seed, one thread. A row that is there is not
-made again.
+Gaussian for each of 8 x 8 to 32 x 32 places; the same on both, layer 0 being the filters. Tiles of pixels with PCA.
+Some rows learn 30 photos alone. Then GANs at their defaults, on vectors as they are and on those of 8 x 8 cells, white,
+all alike or each by itself. A row holds the AUROC of each pool, the mean over the five kinds of defect, and how well
+the maps find the planted pixels. One seed, one thread. A row that is there is not made again.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from ganad.photos import Backbone, Regions, Tiles
 from ganad.photos.planted import KINDS, planted
 from ganad.photos.pool import pooled
 from ganad.photos.view import Block
+from ganad.pixel_metrics import PixelFigures
 
 ROWS = Path(__file__).parent / "results" / "planted.jsonl"
+VISIBLE = 3  # grey values: what a planted defect changes by more is its mask
 POOLS = ("ranked", "max", "top5", "mean")
 
 
@@ -46,6 +48,11 @@ GAUSSIANS: dict[str, tuple[Detector, int | None, int]] = {
     "Gaussian, 8 x 8 places": (Gaussian(apart=True), 8, 50_000),
     "Gaussian, 8 x 8 alike": (Gaussian(), 8, 50_000),
     "Gaussian of the photo": (Gaussian(), 1, 50_000),
+}
+#: of the network and the filters at once: the layers, the cells a side
+JOINED = {
+    f"Gaussian, {side} x {side} places, layers {', '.join(map(str, layers))}": (layers, side)
+    for layers, side in (((0, 3, 4), 8), ((0, 3, 4), 16), ((0, 2, 3), 16), ((0, 3), 24), ((0, 3), 32), ((0, 2, 3), 32))
 }
 #: without weights: the detector, the view, the regions to learn
 WITHOUT: dict[str, tuple[Detector, Backbone | Tiles, int]] = {
@@ -66,8 +73,8 @@ CASES = [(name, side, 250) for side in (None, 320, 192) for name in NEAREST] + [
 CASES += [("Gaussian, 8 x 8 places", side, 250) for side in (320, 192)]
 CASES += [(f"{name}, {seen}", None, 250) for seen in SEEN for name in GANS]
 CASES += [("Gaussian, 8 x 8 white places", None, 250)]  # the length of a white vector: what a GAN has to beat
-CASES += [(name, None, 250) for name in WITHOUT]
-FEWER = ("nearest region, scaling auto", "Gaussian, 8 x 8 places", "Gaussian, 32 x 32 places, filters")
+CASES += [(name, None, 250) for name in (*WITHOUT, *JOINED)]
+FEWER = ("nearest region, scaling auto", "Gaussian, 8 x 8 places", *list(WITHOUT)[2:3], *list(JOINED)[3:4])
 CASES += [(name, None, FEW) for name in FEWER]
 
 
@@ -103,6 +110,9 @@ def regions_of(name: str, side: int | None) -> Regions:
     if name in WITHOUT:
         inner, view, most = WITHOUT[name]
         return Regions(inner, view, max_regions=most, **quiet)
+    if name in JOINED:
+        layers, cells = JOINED[name]
+        return Regions(Gaussian(apart=True), Backbone(layers=layers, cells=cells), max_regions=400_000, **quiet)
     inner, cells, most = (NEAREST | GAUSSIANS)[name]
     choose = "random" if cells else "coreset"
     return Regions(inner, Remembered(side=side, cells=cells), max_regions=most, choose=choose, **quiet)
@@ -113,14 +123,28 @@ def measure(name: str, side: int | None, n: int, photos: list[np.ndarray]) -> di
     kinds = np.array([KINDS[i % len(KINDS)] for i in range(len(held_out))])
     bad = [planted(p, kind, np.random.default_rng([1, i])) for i, (p, kind) in enumerate(zip(held_out, kinds))]
     model = regions_of(name, side).fit(learnt)
-    found = [[scores for _, scores in model.region_scores(part)] for part in (held_out, bad)]
+    found: list[list[np.ndarray]] = []
+    pixels = PixelFigures(2 * len(held_out))
+    for part in (held_out, bad):
+        found.append([])
+        for photo, good, finding in zip(part, held_out, model.inspect(part)):
+            found[-1].append(finding.region_scores)
+            pixels.add(np.abs(photo.astype(int) - good) > VISIBLE, finding.heat)
     figures = {}
     for pool in POOLS:
         good, defect = (np.array([pooled(scores, pool) for scores in part]) for part in found)
         y = np.repeat([0, 1], [len(good), sum(kinds == KINDS[0])])
         areas = [auroc(y[: len(good) + sum(kinds == k)], np.concatenate([good, defect[kinds == k]])) for k in KINDS]
         figures[pool] = round(float(np.mean(areas)), 4)
-    return dict(regions=name, side=side, auroc=figures, n_train=len(learnt), n_test=2 * len(held_out))
+    places = {
+        name: round(of(pixels), 4)
+        for name, of in (
+            ("pixel_auroc", PixelFigures.auroc),
+            ("aupro", PixelFigures.aupro),
+            ("pointing", PixelFigures.pointing),
+        )
+    }
+    return dict(regions=name, side=side, auroc=figures, places=places, n_train=len(learnt), n_test=2 * len(held_out))
 
 
 def main() -> None:

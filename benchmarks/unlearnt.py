@@ -40,7 +40,9 @@ BASELINES = ("OneClassSVM", "KDE", "GMM", "NearestNeighbor", "LOF", "Gaussian", 
 GANS = ("GANomaly", "FenceGAN", "IGMMGAN", "MMOCGAN", "ADGAN", "AnoGAN")
 DETECTORS = (*BASELINES, "Trivial", "AutoEncoder", "VAE", *GANS, "Auto")
 PHOTOS: dict[str, Callable[[], Regions]] = {
-    "auto's: a Gaussian a cell": lambda: Regions(Gaussian(apart=True), Backbone(cells=8), max_regions=50_000),
+    "auto's: a Gaussian a place": lambda: Regions(
+        Gaussian(apart=True), Backbone(layers=(0, 3), cells=24), max_regions=400_000, pool="max"
+    ),
     "nearest neighbour of a backbone's vectors": lambda: Regions(NearestNeighbor(k=1), Backbone()),
     "PCA of tiles": lambda: Regions(PCAResidual(), Tiles(64, 32)),
 }

@@ -6,6 +6,7 @@ Sizes are lower bounds of what the work takes: what is refused would certainly n
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import sys
@@ -47,6 +48,16 @@ def shortage(error: BaseException) -> str | None:
         f"not enough memory ({shown(text, 150)}){there}; take fewer or smaller samples, or lower what bounds the work: "
         f"--batch-size, --score-batch-size, --max-regions"
     )
+
+
+def give_back() -> None:
+    """Return to the system what was freed, where the C library would keep it for later (glibc).
+
+    Intermediate results of networks, of another size for each photo, leave it holding several hundred MB. It takes as
+    long as a look at a photo, so it is for the end of a stage.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def in_words(size: int) -> str:

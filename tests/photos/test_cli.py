@@ -173,6 +173,20 @@ def test_one_vector_a_photo_and_the_weights_in_the_file(photos, tmp_path):
     assert model.view.cells == 1 and len(model.inner_.samples_) == 12
 
 
+def test_layers_of_a_backbone(photos, tmp_path):
+    start = ("fit", photos / "normal", "-o", photos / "m.ganad", "--method", "gaussian")
+    network = ("--backbone", f"resnet18:{weights(tmp_path)}", "--cells", 2)
+    made = run(*start, *network, "--layers", "0,3")
+    assert made.exit_code == 0, made.output
+    assert ganad.load(photos / "m.ganad", device="cpu").view.layers == (0, 3)
+    wrong = ((*network, "--layers", "0;3"), (*network, "--layers", "3,9"), ("--tiles", "64/32", "--layers", "3"))
+    for given, words in zip(wrong, ("such as 0,3", "in rising order", "--layers is for --backbone"), strict=True):
+        refused = run(*start, *given)
+        assert refused.exit_code == 2 and words in " ".join(refused.output.split()), refused.output
+    refused = run(*start, "--layers", "3")
+    assert refused.exit_code == 2 and "--layers is for regions" in " ".join(refused.output.split())
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
     monkeypatch.setattr(backbone_weights, "PACKAGE", "ganad" if installed else "nothing_of_this_name")

@@ -14,7 +14,7 @@ from ganad.export import export_onnx
 from ganad.nets.filters import Filters
 from ganad.photos import Backbone, Regions, choice
 
-from .samples import plates, scratched
+from .samples import plates, scratched, weights
 
 FILTERS = Backbone("filters")
 QUIET = dict(verbose=0, threads=1, random_state=0)
@@ -114,6 +114,40 @@ def test_the_exported_graph_agrees(model, tmp_path):
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     score = session.run(["score"], {session.get_inputs()[0].name: photo[None].astype(np.float32)})[0]
     np.testing.assert_allclose(score[0], model.anomaly_score([photo])[0], rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """A network and the filters at once."""
+    return Backbone("resnet18", layers=(0, 2), weights=weights(tmp_path_factory.mktemp("weights")), cells=4)
+
+
+def test_layer_0_is_that_of_the_filters_beside_the_network(beside):
+    photo, cpu = plates(1)[0], torch.device("cpu")
+    views = (beside, FILTERS, dataclasses.replace(beside, layers=(2,)))
+    joined, own, network = (next(iter(view.blocks(photo, view.network(), cpu)))[1] for view in views)
+    np.testing.assert_allclose(joined, np.concatenate([own, network], 1), rtol=1e-5, atol=1e-6)
+    coarse = dataclasses.replace(beside, layers=(0, 4)).network()
+    assert (coarse.stride, coarse.step) == (8, 32)
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_a_model_with_layer_0_is_saved_and_exported(beside, tmp_path, embed):
+    model = Regions(Gaussian(apart=True), beside, max_regions=1000, embed=embed, **QUIET).fit(plates(12))
+    photos = plates(2, seed=5)
+    model.save(tmp_path / "m.safetensors")
+    again = ganad.load(tmp_path / "m.safetensors")
+    np.testing.assert_allclose(again.anomaly_score(photos), model.anomaly_score(photos), rtol=1e-6)
+    export_onnx(model, tmp_path / "m.onnx", photo_shape=photos[0].shape)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    score = session.run(["score"], {"x": photos[0][None].astype(np.float32)})[0]
+    np.testing.assert_allclose(score[0], model.anomaly_score(photos[:1])[0], rtol=1e-4)
+
+
+def test_layer_0_is_joined_to_others_of_a_network_alone():
+    for settings in (dict(layers=(0,)), dict(name="onnx", weights="a.onnx", layers=(0, 1))):
+        with pytest.raises(InputError, match="must be"):
+            Backbone(**settings).check()
 
 
 def test_auto_takes_them_where_no_weights_are_installed(monkeypatch):

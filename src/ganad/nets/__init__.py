@@ -5,7 +5,7 @@ from .critic import Critic, JointCritic
 from .dcgan import dcgan_critic, dcgan_generator
 from .init import dcgan_init, glorot_normal, he_normal, normal_init, start_anew, xavier_uniform
 from .layers import Layer, keras_norm1d, keras_norm2d, leaky_fifth, leaky_tenth
-from .mlp import Cube, RowLinear, mlp, row_linear
+from .mlp import Cube, RowLinear, filled, mlp, row_linear
 from .spectral import SpectralNorm
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "dcgan_critic",
     "dcgan_generator",
     "dcgan_init",
+    "filled",
     "glorot_normal",
     "he_normal",
     "keras_norm1d",

@@ -8,17 +8,24 @@ from collections.abc import Callable
 from torch import Tensor, erf, nn
 from torch.nn.functional import linear, pad
 
+_ROW = 16  # numbers
+
 
 def row_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``linear`` of rows ``(n, d)`` whose bits do not depend on the row's place in the batch.
 
     MKL's kernels for few outputs sum in an order that depends on the address of the row, if rows are not a multiple of
-    16 bytes or the weights are transposed. So zeros fill rows up to a multiple of 64 bytes.
+    16 bytes or the weights are transposed. So zeros fill rows up to a multiple of 64 bytes. Weights that are used
+    often may be ``filled`` already.
     """
-    missing = -x.shape[1] % 16
-    if missing:
-        x, weight = pad(x, (0, missing)), pad(weight, (0, missing))
+    if x.shape[1] % _ROW or weight.shape[1] % _ROW:
+        x, weight = filled(x), filled(weight)
     return linear(x.contiguous(), weight.contiguous(), bias)
+
+
+def filled(x: Tensor) -> Tensor:
+    """Rows ``(..., d)`` with zeros up to a multiple of 64 bytes of float32."""
+    return pad(x, (0, -x.shape[-1] % _ROW))
 
 
 class RowLinear(nn.Linear):

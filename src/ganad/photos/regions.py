@@ -145,6 +145,7 @@ class Regions(Looking, Detector):
         options: dict[str, Any],
     ) -> None:
         regions = self._to_learn(self._training_regions(photos, seed))
+        memory.give_back()  # what reading took, before the inner detector takes as much
         self._learnt = len(regions)
         self._fit_inner(self._inner(seed), regions, on_epoch, options)
 
@@ -191,9 +192,12 @@ class Regions(Looking, Detector):
 
     def _to_learn(self, regions: np.ndarray) -> np.ndarray:
         """Training regions as the inner detector learns them; sets ``whitening_``."""
+        if self.whiten == "none":
+            self.whitening_ = None
+            return regions  # numbered already, if the inner detector takes places
         numbers, regions = (regions[:, 0], regions[:, 1:]) if self._numbered else (np.zeros(len(regions)), regions)
         kept_apart = numbers if self.whiten == "place" else None
-        self.whitening_ = None if self.whiten == "none" else Whitening.of(regions, kept_apart)
+        self.whitening_ = Whitening.of(regions, kept_apart)
         return self._to_inner(numbers, regions)
 
     def _refuse_large(self, first: list[np.ndarray], photos: int) -> None:

@@ -11,7 +11,7 @@ from ..recipes import Recipe
 _VECTORS: dict[str, Any] = dict(backbone="efficientnet-lite0", max_regions=4_000)
 _TILES: dict[str, Any] = dict(tiles="64/32", max_regions=4_000)
 _CORE = _VECTORS | dict(choose="coreset", max_regions=2_000)
-#: each vector among those of its own place, as in ``auto``'s choice; the best view for GANs on planted defects
+#: each vector among those of its own place; the best view for GANs on planted defects
 _WHITE: dict[str, Any] = dict(backbone="efficientnet-lite0", cells=8, max_regions=50_000, whiten="place")
 #: the same on edges and lines, which need no weights; the places of ``auto``'s choice there
 _FILTERED: dict[str, Any] = dict(backbone="filters", cells=32, max_regions=400_000, whiten="place")

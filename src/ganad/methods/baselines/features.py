@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ... import memory
 from ...detector import Detector
 from ...errors import InputError
-from ...nets import row_linear
+from ...nets import filled, row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
 from ...settings import Count, Fifths
 from ...training import TrainingSet
@@ -107,13 +107,14 @@ class OnFeatures(Detector):
         """Scores ``(n,)`` of features ``(n, d)``."""
         raise NotImplementedError(f"{type(self).__name__} must define rate(z)")
 
-    def on(self, array: np.ndarray, like: Tensor) -> Tensor:
-        """A fitted array on the device of a tensor. It is copied there once."""
-        kept: dict[tuple[int, torch.device], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
-        key = (id(array), like.device)
+    def on(self, array: np.ndarray, like: Tensor, *, fill: bool = False) -> Tensor:
+        """A fitted array on the device of a tensor, with ``fill`` as ``row_linear`` needs it. It is copied once."""
+        kept: dict[tuple[int, torch.device, bool], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
+        key = (id(array), like.device, fill)
         if key in kept:
             return kept[key][1]
         placed = torch.as_tensor(array, device=like.device)
+        placed = filled(placed) if fill else placed
         if type(placed) is Tensor:  # an export traces with stand-ins, which must not be kept
             kept[key] = (array, placed)  # keeping the array keeps its id from being used again
         return placed

@@ -31,7 +31,7 @@ from torch import Tensor
 from ... import memory
 from ...detector.covariance import shrunk_covariance
 from ...errors import InputError
-from ...nets import row_linear
+from ...nets import filled, row_linear
 from .features import OnFeatures, root
 
 _FEW = 2  # rows that a Gaussian needs
@@ -65,7 +65,7 @@ class Gaussian(OnFeatures):
     def _chunk(self) -> int:
         """With ``apart`` the places of one photo: rows are scored one by one, so filling a larger chunk only costs."""
         places = getattr(self, "places_", None) if self.apart else None
-        return super()._chunk if places is None else min(super()._chunk, len(places))
+        return super()._chunk if places is None else self.score_batch_size or len(places)
 
     def learn(self, z: np.ndarray) -> None:
         number, z = (z[:, 0], z[:, 1:]) if self.apart else (np.zeros(len(z)), z)
@@ -85,14 +85,15 @@ class Gaussian(OnFeatures):
         return z.mean(0), np.linalg.inv(np.linalg.cholesky(sigma)) / spread
 
     def rate(self, z: Tensor) -> Tensor:
-        means, whitening = self.on(self.means_, z), self.on(self.whitening_, z)
+        in_loop = self.apart and not torch.compiler.is_exporting()  # a graph has no loop over the places that occur
+        means, whitening = self.on(self.means_, z), self.on(self.whitening_, z, fill=in_loop)
         if not self.apart:
             return root(row_linear(z - means[0], whitening[0].double()).square().sum(1))
         at = (z[:, :1] - self.on(self.places_, z)).abs().argmin(1)  # equal but for rounding in an exported graph
         z = (z[:, 1:] - means[at]).float()
-        if torch.compiler.is_exporting():  # a graph has no loop over the places that occur
+        if in_loop:  # a row at a time: a copy of all matrices costs more than the products, and changes the bits
+            z = filled(z)
+            white = torch.cat([row_linear(row[None], whitening[i]) for row, i in zip(z, at.tolist())])
+        else:
             white = torch.bmm(whitening[at], z[:, :, None]).squeeze(2)
-        else:  # a row at a time: a copy of all matrices costs more than the products, and the bits depend on their size
-            rows = (row_linear(row[None], whitening[i]) for row, i in zip(z, at.tolist()))
-            white = torch.cat(list(rows))
         return root(white.double().square().sum(1))
