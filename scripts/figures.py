@@ -186,11 +186,13 @@ def planted() -> str:
     path = ROOT / "benchmarks" / "results" / "planted.jsonl"
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     pools = list(rows[0]["auroc"])
-    head = ["regions", "shorter side", "photos learnt", *pools]
+    places = {"pixel_auroc": "pixel AUROC", "aupro": "AUPRO", "pointing": "pointing"}
+    head = ["regions", "shorter side", "photos learnt", *pools, *places.values()]
     out = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in sorted(rows, key=lambda row: (-row["n_train"], row["regions"], -(row["side"] or 10_000))):
-        cells = " | ".join(f"{row['auroc'][pool]:.3f}" for pool in pools)
-        out.append(f"| {row['regions']} | {row['side'] or 'as it is'} | {row['n_train']} | {cells} |")
+        cells = [f"{row['auroc'][pool]:.3f}" for pool in pools]
+        cells += [f"{row['places'][name]:.3f}" if "places" in row else "" for name in places]  # older rows have none
+        out.append(f"| {row['regions']} | {row['side'] or 'as it is'} | {row['n_train']} | {' | '.join(cells)} |")
     return "\n".join(out)
 
 

@@ -51,6 +51,15 @@ def test_defects_of_large_photos_are_larger():
     assert areas[1] == pytest.approx(4 * areas[0], rel=0.1)
 
 
+@pytest.mark.parametrize("grey", [0, 20, 128, 235, 255])
+@pytest.mark.parametrize("kind", ["scratch", "spot", "uneven"])
+def test_defects_show_on_black_and_on_white(kind, grey):
+    photo = np.full((120, 160, 3), grey, np.uint8)
+    for seed in range(10):
+        steps = np.abs(planted(photo, kind, np.random.default_rng(seed)).astype(int) - grey)
+        assert steps.max() >= 8 and (kind == "uneven" or steps[steps > 0].mean() >= 8), seed
+
+
 def test_few_photos_are_spoilt_several_times_and_many_once():
     photos = plates(40)
     assert len(set(Spoilt(photos, "spot", 10, None).numbers)) == len(Spoilt(photos, "spot", 10, None)) == 10

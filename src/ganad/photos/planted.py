@@ -17,6 +17,8 @@ KINDS = ("scratch", "spot", "uneven", "patch", "blur")
 
 NOISE = "noise"  #: photos of nothing else
 
+_FAINT, _STEP = 8, 40  # grey values: a scratch or a spot that changes fewer in the mean changes by so many instead
+_MIDDLE = 128
 _TIMES = 3  # that each of few photos is spoilt, at most
 _SIDE = 250  # of the photos for which sizes in pixels are stated here
 
@@ -60,14 +62,14 @@ def _scratch(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Ge
     along = abs((xs - x) * cos + (ys - y) * sin) < length / 2
     across = abs((ys - y) * cos - (xs - x) * sin) < wide
     gain = rng.uniform(0.4, 0.8) if rng.random() < 0.7 else 1.4
-    return _where(along & across, out * gain, out)
+    return _marked(along & across, out * gain, out)
 
 
 def _spot(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Generator) -> np.ndarray:
     ys, xs = _pixels(out)
     radius, stretch = unit * rng.uniform(3, 9), rng.uniform(0.6, 1.6)
     there = ((xs - x) / stretch) ** 2 + ((ys - y) * stretch) ** 2 < radius**2
-    return _where(there, out * rng.uniform(0.3, 0.75), out)
+    return _marked(there, out * rng.uniform(0.3, 0.75), out)
 
 
 def _uneven(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Generator) -> np.ndarray:
@@ -75,8 +77,10 @@ def _uneven(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Gen
     sd = unit * rng.uniform(30, 80)
     most = float(rng.choice([-1, 1])) * rng.uniform(20, 45)
     light: np.ndarray = most * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / 2 / sd**2)
-    lit: np.ndarray = out + _of_pixels(light, out)
-    return lit
+    light = _of_pixels(light, out)
+    lit: np.ndarray = out + light
+    hidden = np.abs(lit.clip(0, 255) - out).mean() < np.abs(light).mean() / 2
+    return out - light if hidden else lit
 
 
 def _blur(out: np.ndarray, y: float, x: float, unit: float, rng: np.random.Generator) -> np.ndarray:
@@ -118,6 +122,14 @@ def _pixels(photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_pixels(values: np.ndarray, photo: np.ndarray) -> np.ndarray:
     return values if photo.ndim == 2 else values[..., None]
+
+
+def _marked(there: np.ndarray, changed: np.ndarray, photo: np.ndarray) -> np.ndarray:
+    """The change, or one by a fixed step where it would hardly show: what is black cannot be darkened by a factor."""
+    steps = np.abs(changed.clip(0, 255) - photo)[there]
+    if steps.size and steps.mean() < _FAINT:
+        changed = photo + (_STEP if photo[there].mean() < _MIDDLE else -_STEP)
+    return _where(there, changed, photo)
 
 
 def _where(there: np.ndarray, changed: np.ndarray, photo: np.ndarray) -> np.ndarray:
