@@ -52,7 +52,7 @@ PANELS = {
         (1_000, 10_000, 100_000, 1_000_000),
         "rows of 20 columns, defaults",
     ),
-    "images": Panel(("FenceGAN", "AutoEncoder"), (1_000, 10_000), "images of 28 x 28, one epoch"),
+    "images": Panel(("FenceGAN", "AutoEncoder"), (1_000, 10_000, 100_000), "images of 28 x 28, one epoch"),
     "width": Panel(("AutoEncoder",), (1, 2, 4, 8, 16), "width of the layers, times 64-16-64"),
     "mixture": Panel(("collapsed", "subcluster"), (1_000, 10_000, 100_000), "points in 20 dimensions"),
 }

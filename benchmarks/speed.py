@@ -43,7 +43,7 @@ PAGE = ROOT / "docs" / "speed.md"
 
 KINDS = ("images", "tables")
 SECONDS = 0.3  # of each timing of images
-TURNS, STEPS = 20, 4  # timings of tables in a round, and calls of the step in each
+TURNS, STEPS = 3, 40  # timings of tables in a round, and calls of the step in each: a training makes many in a row
 LEAST_BATCH, SCORED, SEARCH = 100, 512, 20
 ROWS, COLUMNS = 800, (16, 121)  # 121: KDD99 with its text as columns
 #: What the page compares the rows with: shares by precision, and microseconds.
