@@ -49,10 +49,18 @@ GAUSSIANS: dict[str, tuple[Detector, int | None, int]] = {
     "Gaussian, 8 x 8 alike": (Gaussian(), 8, 50_000),
     "Gaussian of the photo": (Gaussian(), 1, 50_000),
 }
-#: of the network and the filters at once: the layers, the cells a side
+#: of layers of the network, and of the filters (0): the layers, the cells a side
 JOINED = {
     f"Gaussian, {side} x {side} places, layers {', '.join(map(str, layers))}": (layers, side)
-    for layers, side in (((0, 3, 4), 8), ((0, 3, 4), 16), ((0, 2, 3), 16), ((0, 3), 24), ((0, 3), 32), ((0, 2, 3), 32))
+    for layers, side in (
+        ((0, 3, 4), 8),
+        ((0, 3, 4), 16),
+        ((0, 2, 3), 16),
+        ((3,), 24),
+        ((0, 3), 24),
+        ((0, 3), 32),
+        ((0, 2, 3), 32),
+    )
 }
 #: without weights: the detector, the view, the regions to learn
 WITHOUT: dict[str, tuple[Detector, Backbone | Tiles, int]] = {
@@ -74,7 +82,8 @@ CASES += [("Gaussian, 8 x 8 places", side, 250) for side in (320, 192)]
 CASES += [(f"{name}, {seen}", None, 250) for seen in SEEN for name in GANS]
 CASES += [("Gaussian, 8 x 8 white places", None, 250)]  # the length of a white vector: what a GAN has to beat
 CASES += [(name, None, 250) for name in (*WITHOUT, *JOINED)]
-FEWER = ("nearest region, scaling auto", "Gaussian, 8 x 8 places", *list(WITHOUT)[2:3], *list(JOINED)[3:4])
+FEWER = ["nearest region, scaling auto", "Gaussian, 8 x 8 places", "Gaussian, 32 x 32 places, filters"]
+FEWER += [f"Gaussian, {side} x {side} places, layers 0, 3" for side in (24, 32)]
 CASES += [(name, None, FEW) for name in FEWER]
 
 

@@ -11,6 +11,7 @@ from ganad.nets import (
     SameConv2d,
     SameDeconv2d,
     dcgan_init,
+    filled,
     he_normal,
     keras_norm1d,
     keras_norm2d,
@@ -112,3 +113,12 @@ def test_keras_batch_norm_averages_and_divides_as_keras_does():
     assert torch.allclose(maps(x[:, :, None, None]).flatten(1), expected, atol=1e-5)
     assert torch.allclose(flat.running_mean, 0.01 * x.mean(0))
     assert keras_norm2d(3, 0.2).momentum == 0.2
+
+
+def test_row_linear_refuses_other_widths_and_takes_filled_rows():
+    x, weight = torch.ones(3, 10), torch.ones(4, 12)
+    with pytest.raises(RuntimeError):
+        row_linear(x, weight)
+    assert torch.equal(row_linear(filled(x), filled(weight[:, :10])), row_linear(x, weight[:, :10]))
+    wide = torch.ones(2, 32)
+    assert filled(wide) is wide

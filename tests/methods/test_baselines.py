@@ -76,6 +76,16 @@ def test_gaussian_keeps_places_apart():
         Gaussian(apart=True, reducer="pca").fit(x)
 
 
+def test_a_gaussian_of_many_places_scores_parts_of_them_alike():
+    rng = np.random.default_rng(0)
+    places = np.repeat(np.arange(600.0), 4)[:, None]
+    x = np.hstack([places, rng.normal(size=(2400, 5)).astype(np.float32)])
+    model = Gaussian(apart=True, device="cpu", verbose=0, threshold_fits=0).fit(x)
+    assert model._chunk == 300  # memory for distances to all places grows with a chunk
+    one_by_one = [model.anomaly_score(row[None])[0] for row in x[:20]]
+    assert np.array_equal(model.anomaly_score(x)[:20], one_by_one)
+
+
 @KINDS
 def test_one_class_svm(kind):
     _, z, new, scores = fit(OneClassSVM, kind)

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import ganad
+from ganad import InputError, NearestNeighbor
 from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
@@ -190,7 +191,8 @@ def test_layers_of_a_backbone(photos, tmp_path):
 @pytest.mark.parametrize("installed", [True, False])
 def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
     monkeypatch.setattr(backbone_weights, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
-    taken = dataclasses.replace(choice.PLACES, options={"backbone": f"resnet18:{weights(tmp_path)}", "cells": 2})
+    options = choice.PLACES.options | {"backbone": f"resnet18:{weights(tmp_path)}", "cells": 2}
+    taken = dataclasses.replace(choice.PLACES, options=options)
     monkeypatch.setattr(choice, "PLACES", taken)  # the real one may not be installed here
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):
@@ -203,7 +205,36 @@ def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, 
     model = ganad.load(tmp_path / "m.ganad", device="cpu")
     assert ("pip install 'ganad[backbone]'" in made.output) == (not installed)
     assert (model.view == Backbone("filters", cells=32)) == (not installed) and model.pool == "top5"
+    assert not installed or model.view.layers == (0, 3)
     assert model.inner_.apart and model.max_regions == 5000 and model.random_state == 3
+
+
+@pytest.mark.parametrize("taken", [choice.PLACES, choice.FILTERS], ids=["places", "filters"])
+def test_what_auto_says_is_what_it_takes(taken):
+    """The command line in its words has its options and settings, and no others."""
+    words = taken.words[taken.words.index("(--") + 1 : -1].split()
+    said = {}
+    for word in words:
+        if word.startswith("--"):
+            said[name := word.removeprefix("--").replace("-", "_")] = "True"
+        else:
+            said[name] = word
+    assert said.pop("method") == taken.method
+    assert said == {name: str(value) for name, value in (taken.options | taken.settings).items()}
+
+
+def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
+    (tmp_path / "normal").mkdir()
+    for i, photo in enumerate(plates(4, sides=(140, 150))):
+        Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
+    monkeypatch.setattr(choice, "weights_installed", lambda: False)
+    with pytest.raises(InputError, match="--layers are those of a network"):
+        PhotoOptions(layers="3").chosen(str(tmp_path / "normal"), False)
+    assert PhotoOptions(choose="coreset").chosen(str(tmp_path / "normal"), False)[2].max_regions is None
+    with pytest.raises(InputError, match="--cells is for regions"):
+        PhotoOptions(cells=0).of_photos(NearestNeighbor())
+    with pytest.raises(InputError, match="--layers is for --backbone"):
+        PhotoOptions(tiles="64/32", layers="").of_photos(NearestNeighbor())
 
 
 def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):

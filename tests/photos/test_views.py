@@ -83,10 +83,11 @@ def test_vectors_are_the_layers_side_by_side_averaged_over_neighbours(tmp_path):
     )
 
 
-def test_a_large_photo_passes_in_windows_that_number_every_position_once(tmp_path, monkeypatch):
+@pytest.mark.parametrize("layers", [(2,), (0, 1), (0, 3), (0, 4)], ids=str)
+def test_a_large_photo_passes_in_windows_that_number_every_position_once(tmp_path, monkeypatch, layers):
     monkeypatch.setattr(backbone, "CORE", 96)
-    monkeypatch.setattr(backbone, "_HALO", 64)  # more than a position of layer 2 sees
-    view = Backbone("resnet18", layers=(2,), weights=weights(tmp_path))
+    monkeypatch.setattr(backbone, "_HALO", 64 if layers[-1] < 3 else 512)  # more than a position sees
+    view = Backbone("resnet18", layers=layers, weights=weights(tmp_path))
     photo = np.random.default_rng(0).integers(0, 256, (100, 200), dtype=np.uint8)
     parts = list(view.blocks(photo, view.network(), CPU))
     rows, columns = view.grid(photo.shape, view.network()).shape

@@ -31,7 +31,8 @@ LayersOption = Annotated[
     str | None,
     typer.Option(
         metavar="N,N",
-        help="With --backbone: the network's layers to join, 1 (fine) to 4 (coarse); 0 adds edges and lines: 0,3.",
+        help="With --backbone: the network's layers to join, 1 (fine) to 4 (coarse); 0 adds edges and lines: 0,3. "
+        "With onnx:FILE: its outputs, from 1.",
     ),
 ]
 WholeOption = Annotated[bool, typer.Option("--whole", help="With --backbone: one vector a photo, not one a region.")]
@@ -90,6 +91,10 @@ class PhotoOptions:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
+    def _is_given(self, name: str) -> bool:
+        value = getattr(self, name)
+        return value is not None and value is not False  # 0 is given, and wrong
+
     def chosen(self, data: str, follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
         """What auto is for a folder of large photos, said aloud: a method, its settings, and these options with a view.
 
@@ -109,8 +114,12 @@ class PhotoOptions:
         if choice.more:
             typer.echo(f"      {choice.more}")
         mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
+        if self.layers is not None and "layers" not in choice.options:
+            raise InputError("--layers are those of a network; pip install 'ganad[backbone]', or name one: --backbone")
         if self.whole:
             mine.pop("cells", None)
+        if self.choose is not None:  # of so many regions a core set is never found
+            mine.pop("max_regions", None)
         return choice.method, {k: str(v) for k, v in choice.settings.items()}, dataclasses.replace(self, **mine)
 
     def of_photos(self, detector: Detector) -> Detector:
@@ -130,15 +139,14 @@ class PhotoOptions:
         }
         given = {name: value for name, value in given.items() if value is not None}
         if not self.own_size:
-            if given or self.layers or self.whole or self.cells is not None:
-                named = next(f.name for f in dataclasses.fields(self) if getattr(self, f.name) not in (None, False))
+            if named := next((f.name for f in dataclasses.fields(self) if self._is_given(f.name)), None):
                 option = named.replace("_", "-")
                 raise InputError(f"--{option} is for regions of photos; give --tiles 64/32 or --backbone NAME as well")
             return detector
         if self.tiles is not None and self.backbone is not None:
             raise InputError("--tiles and --backbone are two views of a photo; give one of them")
         for name in ("layers", "whole", "cells", "embed_backbone"):
-            if self.backbone is None and getattr(self, name):
+            if self.backbone is None and self._is_given(name):
                 raise InputError(f"--{name.replace('_', '-')} is for --backbone; give --backbone NAME")
         if self.whole and self.cells is not None:
             raise InputError("--whole is one vector a photo, and --cells several; give one of them")

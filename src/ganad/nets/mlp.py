@@ -15,17 +15,18 @@ def row_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``linear`` of rows ``(n, d)`` whose bits do not depend on the row's place in the batch.
 
     MKL's kernels for few outputs sum in an order that depends on the address of the row, if rows are not a multiple of
-    16 bytes or the weights are transposed. So zeros fill rows up to a multiple of 64 bytes. Weights that are used
-    often may be ``filled`` already.
+    16 bytes or the weights are transposed. So zeros fill rows up to a multiple of 64 bytes. Who uses the same weights
+    often may pass both ``filled``.
     """
-    if x.shape[1] % _ROW or weight.shape[1] % _ROW:
+    if x.shape[1] == weight.shape[1]:  # else torch says so
         x, weight = filled(x), filled(weight)
     return linear(x.contiguous(), weight.contiguous(), bias)
 
 
 def filled(x: Tensor) -> Tensor:
-    """Rows ``(..., d)`` with zeros up to a multiple of 64 bytes of float32."""
-    return pad(x, (0, -x.shape[-1] % _ROW))
+    """Rows ``(..., d)`` with zeros up to a multiple of 64 bytes of float32; rows of that length as they are."""
+    missing = -x.shape[-1] % _ROW
+    return pad(x, (0, missing)) if missing else x
 
 
 class RowLinear(nn.Linear):

@@ -32,8 +32,9 @@ class Backbone:
     """Vectors of a frozen network's layers, joined on the grid of the finest layer and averaged over 3 x 3 positions.
 
     K. Roth et al., "Towards total recall in industrial anomaly detection", CVPR 2022 (PatchCore). Layers 1 to 4 have
-    strides of 4, 8, 16 and 32 pixels; layer 0, which a network's are joined to, is "filters", see below. Photos with a
-    side of more than 640 pixels pass in overlapping windows, so that memory is bounded.
+    strides of 4, 8, 16 and 32 pixels. Layer 0 is that of "filters", see below, joined to others. What is joined counts
+    as one place, though padding moves what coarse layers see by up to half a stride. Photos with a side of more than
+    640 pixels pass in overlapping windows, so that memory is bounded.
 
     "onnx" is any ONNX file with one picture as its input; layers are then numbers of its outputs. Pixels are scaled by
     ImageNet's mean and standard deviation, as torchvision does. If the file takes one size alone, photos are resized to
@@ -92,7 +93,7 @@ class Backbone:
         if self.name == ONNX:
             known, words = whole and 0 not in layers, "numbers of the file's outputs from 1"
         else:
-            known, words = whole and set(layers) <= set(backbones.STRIDES), "some of 1, 2, 3, 4, and perhaps 0,"
+            known, words = whole and set(layers) <= set(backbones.STRIDES), "some of 1, 2, 3, 4, before them perhaps 0,"
         if not known or not any(layers) or list(layers) != sorted(set(layers)):
             raise InputError(f"Backbone: layers={layers!r} must be {words} in rising order")
 

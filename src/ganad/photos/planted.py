@@ -12,7 +12,8 @@ from scipy.ndimage import gaussian_filter
 from ..errors import InputError
 from .part import Part
 
-#: a thin line, darker or brighter; a dark spot; uneven light; a patch of another place, turned; a part out of focus
+#: a thin line, darker or brighter; a spot, dark unless it is black there; uneven light; a patch of another place,
+#: turned; a part out of focus
 KINDS = ("scratch", "spot", "uneven", "patch", "blur")
 
 NOISE = "noise"  #: photos of nothing else
@@ -126,7 +127,7 @@ def _of_pixels(values: np.ndarray, photo: np.ndarray) -> np.ndarray:
 
 def _marked(there: np.ndarray, changed: np.ndarray, photo: np.ndarray) -> np.ndarray:
     """The change, or one by a fixed step where it would hardly show: what is black cannot be darkened by a factor."""
-    steps = np.abs(changed.clip(0, 255) - photo)[there]
+    steps = np.abs(changed[there].clip(0, 255) - photo[there])
     if steps.size and steps.mean() < _FAINT:
         changed = photo + (_STEP if photo[there].mean() < _MIDDLE else -_STEP)
     return _where(there, changed, photo)

@@ -27,8 +27,9 @@ def view_of(
     many parts of the height and of the width. Raises InputError for words that name no view.
     """
     if backbone is not None:
-        view = dataclasses.replace(Backbone.named(backbone), cells=1 if whole else cells)
-        return view if layers is None else dataclasses.replace(view, layers=_numbers(layers))
+        named = Backbone.named(backbone)
+        numbers = named.layers if layers is None else _numbers(layers)
+        return dataclasses.replace(named, layers=numbers, cells=1 if whole else cells)
     found = re.fullmatch(r"(\d{1,5})(?:/(\d{1,5}))?", tiles or "")
     if not found:
         raise InputError(f"tiles {tiles}: give the side of a crop and the step to the next in pixels, such as 64/32")

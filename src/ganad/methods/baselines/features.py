@@ -108,7 +108,7 @@ class OnFeatures(Detector):
         raise NotImplementedError(f"{type(self).__name__} must define rate(z)")
 
     def on(self, array: np.ndarray, like: Tensor, *, fill: bool = False) -> Tensor:
-        """A fitted array on the device of a tensor, with ``fill`` as ``row_linear`` needs it. It is copied once."""
+        """A fitted array on the device of a tensor, with ``fill`` as ``row_linear`` needs it; made once."""
         kept: dict[tuple[int, torch.device, bool], tuple[np.ndarray, Tensor]] = self.__dict__.setdefault("_placed", {})
         key = (id(array), like.device, fill)
         if key in kept:

@@ -11,7 +11,8 @@ On a pretrained network's features: O. Rippel et al., "Modeling the distribution
 features for anomaly detection", ICPR 2020. With ``apart`` each place of a photo has a Gaussian of its own, as in
 T. Defard et al., "PaDiM", ICPR 2021. What is normal at the rim of a part is then not normal in its middle:
 
-    ganad fit photos/ -o m.safetensors --backbone efficientnet-lite0 --layers 0,3 --cells 24 --method gaussian --apart
+    ganad fit photos/ -o m.safetensors --method gaussian --apart --backbone efficientnet-lite0 --layers 0,3 --cells 24
+        --max-regions 400000 --pool max
 
 Differs from PaDiM: all features take part, not a hundred drawn ones, and the shrinkage is OAS's instead of a constant.
 It is the default for large photos (docs/guide/photos.md).
@@ -63,16 +64,22 @@ class Gaussian(OnFeatures):
 
     @property
     def _chunk(self) -> int:
-        """With ``apart`` the places of one photo: rows are scored one by one, so filling a larger chunk only costs."""
-        places = getattr(self, "places_", None) if self.apart else None
-        return super()._chunk if places is None else self.score_batch_size or len(places)
+        """With ``apart`` the places of one photo, or equal parts of them: rows are scored one by one, so a chunk that
+        holds more only costs."""
+        places = len(getattr(self, "places_", ())) if self.apart else 0
+        if not places:
+            return super()._chunk
+        parts = -(-places // super()._chunk)
+        return -(-places // parts)
 
     def learn(self, z: np.ndarray) -> None:
         number, z = (z[:, 0], z[:, 1:]) if self.apart else (np.zeros(len(z)), z)
         self.places_, rows = np.unique(number, return_inverse=True)
         k, d = len(self.places_), z.shape[1]
         what = f"Gaussian: {k} covariances of {d:,} features"
-        memory.require(4 * k * d * d + 5 * 8 * d * d, what, 'give reducer="pca" (--reducer pca), or fewer cells')
+        memory.require(
+            4 * (1 + self.apart) * k * d * d + 5 * 8 * d * d, what, 'give reducer="pca" (--reducer pca), or fewer cells'
+        )
         self.means_, self.whitening_ = np.empty((k, d)), np.empty((k, d, d), np.float32)
         for i in range(k):
             self.means_[i], self.whitening_[i] = self.gaussian(z[rows == i])
