@@ -26,9 +26,9 @@ class Choice:
 PLACES = Choice(
     "gaussian",
     {"apart": True},
-    {"backbone": "efficientnet-lite0", "layers": "0,3", "cells": 24, "max_regions": 400_000, "pool": "max"},
+    {"backbone": "efficientnet-lite0", "layers": "0,3", "cells": 24, "max_regions": 250_000, "pool": "max"},
     "a Gaussian for each of 24 x 24 places on EfficientNet-Lite0, edges and lines (--backbone efficientnet-lite0 "
-    "--layers 0,3 --cells 24 --max-regions 400000 --pool max --method gaussian --apart)",
+    "--layers 0,3 --cells 24 --max-regions 250000 --pool max --method gaussian --apart)",
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
 )
 #: chosen in the same way

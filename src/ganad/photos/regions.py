@@ -148,6 +148,8 @@ class Regions(Looking, Detector):
         memory.give_back()  # what reading took, before the inner detector takes as much
         self._learnt = len(regions)
         self._fit_inner(self._inner(seed), regions, on_epoch, options)
+        del regions
+        memory.give_back()  # and what that took, before photos are looked at again
 
     def _take_network(self) -> None:
         network = self.view.network()
