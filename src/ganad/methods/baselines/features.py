@@ -25,7 +25,7 @@ from sklearn import decomposition
 from torch import Tensor, nn
 
 from ... import memory
-from ...detector import Detector
+from ...detector import Detector, frozen
 from ...errors import InputError
 from ...nets import filled, row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
@@ -71,7 +71,18 @@ class OnFeatures(Detector):
             seen = self.map_batches(self.view, x).double().cpu().numpy()  # float32: axes orthogonal only to 1e-7
             pca = decomposition.PCA(self.kept(*seen.shape), random_state=self.seed_).fit(seen)
             self.origin_, self.axes_ = pca.mean_, pca.components_
-        self.learn(self.map_batches(self.features, x).cpu().numpy())
+        self.learn(self._features_of(x))
+
+    def _features_of(self, x: TrainingSet) -> np.ndarray:
+        """The features ``(n, d)`` of the training set, in memory once: joined batches would be there twice."""
+        first, *others = torch.split(torch.arange(len(x)), self._chunk)
+        with frozen(self.nets_):
+            some = self.features(x.batch(first)).detach().cpu().numpy()
+            found = np.empty((len(x), *some.shape[1:]), some.dtype)
+            found[: len(some)] = some
+            for rows in others:
+                found[rows[0] : rows[-1] + 1] = self.features(x.batch(rows)).detach().cpu().numpy()
+        return found
 
     @property
     def reduces(self) -> bool:
