@@ -256,7 +256,8 @@ def test_of_a_body_too_large_little_more_than_the_limit_is_read(table_model, mon
         deadline = time.monotonic() + 20
         while "413" not in httpx.get(f"{url}/metrics").text:
             assert time.monotonic() < deadline
-    assert max(read.values()) < limit + 2**16 + 5000  # the head
+    # what waits before uvicorn asks for a pause, and one read of asyncio's, which may be under way
+    assert max(read.values()) < limit + 2**16 + 2**18
 
 
 def test_a_slow_body_times_out(table_model):
