@@ -134,3 +134,45 @@ def test_two_gigabytes_of_a_table_are_fitted_in_about_one(tmp_path):
     gigabytes = float(done.stderr.rsplit("\n", 1)[-1])
     print(f"peak above the imports: {gigabytes:.2f} GB")  # noqa: T201
     assert 0.01 < gigabytes < 1.2
+
+
+def test_texts_and_categories_are_read_as_in_memory(tmp_path):
+    """Words for missing cells that are texts here, numbers as categories, a comma for decimals, dates."""
+    n = 400
+    columns = {
+        "country": ["NA", "DE"] * (n // 2),
+        "class": pa.array(["0", "1", "2", "1"] * (n // 4)).dictionary_encode(),
+        "comma": [f"{i},5" for i in range(n)],
+        "day": [f"2024-01-{1 + i % 28:02}" for i in range(n)],
+        "gap": ["-" if i == 7 else "x" for i in range(n)],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet", row_group_size=130)
+    whole = load_table(tmp_path / "t.parquet", dates=("weekday",), unknown="ignore")
+    large = load_large(tmp_path / "t.parquet", dates=("weekday",), unknown="ignore")
+    assert large.columns == whole.columns and np.array_equal(large.x, whole.x)
+    assert large.source == whole.source
+    assert {"country=NA", "class=2", "comma", "gap=-"} < set(large.columns)
+
+
+def test_the_command_passes_on_how_a_large_table_is_to_be_read(path, tmp_path, monkeypatch):
+    monkeypatch.setattr(large_table, "LARGE", 1)
+    command = ["fit", path, "--label", "kind", "--normal", "plain", "--method", "pca-residual", "-o", tmp_path / "m"]
+    refused = {
+        "--size 32": "--size is for images",
+        "--encoding latin-1": "--encoding is for files of text",
+        "--decimal !": "--decimal '!'",
+    }
+    for more, said in refused.items():
+        given = [str(c) for c in command] + more.split()
+        result = CliRunner().invoke(build_app(given), given)
+        assert result.exit_code == 2 and said in result.stderr, result.output
+    given = [str(c) for c in command] + ["--unknown", "ignore"]
+    assert CliRunner().invoke(build_app(given), given).exit_code == 0
+    assert ganad.load(tmp_path / "m").source_["unknown"] == "ignore"
+
+
+def test_a_table_without_a_normal_row_and_gaps_to_fill_are_refused(path):
+    with pytest.raises(InputError, match="no normal row is left"):
+        load_large(path, label="kind", anomaly=("plain", "odd"))
+    with pytest.raises(InputError, match="leave --impute out"):
+        load_large(path, impute=True)

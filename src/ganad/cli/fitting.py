@@ -109,14 +109,18 @@ def _samples(asked: Asked) -> Samples:
     """The normal samples; a table larger than memory as a mapped file."""
     from ..data.labels import only_normal
     from ..data.large_table import is_large, load_large
+    from ..data.reading import refuse_for_tables
+    from ..data.table_options import TableOptions
     from ..progress import Bar
 
     if asked.parent or asked.form["impute"] or not is_large(asked.data):
         return only_normal(read(asked.data, asked.data_dir, split="train", **asked.how), *asked.classes)
     normal, anomaly = asked.classes
-    named = dict(label=asked.how["label"], drop=asked.form["drop"], normal=normal, anomaly=anomaly)
+    said = asked.how | asked.form
+    refuse_for_tables(asked.data, {name: said[name] for name in ("size", "mode", "depth")})
+    table = {name: said[name] for name in TableOptions.__annotations__ if name in said}
     with Bar("reading") as bar:
-        return load_large(asked.data, **named, progress=bar.update)
+        return load_large(asked.data, normal=normal, anomaly=anomaly, progress=bar.update, **table)
 
 
 def checkpoint_of(output: Path) -> Path:

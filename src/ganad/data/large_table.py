@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pyarrow
@@ -27,9 +27,9 @@ from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
 from .row_groups import row_batches
 from .samples import Progress, Samples
-from .table import encode
+from .table import encode, refuse_encoding, with_trimmed_texts
 from .table_file import first_line
-from .table_options import UNKNOWN, Place
+from .table_options import UNKNOWN, Place, TableOptions
 from .written import origin_of
 
 #: Bytes of a table as float64 from which it is mapped. Read whole it takes about four times as many.
@@ -37,7 +37,7 @@ LARGE = 2**30
 _BATCH = 65_536  # rows in memory at a time
 _TEXTS = 10_000  # different texts of a column that are looked at; a column with more holds no categories
 _STANDS_FOR = 1_000  # rows that stand for a column of text
-_VERSION = 1  # raise when the reading changes, so that files made before are not used
+_VERSION = 2  # raise when the reading changes, so that files made before are not used
 _LOG = logging.getLogger("ganad")
 
 
@@ -56,28 +56,32 @@ def is_large(path: str | Path) -> bool:
 def load_large(
     path: str | Path,
     *,
-    label: str | None = None,
-    drop: Sequence[str] = (),
     normal: Sequence[str] = (),
     anomaly: Sequence[str] = (),
     progress: Progress | None = None,
+    **options: Unpack[TableOptions],
 ) -> Samples:
     """The rows that train, ``Samples.x`` a read-only ``numpy.memmap`` float64 ``(n, d)``, without names and classes.
 
-    The columns become what ``load_table`` makes of them; whether a column of text holds categories is judged by its
-    different texts and how often each occurs. normal, anomaly: classes, as for ``only_normal``. A second call finds the
-    file in the cache while the table is the same. Raises InputError for what ``load_table`` refuses, and where the
-    disk has no room.
+    The columns become what ``load_table`` makes of them, by how the first rows are written; whether a column of text
+    holds categories is judged by its different texts and how often each occurs, and dates count from the earliest of
+    those looked at. normal, anomaly: classes, as for ``only_normal``. options: see ``TableOptions``; not ``impute``,
+    which needs the whole table. A second call finds the file in the cache while the table is the same. Raises
+    InputError for what ``load_table`` refuses, where no row trains, and where the disk has no room.
     """
     path = Path(path)
+    refuse_encoding(options, Place(path))
+    if options.get("impute"):
+        raise InputError(f"{path}: gaps cannot be filled in a table that is read in parts; leave --impute out")
     stat = path.stat()
-    asked = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, label, *map(list, (drop, normal, anomaly)), _VERSION]
+    said = {name: value for name, value in sorted(options.items()) if value}
+    asked = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, list(normal), list(anomaly), said, _VERSION]
     store = cache_dir() / "tables" / hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     about = _known(store)
     if about is None:
         try:
             with pyarrow.parquet.ParquetFile(path) as file:
-                about = _written(file, path, store, label, drop, (tuple(normal), tuple(anomaly)), progress)
+                about = _written(file, path, store, options, (tuple(normal), tuple(anomaly)), progress)
         except pyarrow.ArrowException as error:
             raise InputError(f"{path}: cannot be read as a table ({first_line(error)})") from error
     only_normal(Samples(np.empty((0, 1)), np.array(about["classes"], str)))  # says so where several classes train
@@ -99,17 +103,19 @@ def _written(
     file: pyarrow.parquet.ParquetFile,
     path: Path,
     store: Path,
-    label: str | None,
-    drop: Sequence[str],
+    options: TableOptions,
     named: tuple[tuple[str, ...], tuple[str, ...]],
     progress: Progress | None,
 ) -> dict[str, Any]:
-    source, columns = _source(file, path, label, drop)
+    label = options.get("label")
+    source, columns = _source(file, path, options)
     _refuse_small_disk(path, store, file.metadata.num_rows * len(columns) * 8)
     rows, seen, classes = 0, 0, set[str]()
     with replacing(store.with_suffix(".f8"), wait=True) as temporary, open(temporary, "wb") as out:
         for batch in row_batches(file, _BATCH):
-            part = encode(pyarrow.Table.from_batches([batch]), Place(path, None, seen), source=source, label=label)
+            table = pyarrow.Table.from_batches([batch])
+            # the recipe knows every text of training
+            part = encode(table, Place(path, None, seen), source=source, label=label, unknown="refuse")
             labels = labels_of(part, *named)
             x = part.x if labels is None else part.x[labels == 0]
             classes.update([] if part.y is None else part.y.astype(str).tolist())
@@ -117,7 +123,9 @@ def _written(
             rows, seen = rows + len(x), seen + len(part.x)
             if progress:
                 progress(seen, file.metadata.num_rows)
-    unnamed(classes, *named)  # refuses a name that does not occur
+        unnamed(classes, *named)  # refuses a name that does not occur
+        if rows == 0:
+            raise InputError(f"{path}: no normal row is left to learn from; look at --normal and --anomaly")
     trained = sorted(classes) if not any(named) else []
     about = {"rows": rows, "columns": columns, "source": source, "classes": trained}
     with replacing(store.with_suffix(".json"), wait=True) as temporary:
@@ -137,10 +145,9 @@ def _refuse_small_disk(path: Path, store: Path, size: int) -> None:
     _LOG.warning("%s: %.1f GB as numbers, written to %s first", path, size / 1e9, store.with_suffix(".f8"))
 
 
-def _source(
-    file: pyarrow.parquet.ParquetFile, path: Path, label: str | None, drop: Sequence[str]
-) -> tuple[dict[str, Any], list[str]]:
+def _source(file: pyarrow.parquet.ParquetFile, path: Path, options: TableOptions) -> tuple[dict[str, Any], list[str]]:
     """The recipe of the table and the names of its features, from a few rows that stand for all."""
+    place, label, drop = Place(path), options.get("label"), tuple(options.get("drop") or ())
     names = file.schema_arrow.names
     for name in [*drop, *([label] if label else [])]:
         if name not in names:
@@ -149,34 +156,33 @@ def _source(
     first = next(row_batches(file, _BATCH), None)
     if first is None or first.num_rows == 0:
         raise InputError(f"{path}: no rows in this table")
+    head = with_trimmed_texts(pyarrow.Table.from_batches([first]).select(kept), path)
+    ways: TableOptions = {**options, "label": None, "drop": ()}
+    origin = origin_of(head, place, ways)
     # what ``load_table`` refuses in the first rows it refuses here, and it knows which column only counts the rows
-    head = pyarrow.Table.from_batches([first]).select(kept)
     plain = [name for name in kept if not _is_text(head.schema.field(name).type)]
-    looked: dict[str, Any] = encode(head.select(plain), Place(path)).source if plain else {}
+    looked: dict[str, Any] = encode(head.select(plain), place, **ways).source if plain else {}
     known = {recipe["name"]: recipe for recipe in looked.get("columns", ())}
-    texts = [name for name in kept if name not in plain]
-    found = _recipes_of_text(file, texts, path)
+    found = _recipes_of_text(file, [name for name in kept if name not in plain], origin)
     recipes = [known.get(name) or found[name] for name in kept if name in known or name in found]
     left_out = looked.get("read", {}).get("left_out", {}) | dict.fromkeys(drop, "--drop")
     source: dict[str, Any] = {
         "kind": "table",
         "columns": recipes,
         "label": label,
-        "text": origin_of(head, Place(path), {}).notation.to_source(),
-        "unknown": UNKNOWN[0],
+        "text": origin.notation.to_source(),
+        "unknown": options.get("unknown") or UNKNOWN[0],
         "read": {
             "rows": file.metadata.num_rows,
             "missing": {},
             "left_out": left_out | ({label: "the label"} if label else {}),
         },
     }
-    features = (
-        encode(pyarrow.Table.from_batches([first]).slice(0, 1), Place(path), source=source, label=label).columns or []
-    )
+    features = encode(pyarrow.Table.from_batches([first]).slice(0, 1), place, source=source, label=label).columns or []
     return source, features
 
 
-def _recipes_of_text(file: pyarrow.parquet.ParquetFile, names: Sequence[str], path: Path) -> dict[str, Recipe]:
+def _recipes_of_text(file: pyarrow.parquet.ParquetFile, names: Sequence[str], origin: Origin) -> dict[str, Recipe]:
     """How columns of text are read, by how often each text occurs."""
     counts: dict[str, Counter[str | None]] = {name: Counter() for name in names}
     for batch in row_batches(file, _BATCH, columns=names) if names else ():
@@ -185,7 +191,11 @@ def _recipes_of_text(file: pyarrow.parquet.ParquetFile, names: Sequence[str], pa
             for entry in pyarrow.compute.value_counts(column).to_pylist():
                 if len(counts[name]) < _TEXTS or entry["values"] in counts[name]:
                     counts[name][entry["values"]] += entry["counts"]
-    return {name: recipe_of(name, _standing_for(counts[name]), Origin(path)) for name in names}
+    kinds = {name: file.schema_arrow.field(name).type for name in names}
+    standing = {name: _standing_for(counts[name]) for name in names}
+    # a dictionary holds categories, whatever its texts are
+    standing |= {n: c.dictionary_encode() for n, c in standing.items() if pyarrow.types.is_dictionary(kinds[n])}
+    return {name: recipe_of(name, standing[name], origin) for name in names}
 
 
 def _standing_for(counts: Counter[str | None]) -> pyarrow.ChunkedArray:

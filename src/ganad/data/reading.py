@@ -45,7 +45,7 @@ def load(
     if is_table(name):
         if source and source.get("kind") != "table":
             raise InputError(f"{name} is a table, but the model was trained on images")
-        _refuse(images, f"{name}:", "for images, and this is a table; leave it out")
+        refuse_for_tables(name, images)
         return load_table(name, source=source, **table)
     path = Path(name)
     if str(name) in DATASETS and not path.exists():
@@ -72,6 +72,11 @@ def _accounted(path: Path, samples: Samples, source: dict[str, Any] | None) -> S
     if source is None:
         samples.source["read"] = account_of_images(path, samples)
     return samples
+
+
+def refuse_for_tables(name: Any, images: dict[str, Any]) -> None:
+    """Raise InputError naming the first option for images, which is said of a table."""
+    _refuse(images, f"{name}:", "for images, and this is a table; leave it out")
 
 
 def _refuse(options: dict[str, Any], where: str, why: str) -> None:

@@ -40,13 +40,13 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     Raises InputError naming column, row and cell for what cannot be used.
     """
     if is_frame(path):
-        _refuse_encoding(options, Place(Path("the frame")))
+        refuse_encoding(options, Place(Path("the frame")))
         return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
     place = _called(path)
     names, dialect, batches = open_table(
         path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
     )
-    _refuse_encoding(options, Place(place, dialect))
+    refuse_encoding(options, Place(place, dialect))
     _refuse_large(path, Place(place, dialect))
     # not named here: what was read need not stay beside what becomes of it
     return _encoded(_whole(batches, names, place), Place(place, dialect), source, options)
@@ -54,7 +54,7 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
 
 def _whole(batches: Iterable[pyarrow.RecordBatch], names: list[str], place: Path) -> pyarrow.Table:
     """All parts as one table, with trimmed texts: trimmed as a whole it would be in memory twice."""
-    parts = [_trimmed(pyarrow.Table.from_batches([batch]), place) for batch in batches]
+    parts = [with_trimmed_texts(pyarrow.Table.from_batches([batch]), place) for batch in batches]
     if not parts and names:
         refuse_twice(names, place)
         raise InputError(f"{place}: no rows in this table")
@@ -78,7 +78,7 @@ def iter_table(
     names, dialect, batches = open_table(
         path, rows, asked, _separator(source), options.get("query"), _said_encoding(source, options)
     )
-    _refuse_encoding(options, Place(place, dialect))
+    refuse_encoding(options, Place(place, dialect))
     others = _unasked(names, known | {label or source.get("label")}, source)
     first = 0
     for batch in batches:
@@ -95,7 +95,7 @@ def encode(
     table: pyarrow.Table, place: Place, *, source: dict[str, Any] | None = None, **options: Unpack[TableOptions]
 ) -> Samples:
     """``load_table`` of a table in memory."""
-    return _encoded(_trimmed(table, place.path), place, source, options)
+    return _encoded(with_trimmed_texts(table, place.path), place, source, options)
 
 
 def _encoded(table: pyarrow.Table, place: Place, source: dict[str, Any] | None, options: TableOptions) -> Samples:
@@ -214,7 +214,7 @@ def _called(path: Any) -> Path:
 # -- what a table must have ------------------------------------------------------------------------------------------
 
 
-def _trimmed(table: pyarrow.Table, path: Path) -> pyarrow.Table:
+def with_trimmed_texts(table: pyarrow.Table, path: Path) -> pyarrow.Table:
     """The table with trimmed texts; InputError for text that is not UTF-8."""
     try:
         return pyarrow.table([trimmed(column) for column in table.columns], names=table.column_names)
@@ -222,7 +222,8 @@ def _trimmed(table: pyarrow.Table, path: Path) -> pyarrow.Table:
         raise InputError(f"{path}: a text is not UTF-8 ({str(error).splitlines()[0]})") from error
 
 
-def _refuse_encoding(options: TableOptions, place: Place) -> None:
+def refuse_encoding(options: TableOptions, place: Place) -> None:
+    """Raise InputError for an encoding that is said of what holds no text."""
     if options.get("encoding") and place.dialect is None:
         raise InputError(f"{place.path}: --encoding is for files of text, and this is none; leave it out")
 
