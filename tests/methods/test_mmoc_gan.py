@@ -6,6 +6,7 @@ import torch
 from scipy.special import log_softmax, softmax
 
 from ganad import MMOCGAN
+from ganad.methods import mmoc_gan
 from ganad.seeds import isolated_rng
 
 from ..samples import normal, small, trained
@@ -55,7 +56,7 @@ def test_losses_in_both_readings(reading, monkeypatch):
     settings |= dict(reach=1.0)  # or an untrained generator draws where the target network sees nothing
     model = small(MMOCGAN, **settings).fit(normal("table"))
     v, z, codes = torch.rand(300, 6) * 2 - 1, torch.randn(300, 4), torch.arange(3).repeat(100)
-    monkeypatch.setattr(torch, "multinomial", lambda p, n: codes[:, None])
+    monkeypatch.setattr(mmoc_gan, "drawn", lambda p: codes)
     model.noise = lambda n: z
     G, D, T = model.nets_.generator, model.nets_.discriminator, model.nets_.target
     got = dict(losses(model, v, "gan_step"))
@@ -76,3 +77,11 @@ def test_losses_in_both_readings(reading, monkeypatch):
     assert generator["code"] == pytest.approx(code, rel=1e-3)
     assert generator["sigma"] == pytest.approx(0.5 * ((1 - sigma) ** 2).mean(), rel=1e-3)
     assert set(generator) == {"pt", "density", "fm", "code", "sigma"}
+
+
+def test_codes_are_those_that_multinomial_draws():
+    p = torch.randn(500, 7).softmax(1)
+    torch.manual_seed(0)
+    expected = torch.multinomial(p, 1).flatten()
+    torch.manual_seed(0)
+    assert torch.equal(mmoc_gan.drawn(p), expected)

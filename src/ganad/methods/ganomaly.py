@@ -39,6 +39,7 @@ from ..losses import bce
 from ..nets import Critic, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
 from ..nets.conv import Size
 from ..settings import Count
+from ..training import ranks
 
 _XRAY = dict(image_size=64, latent_dim=100, lr=2e-4, batch_size=64, epochs=25)
 
@@ -52,7 +53,7 @@ class GANomaly(NetworkDetector):
     w_con: float = 50.0  #: weight of the pixel term
     w_enc: float = 1.0  #: weight of the code term
     latent_dim: Count = 100  #: size of the code
-    width: int = 64  #: channels of the first layer (tables: hidden units)
+    width: Count = 64  #: channels of the first layer (tables: hidden units)
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {
@@ -105,7 +106,8 @@ class GANomaly(NetworkDetector):
         else:
             terms = dict(real=bce(D(x), 1.0) / 2, fake=bce(D(x_hat.detach()), 0.0) / 2)
         yield "discriminator", terms
-        if sum(terms.values()) < 1e-5:  # it has won, so it is started anew, as in the official code
+        lost = sum(term.detach() for term in terms.values())
+        if ranks().agreed(float(lost)) < 1e-5:  # it has won, so it is started anew, as in the official code
             D.apply(start_anew)
 
     def cycle(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -40,7 +40,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, logsigmoid, one_hot
+from torch.nn.functional import cross_entropy, logsigmoid
 
 from ..detector import Batches, Updates
 from ..losses import bce
@@ -60,12 +60,12 @@ class MMOCGAN(OCAN):
     matching: Literal["squared", "printed"] = "squared"  #: distance of mean features; printed: not squared
     injection: Literal["cat", "mix"] = "cat"  #: how the code enters the generator
     reach: float = 2.0  #: half the side of the generator's cube, in units of half the side of the data's box
-    n_codes: int = 10  #: number of codes
+    n_codes: Count = 10  #: number of codes
     w_sigma: float = 0.03  #: weight of the term that keeps the spreads of "mix" near one
     representation: Literal["none", "dense", "lstm"] = "none"  #: autoencoder in front of the GAN
     density_quantile: float = 0.005  #: share of the training vectors that counts as not dense
     hidden: tuple[int, ...] = (128, 128)  #: widths of the discriminator's hidden layers
-    generator_hidden: int = 128  #: width of the generator's hidden layer
+    generator_hidden: Count = 128  #: width of the generator's hidden layer
     batch_size: int = 100  #: samples a training step draws
     updates: Count = 500  #: batches of the complementary GAN where ``epochs`` is None
 
@@ -81,7 +81,7 @@ class MMOCGAN(OCAN):
         G, D = self.nets_.generator, self.nets_.discriminator
         v = next(batches)
         with torch.no_grad():
-            codes = torch.multinomial(D.codes(v).float().softmax(1), 1).flatten()
+            codes = drawn(D.codes(v).float().softmax(1))
             fake = G(self.draw(len(v)), codes)
         logit = D(v)
         usage = D.codes(v).float().softmax(1).mean(0)
@@ -109,7 +109,7 @@ class MMOCGAN(OCAN):
     def mutual(self, logits: Tensor, codes: Tensor) -> Tensor:
         """Cross-entropy of Q(. | x') with the code that made x'; "printed": with a code drawn from Q(. | x')."""
         if self.information == "printed":
-            codes = torch.multinomial(logits.detach().float().softmax(1), 1).flatten()
+            codes = drawn(logits.detach().float().softmax(1))
         return cross_entropy(logits.float(), codes)
 
     def draw(self, n: int) -> Tensor:
@@ -137,7 +137,8 @@ class CodedGenerator(nn.Module):
 
     def forward(self, z: Tensor, codes: Tensor) -> Tensor:
         if self.injection == "cat":
-            return self.body(torch.cat([z, one_hot(codes, self.n_codes).to(z.dtype)], 1))
+            one_hot = codes[:, None] == torch.arange(self.n_codes, device=codes.device)  # torch's waits for the device
+            return self.body(torch.cat([z, one_hot.to(z.dtype)], 1))
         return self.body(self.mu[codes] + self.sigma[codes] * z)
 
 
@@ -152,3 +153,11 @@ class CodedCritic(Critic):
 
     def codes(self, x: Tensor) -> Tensor:
         return self.code_head(self.features(x))
+
+
+def drawn(p: Tensor) -> Tensor:
+    """An index ``(n,)`` drawn with the probabilities ``(n, k)`` of each row.
+
+    The same bits as torch.multinomial, but a fit on several processes can draw its slice, and a GPU does not wait.
+    """
+    return (p / torch.empty_like(p).exponential_()).argmax(1)

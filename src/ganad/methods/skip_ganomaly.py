@@ -33,6 +33,8 @@ from torch.nn.functional import l1_loss
 from ..detector import Batches, NetworkDetector, Updates
 from ..losses import bce, mean_square
 from ..nets import Critic, Layer, SameConv2d, SameDeconv2d, dcgan_init, leaky_fifth, mlp, pyramid, start_anew
+from ..settings import Count
+from ..training import ranks
 
 
 class SkipGANomaly(NetworkDetector):
@@ -44,8 +46,8 @@ class SkipGANomaly(NetworkDetector):
     w_score: float = 0.9  #: weight of the pixel error in the score; the features have 1 - w_score
     discriminator_matches: bool = False  #: the discriminator also minimises the feature distance, as in the code
     noise_sd: float = 0.0  #: noise on the generator's input while training
-    n_features: int = 100  #: size of the discriminator's features
-    width: int = 64  #: channels of the first layer (tables: hidden units)
+    n_features: Count = 100  #: size of the discriminator's features
+    width: Count = 64  #: channels of the first layer (tables: hidden units)
 
     LEAST_EPOCHS = (5, 15)
     PRESETS = {
@@ -82,7 +84,7 @@ class SkipGANomaly(NetworkDetector):
         if self.discriminator_matches:
             terms["lat"] = mean_square(f - f_hat).mean()
         yield "discriminator", terms
-        if total < 1e-5:  # it has won, so it is started anew, as in the official code
+        if ranks().agreed(float(total.detach())) < 1e-5:  # it has won, so it is started anew, as in the official code
             D.apply(start_anew)
 
     def score_batch(self, x: Tensor) -> Tensor:

@@ -172,7 +172,7 @@ class WholeBatch(TorchFunctionMode):
 
 _SHAPED = (torch.randn, torch.rand)
 _LIKE = (torch.randn_like, torch.rand_like)
-_IN_PLACE = (Tensor.uniform_, Tensor.normal_)
+_IN_PLACE = (Tensor.uniform_, Tensor.normal_, Tensor.exponential_)
 
 
 def _enlarged(x: Tensor, n: int) -> Tensor:
