@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+import ganad
 from ganad import DETECTORS, AutoEncoder, FenceGAN, InputError
 from ganad.registry import name_of
 from ganad.settings import describe, parse
@@ -45,3 +46,24 @@ def test_text_becomes_the_type_of_the_field():
 def test_what_does_not_fit_is_named(options, words):
     with pytest.raises(InputError, match=words):
         parse(FenceGAN, options)
+
+
+@pytest.mark.parametrize(
+    ("detector", "words"),
+    [
+        (AutoEncoder(betas=(0.9, 1.0)), "betas=(0.9, 1.0): each must be at least 0 and below 1"),
+        (AutoEncoder(betas=(0.5,)), "betas=(0.5,) must be 2 numbers"),
+        (AutoEncoder(hidden=(16.5,)), "hidden=(16.5,) must be whole numbers"),
+        (AutoEncoder(hidden=(8, 0, 8)), "hidden=(8, 0, 8): each must be at least 1"),
+        (ganad.VAE(n_draws=0), "n_draws=0 must be above 0"),
+        (ganad.FAnoGAN(n_critic=0), "n_critic=0 must be above 0"),
+        (ganad.IGMMGAN(concentration=0), "concentration=0 must be above 0"),
+        (ganad.IGMMGAN(sweeps=0), "sweeps=0 must be above 0"),
+        (ganad.IGMMGAN(dof=-9), "dof=-9 must be above -1"),
+        (ganad.IGMMGAN(dof=1, psi_scale="covariance"), "dof=1 must be above 1 with psi_scale='covariance'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_the_earlier_fit_is_forgotten(detector, words):
+    with pytest.raises(InputError) as caught:
+        detector.check_settings()
+    assert words in str(caught.value)

@@ -59,6 +59,7 @@ Fifths = Annotated[int, Bound(low=0, high=5)]
 
 _MOST = 256  # most numbers in one setting, such as widths, because anybody may have written a model file
 _WHOLE = Bound(low=0)  # default bound of a whole number
+_SIZE = Bound(low=1)  # of each of several whole numbers, such as widths
 
 
 @dataclass(frozen=True)
@@ -241,12 +242,27 @@ def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> No
         if not isinstance(value, str):
             raise InputError(f"{where} must be text")
     elif typing.get_origin(hint) is tuple:
-        if not isinstance(value, tuple | list) or not all(_is_number(v) for v in value):
-            raise InputError(f"{where} must be numbers with commas")
-        if len(value) > _MOST:
-            raise InputError(f"{where} must be at most {_MOST} numbers")
+        _check_numbers(where, typing.get_args(hint), bound, value)
     elif kinds <= {int, float}:
         _check_number(where, bound if bound is not _WHOLE or kinds == {int} else Bound(), value, whole=kinds == {int})
+
+
+def _check_numbers(where: str, kinds: tuple[Any, ...], bound: Bound, values: Any) -> None:
+    """Numbers of one kind: as many as there are ``kinds``, or, where these end in an ellipsis, any number of them."""
+    if not isinstance(values, tuple | list) or not all(_is_number(v) for v in values):
+        raise InputError(f"{where} must be numbers with commas")
+    if kinds[-1] is not Ellipsis and len(values) != len(kinds):
+        raise InputError(f"{where} must be {len(kinds)} numbers")
+    if len(values) > _MOST:
+        raise InputError(f"{where} must be at most {_MOST} numbers")
+    if kinds[0] is int:
+        if not all(_is_number(v, numbers.Integral) for v in values):
+            raise InputError(f"{where} must be whole numbers")
+        bound = _SIZE if bound is _WHOLE else bound
+    elif bound is _WHOLE:
+        return
+    if not all(bound.holds(float(v)) for v in values):
+        raise InputError(f"{where}: each must {bound}")
 
 
 def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:

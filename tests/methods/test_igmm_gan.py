@@ -8,6 +8,7 @@ from torch import nn
 
 import ganad
 from ganad import IGMMGAN
+from ganad.errors import Interrupted
 
 from ..samples import normal, small
 from .steps import fake, fixed_noise, inputs, losses, real
@@ -61,3 +62,14 @@ def test_losses_and_the_score_of_the_network_alone():
     assert coder == pytest.approx(expected, rel=1e-4)
     scores = 0.2 * np.linalg.norm(error, axis=1) + 0.8 * np.logaddexp(0, -encoded.numpy())
     assert np.allclose(model.set_params(variant="sigma").anomaly_score(normal("table")), scores, rtol=1e-4)
+
+
+def test_a_stop_in_the_sweeps_stops_the_fit(monkeypatch):
+    def stop(self, info):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(IGMMGAN, "_sweep", stop)
+    model = small(IGMMGAN)
+    with pytest.raises(Interrupted, match="in the sweeps of the mixture"):
+        model.fit(normal("table"))
+    assert not hasattr(model, "nets_")

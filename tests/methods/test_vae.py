@@ -1,10 +1,11 @@
 """VAE: each score against NumPy; more draws are an average."""
 
 import numpy as np
+import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from ganad import VAE, load
+from ganad import VAE, InputError, load
 from ganad.seeds import isolated_rng
 
 from ..samples import normal, small
@@ -70,3 +71,11 @@ def test_the_loss_is_minus_the_bound():
         log_p = Normal(model.nets_.vae.decode(z), model.nets_.vae.log_s.exp()).log_prob(x).sum(1)
         kl = kl_divergence(q, Normal(0.0, 1.0)).sum(1)
     assert np.allclose(sum(terms.values()), (kl - log_p).mean(), rtol=1e-5)
+
+
+def test_bernoulli_refuses_what_is_no_pixel_and_bounds_what_is_none():
+    x = normal("table")
+    with pytest.raises(InputError, match="needs samples from -1 to 1"):
+        small(VAE, likelihood="bernoulli", scaling="standard").fit(x)
+    model = small(VAE, likelihood="bernoulli", scaling="minmax", variant="recon_prob").fit(x)
+    assert (model.anomaly_score(100 * x) >= 0).all(), "a cross-entropy, also far outside"

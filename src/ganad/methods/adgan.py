@@ -14,7 +14,8 @@ generator do not count against the sample. The copies are thrown away.
 
 Differs from the paper:
 - The paper does not say how it keeps the critic Lipschitz. The default is a gradient penalty and a critic without batch
-  norm. The preset "paper" clips weights, as the WGAN that the paper cites does.
+  norm. The preset "paper" clips weights, as the WGAN that the paper cites does. That code also makes 100 critic steps,
+  and not 5, for each of the first 25 generator steps and for every 500th; here there are always ``n_critic``.
 - The starts are drawn once and saved, so a score does not change from call to call.
 - Batch norm is in eval mode during the search; its scale and shift are among the weights that move.
 - ``moving="sample"`` shares one moving generator among the starts of a sample, and ``moving="none"`` moves only codes.
@@ -68,13 +69,13 @@ class ADGAN(GenerativeDetector):
     search_lr: float = 0.25  #: step size on the code
     weight_lr: float = 5e-5  #: step size on the generator's weights
     moving: Literal["seed", "sample", "none"] = "seed"  #: what gets a private copy of the generator
-    memory_budget_mb: int = 128  #: memory for the copies searched at once: about a CPU's cache; raise it on a GPU
+    memory_budget_mb: Count = 128  #: memory for the copies searched at once: about a CPU's cache; raise it on a GPU
     lipschitz: Literal["penalty", "clip"] = "penalty"  #: how the critic is kept smooth
     clip: float = 0.01  #: bound of the critic's weights under "clip"
     w_gp: float = 10.0  #: weight of the gradient penalty
-    n_critic: int = 5  #: critic steps per generator step
+    n_critic: Count = 5  #: critic steps per generator step
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 256 for images
-    width: int = 64  #: channels of the DCGAN at half the image's size
+    width: Count = 64  #: channels of the DCGAN at half the image's size
     lr: Positive | None = None  #: step size; None: 1e-3 for tables, 3e-4 for images
     betas: tuple[float, float] = (0.0, 0.9)  #: decay rates of Adam's two moments
     updates: Count = 1250  #: batches of the critic where ``epochs`` is None

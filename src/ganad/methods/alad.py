@@ -65,7 +65,7 @@ class ALAD(BidirectionalDetector):
     pairing: Literal["height", "channels"] = "height"  #: axis on which disc_xx sees two images joined
     network: Literal["kdd", "arrhythmia"] = "kdd"  #: layer table for tables
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 100 for images
-    width: int = 128  #: channels at half the image's size
+    width: Count = 128  #: channels at half the image's size
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
     lr: Positive | None = None  #: step size of Adam, shared by all players; None: 1e-3 for tables, 2e-4 for images
     batch_size: int = 50  #: samples a training step draws

@@ -9,8 +9,8 @@ anomaly detector in L. Ruff et al., "Deep one-class classification", ICML 2018, 
 Differs from the papers:
 - The sizes of the DCGAN-like network are not published. It has the VAE's sizes, with one head and without sampling.
 - Inputs are in [-1, 1] and the output is a tanh, also for the Deep SVDD networks. Their code has a sigmoid on
-  contrast-normalised pixels in [0, 1]. ``contrast="l1"`` adds that normalisation per image; the output layer is then
-  linear, so the code's min-max constants are not needed.
+  contrast-normalised pixels in [0, 1], and differs in more (see Deep SVDD). ``contrast="l1"`` adds that normalisation
+  per image; the output layer is then linear, so the code's min-max constants are not needed.
 - Tables use a 64-16-64 network, or the widths that you give as ``hidden``. Its weights begin by Glorot's rule. Over
   fourteen development tables the mean AUROC is .796 so and .789 with PyTorch's, which are smaller; over the eleven on
   which detectors find something it is .874 and .862 (three seeds). He's rule, with still larger weights, has .800 and

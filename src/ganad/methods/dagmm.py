@@ -54,13 +54,13 @@ _FLOOR = 1e-4  # of a sample's mean square
 class DAGMM(NetworkDetector):
     """A Gaussian mixture of an autoencoder's code and its errors, trained together; the energy is the score."""
 
-    n_components: int = 4  #: components of the mixture
+    n_components: Count = 4  #: components of the mixture
     w_energy: float = 0.1  #: weight of the energy
     w_diag: float = 0.005  #: weight of the inverse variances
     jitter: float = 1e-6  #: added to covariances, relative to one plus their mean variance
     latent_dim: Count = 2  #: size of the code
     hidden: tuple[int, ...] = (60, 30, 10)  #: widths of the encoder's layers (tables)
-    width: int = 64  #: channels at half the image's size
+    width: Count = 64  #: channels at half the image's size
     estimation_hidden: tuple[int, ...] = (10,)  #: widths of the layers that guess the component
     dropout: float = 0.5  #: share of these layers' units dropped in training
     clip_norm: float | None = 5.0  #: largest norm of the gradient

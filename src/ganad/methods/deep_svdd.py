@@ -13,7 +13,9 @@ Layers have no bias and batch norm has no shift, because either would let the ne
 of c near zero are moved to +-0.1, because a network without biases could reach zero by switching a unit off.
 
 Differs from the official code:
-- Images may have any size, and the decoder begins with a dense layer.
+- Images may have any size, and the decoder begins with a dense layer. Convolutions begin by Xavier's rule for grey
+  images too, where the code has PyTorch's. For colour the code's autoencoder has batch norm without shift and scale on
+  the codes; here it has none.
 - Pixels are in [-1, 1] and the output is a tanh. The code has [0, 1] and a sigmoid.
 - ``contrast="l1"``, in the presets, normalises each image's contrast. The decoder's last layer is then linear, so it
   does not need the constants per class by which the code scales the result to [0, 1].

@@ -58,7 +58,7 @@ class DSEBM(NetworkDetector):
     noise_sd: float | None = None  #: standard deviation of the noise in training; None: 1 for tables, 0.5 for images
     hidden: tuple[int, ...] = (128, 512)  #: widths of the layers (tables)
     network: Literal["conv", "alad"] = "conv"  #: layers for images, from the geometric transformations or ALAD's port
-    width: int = 64  #: channels at half the image's size
+    width: Count = 64  #: channels at half the image's size
     latent_dim: Count = 256  #: units of the last layer (images)
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
@@ -85,9 +85,10 @@ class DSEBM(NetworkDetector):
         return dict(energy=Energy(shape, layers).apply(xavier_uniform))
 
     def train(self, x: TrainingSet) -> None:
-        mean = self.map_batches(lambda batch: batch.sum(0, keepdim=True), x).sum(0) / len(x)
-        with torch.no_grad():
-            self.nets_.energy.visible.copy_(mean)
+        if not self.begun:
+            mean = self.map_batches(lambda batch: batch.sum(0, keepdim=True), x).sum(0) / len(x)
+            with torch.no_grad():
+                self.nets_.energy.visible.copy_(mean)
         self.run(self.training_step, x)
 
     def training_step(self, batches: Batches) -> Updates:

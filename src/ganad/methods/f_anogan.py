@@ -56,10 +56,10 @@ class FAnoGAN(BidirectionalDetector):
     encoder_loss: Literal["izi_f", "izi", "ziz"] = "izi_f"  #: what the encoder is trained on
     kappa: float = 1.0  #: weight of the feature distance
     w_gp: float = 10.0  #: weight of the gradient penalty
-    n_critic: int = 5  #: critic steps per generator step
+    n_critic: Count = 5  #: critic steps per generator step
     bounded: bool = True  #: tanh on the encoder's output, as in the paper; False: linear (its appendix)
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 128 for images
-    width: int = 64  #: channels at the image's own size
+    width: Count = 64  #: channels at the image's own size
     scaling: Literal["auto", "minmax", "standard", "none", "contrast"] = "minmax"  #: of the input
     updates: Count = 2000  #: batches of the critic where ``epochs`` is None
     encoder_epochs: int | None = None  #: passes of the encoder; None: as many as the critic makes

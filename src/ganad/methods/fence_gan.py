@@ -125,7 +125,7 @@ class FenceGAN(GenerativeDetector):
         return 1 / (1 + ((self.discriminator_lr_decay or 0.0) if own else self.lr_decay) * iteration)
 
     def train(self, x: TrainingSet) -> None:
-        if self.start and self.network == "dcgan" and not self.input_.is_image:
+        if self.start and not self.begun and self.network == "dcgan" and not self.input_.is_image:
             self._begin_outside(x)
         alone = round(self.passes / 4) if self.pretrain_epochs is None else self.pretrain_epochs
         self.run(self.pretrain_step, x, update=("discriminator",), epochs=alone, early_stopping=False)

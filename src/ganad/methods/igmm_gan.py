@@ -35,7 +35,8 @@ Differs from the paper:
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import warnings
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -43,16 +44,18 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ..detector import Batches, BidirectionalDetector, Updates
+from ..errors import InputError, Interrupted
 from ..losses import bce, per_sample
 from ..mixture import InfiniteGaussianMixture
 from ..nets import JointCritic, SameConv2d, keras_norm2d, leaky_fifth, row_linear, xavier_uniform
 from ..nets.egbad import dense_generator, halved, kdd_networks
-from ..settings import Count
+from ..settings import Bound, Count, Positive
 from ..training import TrainingSet
 
 _MOST_CODE = 32  # dimensions of a table's code where none are given
 _MOMENTUM = 0.2  # of batch norm, one minus the code's decay of .8
 
+_Freedom = Annotated[float, Bound(-1, open_low=True)]
 PsiScale = Literal["identity", "inverse-wishart-mean", "inverse-wishart-precision", "covariance"]
 
 
@@ -64,15 +67,15 @@ class IGMMGAN(BidirectionalDetector):
     alpha: float = 0.1  #: weight of the reconstruction error in the score "sigma"
     latent_dim: Count | None = None  #: size of z; None: the number of a table's columns, 2 to 32, and 100 for images
     stride: Literal[1, 2] = 2  #: stride of the discriminator's convolutions (images)
-    concentration: float = 1.0  #: concentration of the Dirichlet process
-    kappa0: float = 0.1  #: prior strength of a cluster's mean
-    dof: float = 20.0  #: degrees of freedom of a cluster's covariance beyond the number of dimensions
-    prior_scale: float = 7.0  #: scale of the prior's scale matrix
+    concentration: Positive = 1.0  #: concentration of the Dirichlet process
+    kappa0: Positive = 0.1  #: prior strength of a cluster's mean
+    dof: _Freedom = 20.0  #: degrees of freedom of a cluster's covariance beyond the number of dimensions
+    prior_scale: Positive = 7.0  #: scale of the prior's scale matrix
     psi_scale: PsiScale = "identity"  #: how the scale matrix follows from prior_scale
-    sweeps: int = 500  #: sweeps of the sampler; three fifths of them are burn-in
+    sweeps: Count = 500  #: sweeps of the sampler; three fifths of them are burn-in
     min_cluster_size: int | None = None  #: clusters of so many codes or fewer do not count; None: n / 80, 10 to 50
     lr: float | None = None  #: step size of Adam, shared by both players; None: 3e-4 for tables, 1e-4 for images
-    lr_halving: int | None = None  #: iterations after which the step size is halved, at most four times
+    lr_halving: Count | None = None  #: iterations after which the step size is halved, at most four times
     batch_size: int = 128  #: samples a training step draws
 
     LEAST_EPOCHS = (5, 50)
@@ -98,6 +101,11 @@ class IGMMGAN(BidirectionalDetector):
         "codes_mean_": "float64[d]",
         "codes_covariance_": "float64[d, d]",
     }
+
+    def check_settings(self) -> None:
+        super().check_settings()
+        if self.psi_scale != "identity" and self.dof <= 1:
+            raise InputError(f"IGMMGAN: dof={self.dof:g} must be above 1 with psi_scale={self.psi_scale!r}")
 
     def code_size_for(self, shape: tuple[int, ...]) -> int:
         """As in the base class, but with a dimension for each column of a table: the mixture needs no normal codes."""
@@ -158,7 +166,12 @@ class IGMMGAN(BidirectionalDetector):
             min_cluster_size=fewest if fewest is not None else max(10, min(50, len(codes) // 80)),
             random_state=torch.initial_seed() % 2**31,
             progress=self._sweep,
-        ).fit(codes)
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the fit was interrupted")  # it is not kept, as half a training is not
+            mixture.fit(codes)
+        if mixture.interrupted_:
+            raise Interrupted("stopped in the sweeps of the mixture, which a resumed fit repeats")
         for name, array in mixture.to_arrays().items():
             setattr(self, f"mixture_{name}_", array)
         self.codes_mean_ = codes.mean(0)

@@ -23,6 +23,8 @@ Differs from the paper and the code:
 - r is the quantile of the batch after each step, and of the whole training set at the end.
 - nu is .002, .04 or .2 in different places of the code. Which one the paper's tables have is unverified. The presets
   have .04 with the notebooks' autoencoder. The notebooks have .2.
+- The autoencoder of images ends in a tanh, and its decoder mirrors the encoder. The notebooks' has a sigmoid and
+  convolutions of 4, 8, 8 and 16 channels.
 - The notebooks normalise each image's contrast and learn a dictionary for the first kernel. Both are left out here.
 - "kddcup99" is ours, because the authors published no such setting.
 - The network for tables is ours, and so is the step size. The code has 1e-4 with plain gradient descent.
@@ -65,7 +67,7 @@ class OCNN(NetworkDetector):
 
     nu: float | None = 0.5  #: share of the training data that may lie below the margin; None: .5 tables, .1 images
     errors: bool | None = True  #: add the reconstruction errors to the code and centre all features; None: for tables
-    n_hidden: int = 32  #: units of the one-class layer
+    n_hidden: Count = 32  #: units of the one-class layer
     head_lr: float = 1e-2  #: step size of the one-class layer
     pretrain_epochs: int | None = None  #: passes of the autoencoder; None: as many as the one-class layer makes
     channels: tuple[int, ...] = (16, 8)  #: of the encoder's convolutions; the last is repeated down to 2 x 2 (images)

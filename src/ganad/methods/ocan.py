@@ -68,12 +68,12 @@ class OCAN(GenerativeDetector):
     reading: Literal["paper", "code"] = "paper"  #: whose losses to use
     representation: Literal["auto", "none", "dense", "lstm"] = "auto"  #: autoencoder first; auto: images, wide tables
     sequence_shape: tuple[int, ...] = ()  #: (length, features) of a table row that is a sequence (lstm)
-    code_dim: int = 50  #: size of the representation
+    code_dim: Count = 50  #: size of the representation
     density_quantile: float = 0.05  #: share of the training vectors that counts as not dense
     w_entropy: float = 1.0  #: weight of the entropy on real vectors (1.85 in the code)
     latent_dim: Count = 50  #: size of z, uniform on (-1, 1)
     hidden: tuple[int, ...] = (100, 50)  #: widths of the discriminator's hidden layers
-    generator_hidden: int = 100  #: width of the generator's hidden layer
+    generator_hidden: Count = 100  #: width of the generator's hidden layer
     reach: float = 2.0  #: half the side of the generator's cube, in units of half the side of the data's box
     encoder_epochs: int | None = None  #: passes over the training set of the autoencoder; None: 2/5 of the GAN's
     target_epochs: int | None = None  #: passes of the regular GAN whose discriminator is the density; None: 2/5

@@ -65,13 +65,13 @@ class OCGAN(GenerativeDetector):
     noise_sd: float = 0.2  #: standard deviation of the noise on the input while training
     score_noise_sd: float = 0.0  #: standard deviation of the noise on the input while scoring
     mine_from: float = 0.75  #: share of the epochs after which negatives are mined
-    mine_steps: int = 5  #: steps of the mining
+    mine_steps: Count = 5  #: steps of the mining
     mine_lr: float = 0.5  #: step size of the mining, on each code
     mine_for: Literal["outside", "inside"] = "outside"  #: side of the class to mine on; Algorithm 1 prints "inside"
     mine_bound: Literal["clamp", "tanh"] = "clamp"  #: how mined codes are kept in the cube; tanh: as in the code
     latent_dim: Count = 64  #: size of the code
-    width: int = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
-    visual_width: int = 12  #: channels of the first layer of the visual discriminator
+    width: Count = 64  #: channels of the first layer of autoencoder and classifier (tables: hidden units)
+    visual_width: Count = 12  #: channels of the first layer of the visual discriminator
     padding: Literal["same", "none"] = "same"  #: of the convolutions; none: as in the code, for 61 x 61
     batch_size: int = 128  #: samples a training step draws
 

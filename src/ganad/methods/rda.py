@@ -51,7 +51,7 @@ class RobustAutoEncoder(NetworkDetector):
 
     penalty: Literal["rows", "columns", "entries"] = "rows"  #: groups of which few are in the rest
     w_sparse: float | None = None  #: weight of the rest's norm; None: set by contamination in every turn
-    n_turns: int = 5  #: turns of training and shrinking
+    n_turns: Count = 5  #: turns of training and shrinking
     restart: bool = False  #: begin every turn with new weights
     activation: Literal["relu", "sigmoid"] = "relu"  #: between layers; "sigmoid" is also on code and output
     hidden: tuple[int, ...] = ()  #: widths of the encoder; empty: half and a quarter of the input, at most 400 and 200

@@ -6,7 +6,7 @@ the ADGAN paper, which scores with the bound.
 
     encoder  q(z | x) = N(mu(x), diag exp(logvar(x))), prior N(0, I)
     loss     -E_q log p(x | z) + KL(q || prior), KL = 1/2 sum (exp(logvar) + mu^2 - 1 - logvar)
-    p(x | z) "gaussian": N(x', s^2 I), one learnt s; "bernoulli": cross-entropy of pixels in [0, 1]
+    p(x | z) "gaussian": N(x', s^2 I), one learnt s; "bernoulli": cross-entropy of pixels in [0, 1], so minmax scaling
     score    "elbo": the loss; "recon_prob": its first term; "recon": ||x - x'(mu)||^2; "kl": its second term;
              "prior": -log p(mu) without its constant, ||mu||^2 / 2; "variance": sum of exp(logvar)
 
@@ -30,9 +30,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from ..detector import Batches, GenerativeDetector, Updates
+from ..errors import InputError
 from ..losses import per_sample
 from ..nets import Layer, SameConv2d, dcgan_generator, dcgan_init, mlp, pyramid
 from ..settings import Count
+from ..training import TrainingSet
 
 
 class VAE(GenerativeDetector):
@@ -40,10 +42,10 @@ class VAE(GenerativeDetector):
 
     variant: Literal["elbo", "recon_prob", "recon", "kl", "prior", "variance"] = "elbo"  #: the score
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  #: distribution of the pixels or columns given z
-    n_draws: int = 10  #: fixed draws of z for a score
+    n_draws: Count = 10  #: fixed draws of z for a score
     latent_dim: Count | None = None  #: size of z; None: half of a table's columns, 2 to 32, and 64 for images
     hidden: tuple[int, ...] = (64, 32)  #: widths of the encoder's layers (tables)
-    width: int = 64  #: channels at half the image's size
+    width: Count = 64  #: channels at half the image's size
     lr: float = 1e-3  #: step size of Adam
     betas: tuple[float, float] = (0.9, 0.999)  #: decay rates of Adam's two moments
     batch_size: int = 128  #: samples a training step draws
@@ -72,6 +74,12 @@ class VAE(GenerativeDetector):
         decoder = dcgan_generator(shape, k, self.width)[:-1]  # its tanh is in the likelihood
         return dict(vae=Networks(encoder, decoder))
 
+    def train(self, x: TrainingSet) -> None:
+        farthest = self.map_batches(lambda batch: batch.abs().flatten(1).amax(1), x).max()
+        if self.likelihood == "bernoulli" and farthest > 1.001:
+            raise InputError('VAE: likelihood="bernoulli" needs samples from -1 to 1; give scaling="minmax"')
+        super().train(x)
+
     def training_step(self, batches: Batches) -> Updates:
         x = next(batches)
         mu, logvar = self.posterior(x)
@@ -87,7 +95,7 @@ class VAE(GenerativeDetector):
         """-log p(x | z), ``(n,)``, without the Gaussian's constant."""
         out = self.nets_.vae.decode(z).float()
         if self.likelihood == "bernoulli":  # of tanh's logit: sigma(2 l) is (tanh(l) + 1) / 2
-            logit, pixel = 2 * out, (x + 1) / 2
+            logit, pixel = 2 * out, ((x + 1) / 2).clamp(0, 1)  # outside, more evidence would be less surprise
             return per_sample(softplus(logit) - pixel * logit)
         log_s: Tensor = self.nets_.vae.log_s
         error = per_sample((x - self.drawn(out)).square())

@@ -166,6 +166,7 @@ class InfiniteGaussianMixture(_Estimator):
         self.n_clusters_trace_ = np.array(history.n_clusters, dtype=np.int64)
         self.alpha_trace_ = np.array(history.alpha)
         self.best_log_joint_, self.start_ = history.best_log_joint, history.start
+        self.interrupted_ = history.interrupted
         self._set_clusters(x, prior, consensus)
         if history.interrupted:
             warnings.warn(
