@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import onnxruntime
@@ -371,3 +372,17 @@ def test_an_ensemble_on_the_command_line(tmp_path):
     }.items():
         done = run("fit", data, "-o", model, *wrong)
         assert done.exit_code == 2 and words in done.stderr
+
+
+def test_a_frame_with_names_raises_no_warning():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(normal("table"), columns=list("abcdef"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(Ensemble, members=[NearestNeighbor(), KDE()]).fit(frame)
+
+
+def test_with_trim_the_history_has_both_fits():
+    model = small(Ensemble, members=[small(AutoEncoder, epochs=1)], trim=0.1)
+    stages = [row["stage"] for row in model.fit(normal("table")).history_]
+    assert sum("trimmed" in stage for stage in stages) == sum("trimmed" not in stage for stage in stages) > 0

@@ -14,7 +14,7 @@ from ganad.ensemble.rules import RULES, rule_for
 from ganad.ensemble.snapshots import Album
 from ganad.nets.players import Players
 from ganad.registry import get
-from ganad.training import Run
+from ganad.training import Checkpoint, Run
 
 from .samples import KINDS, anomalous, normal, small
 
@@ -98,6 +98,20 @@ def test_an_album_keeps_few_and_spreads_them():
     assert len(chosen) == 5 and min(chosen) > 500 - 64 and max(chosen) > 1000 - 64
     assert np.ptp(np.diff(chosen)) <= 64
     assert not album.chosen(1), "another run has none yet"
+
+
+@pytest.mark.parametrize(("stopped", "end"), [(30, 34), (60, 70), (3, 9)])
+def test_a_resumed_album_chooses_as_an_unbroken_one(stopped, end, tmp_path):
+    def filled(folder, *lives):
+        for first, last in lives:
+            with Checkpoint(folder, "mark", resume=True) as checkpoint:
+                album = Album(5, checkpoint)
+                for epoch in range(first, last + 1):
+                    album.take(0, epoch, Players({}))
+        return list(album.chosen(0))
+
+    unbroken = filled(tmp_path / "a", (1, end))
+    assert filled(tmp_path / "b", (1, stopped), (stopped + 1, end)) == unbroken
 
 
 @pytest.mark.parametrize(

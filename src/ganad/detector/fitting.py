@@ -51,7 +51,7 @@ class Fit:
     def part(self, seed: int, on_epoch: Callable[[Any], object] | None) -> Fit:
         """The fit of a member of another detector. Its runs go on in the same checkpoint."""
         part = Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, first=self.runs, ends=self.ends)
-        return dataclasses.replace(part, aside=True, stage=self.stage) if self.aside else part
+        return dataclasses.replace(part, aside=self.aside, stage=self.stage)
 
     def beside(self) -> Fit:
         """A fit of which only some scores are wanted, for the threshold of this one. It is not in the checkpoint."""

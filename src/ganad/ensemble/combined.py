@@ -124,12 +124,12 @@ class Combined(Detector):
         return copied
 
     def _learn(self, x: np.ndarray, spec: InputSpec, device: torch.device, fit: Fit) -> None:
-        self.input_, self.device_, self.history_ = spec, device, []
+        self.input_, self.device_, self.history_ = spec, device, fit.history
         train, held_out = self._parts(len(x), fit.seed)
         chosen = self.members_for(spec, len(x))
         again = len(train) < len(x) <= self.refit_samples
         members = self.fit_members(chosen, x[train], fit, "scale/" if again else "")
-        scores = np.array([member.anomaly_score(x[held_out]) for member in members])
+        scores = np.array([member._scores(x[held_out]) for member in members])
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
         self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
         further = range(1, self._count_of_parts(len(x))) if fit.decides else ()
@@ -146,7 +146,7 @@ class Combined(Detector):
         history = self.history_
         members = self.fit_members(chosen, x[train], fit.beside())
         self.history_ = history
-        return np.array([member.anomaly_score(x[held_out]) for member in members])
+        return np.array([member._scores(x[held_out]) for member in members])
 
     def _count_of_parts(self, n: int) -> int:
         """How many parts of the samples are held out in turn; 0: there are too few, or ``trim`` takes all of them."""

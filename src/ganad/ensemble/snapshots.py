@@ -129,6 +129,8 @@ class Album:
             weights, header = files.read(path, "checkpoint")
             if self.checkpoint and header["fingerprint"] == self.checkpoint.fingerprint:
                 self.shots[int(path.stem.rpartition("-")[2])] = weights
+        self.every = min(self.shots, default=1)  # the first that is kept is the distance of all
+        self.shots = {epoch: shot for epoch, shot in self.shots.items() if epoch % self.every == 0}
         self._thin()
 
     def _thin(self) -> None:
