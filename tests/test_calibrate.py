@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import ganad
-from ganad import AutoEncoder, FenceGAN, GANomaly, InputError, calibrate
+from ganad import KDE, AutoEncoder, FenceGAN, GANomaly, InputError, calibrate
 from ganad.calibrate import SmallCalibrationSet
 
 from .samples import normal, small
@@ -132,3 +132,32 @@ def test_a_hold_out_that_cannot_keep_the_promise_is_refused_before_training(opti
     with pytest.raises(InputError, match=words):
         model.fit(normal("table"), **options)
     assert not hasattr(model, "nets_")
+
+
+def texts(n, seed):
+    """A frame whose column of text has many rare texts, as serial numbers and places have."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(seed)
+    return pandas.DataFrame({"a": rng.normal(size=n), "b": [f"t{i}" for i in np.minimum(rng.zipf(1.6, n), 90)]})
+
+
+def test_held_out_rows_meet_new_texts_as_new_rows_do(tmp_path):
+    """Else a text that held-out rows alone have would be known, and new ones would raise more alarms than promised."""
+    new = texts(4000, 1)
+    model = KDE(verbose=0).fit(texts(250, 0), hold_out=0.4, false_alarm_rate=0.1)
+    assert np.isinf(model.calibration_).any(), "of texts that no training row has"
+    assert (model.predict(new) == -1).mean() < 0.2
+    assert len(model.columns_) == 1 + len(model.source_["columns"][1]["categories"])
+    model.save(tmp_path / "m")
+    again = ganad.load(tmp_path / "m")
+    assert np.array_equal(again.calibration_, model.calibration_) and again.threshold_ == model.threshold_
+    assert np.array_equal(again.p_values(new), model.p_values(new))
+
+
+def test_verdicts_agree_where_score_and_threshold_are_infinite():
+    model = KDE(verbose=0).fit(texts(250, 0))
+    new = texts(500, 1)
+    model.calibrate(new, false_alarm_rate=0.02)
+    assert np.isinf(model.threshold_), "more than 2 % have new texts"
+    assert (model.predict(new) == 1).all()
+    assert not np.isnan(model.decision_function(new)).any()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -105,6 +106,17 @@ def test_a_checkpoint_of_other_data_or_settings_is_refused(tmp_path):
         with pytest.raises(InputError, match="other data, settings or versions"):
             changed.fit(data, checkpoint=tmp_path / "c", resume=True)
     small(AutoEncoder, epochs=3).fit(x, checkpoint=tmp_path / "c")  # without resume it starts over
+
+
+def test_another_random_state_is_refused_and_an_equal_one_goes_on(tmp_path):
+    def fit(seed, resume):
+        detector = small(AutoEncoder, epochs=2, random_state=np.random.RandomState(seed))
+        return detector.fit(normal("table"), checkpoint=tmp_path / "c", resume=resume)
+
+    first = fit(0, False)
+    assert fit(0, True).threshold_ == first.threshold_
+    with pytest.raises(InputError, match="other data, settings or versions"):
+        fit(1, True)
 
 
 def test_debris_of_a_killed_save_is_removed(tmp_path):

@@ -122,3 +122,34 @@ def test_on_the_command_line(tmp_path):
 def test_a_model_without_training_of_its_own(digit_file):
     with pytest.raises(NotSupported, match="a KDE has no training of its own that could go on"):
         to_continue(digit_file)
+
+
+def test_the_threshold_holds_for_new_samples_though_these_were_learnt_before():
+    """The further fits begin with random weights: the detector's own know the samples that they leave out."""
+    rng = np.random.default_rng(0)
+    x, new = rng.normal(size=(100, 12)), rng.normal(size=(2000, 12))
+    for epochs in (None, 1):
+        detector = AutoEncoder(hidden=(64, 12, 64), contamination=0.05, random_state=0, verbose=0).fit(x)
+        detector.set_params(epochs=epochs).continue_fit(x)
+        assert (detector.anomaly_score(new) > detector.threshold_).mean() < 0.2
+
+
+def test_a_frame_is_still_read_by_the_first_recipe():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": np.arange(60.0) % 7, "b": ["x", "y", "z"] * 20})
+    detector = AutoEncoder(epochs=1, random_state=0, verbose=0).fit(frame)
+    before = detector.source_, detector.columns_
+    detector.continue_fit(frame[:30])
+    assert (detector.source_, detector.columns_) == before
+    assert np.isfinite(detector.anomaly_score(frame)).all()
+
+
+@pytest.mark.parametrize("cls", [ganad.DSEBM, ganad.FenceGAN])
+def test_a_method_sets_no_weights_of_its_own(cls):
+    x = normal("table")
+    detector = small(cls, epochs=2, random_state=0).fit(x)
+    before = weights(detector)
+    none = dict.fromkeys(("epochs", "pretrain_epochs"), 0)
+    detector.set_params(**{k: v for k, v in none.items() if hasattr(detector, k)}).continue_fit(x + 1.0)
+    after = weights(detector)
+    assert all(torch.equal(before[name], after[name]) for name in before)

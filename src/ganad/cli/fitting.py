@@ -132,7 +132,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
-    from ..data import described, refill
+    from ..data import described, known_to
     from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
@@ -144,7 +144,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
     if false_alarm_rate is not None:
         share = HELD_OUT
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
-    samples = refill(samples, rows)  # what an imputed table lacks is filled from the rows that train alone
+        samples = known_to(samples, rows)  # what is watched and told is as the fit sees it
     leads = ranks().leads
     watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
     if asked.log_dir is not None and leads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,9 @@ class Samples:
         """The samples at ``index``, a mask ``(n,)`` or row numbers."""
         rows = np.flatnonzero(index) if index.dtype == bool else index
         # adjacent rows stay a view, so that one class of a large mapped folder does not move into memory
+        unseen: dict[int, list[Unseen]] = {}
+        for cell in self.unseen:
+            unseen.setdefault(cell.row, []).append(cell)
         together = len(rows) > 0 and bool((np.diff(rows) == 1).all()) and rows[0] >= 0
         return Samples(
             x=self.x[int(rows[0]) : int(rows[-1]) + 1] if together else self.x[rows],
@@ -67,6 +70,7 @@ class Samples:
             unreadable=self.unreadable,
             source=self.source,
             gaps=None if self.gaps is None else self.gaps[rows],
+            unseen=[replace(cell, row=i) for i, row in enumerate(rows) for cell in unseen.get(int(row), ())],
             masks=None if self.masks is None else [self.masks[i] for i in rows],
         )
 

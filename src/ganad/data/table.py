@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,48 @@ def refill(samples: Samples, rows: np.ndarray) -> Samples:
         recipes.append(recipe)
         start = end
     return replace(samples, x=x, source=samples.source | {"columns": recipes})
+
+
+def known_to(samples: Samples, rows: np.ndarray) -> Samples:
+    """The same as ``rows`` alone would have it: gaps filled by them, and texts that only other rows hold not seen.
+
+    A recipe that refuses such texts keeps them, because new rows with others are never scored.
+    """
+    samples = refill(samples, rows)
+    unknown = samples.source.get("unknown", "refuse")
+    if unknown == "refuse":
+        return samples
+    recipes, blocks, unseen, end = [], [], [*samples.unseen], 0
+    for recipe in samples.source["columns"]:
+        start, end = end, end + width(recipe)
+        block = samples.x[:, start:end]
+        kept = block[rows].any(axis=0) if is_text(recipe) else np.ones(end - start, bool)
+        if not kept.all():
+            for row in np.flatnonzero(block[:, ~kept].any(axis=1)).tolist():
+                text = recipe["categories"][int(block[row].argmax())]
+                unseen.append(Unseen(row, recipe["name"], text, unknown == "anomaly"))
+            block, recipe = _without(block, recipe, kept, rows, unknown)
+        recipes.append(recipe)
+        blocks.append(block)
+    if all(map(operator.is_, recipes, samples.source["columns"])):
+        return samples
+    columns = [name for recipe in recipes for name in features(recipe)]
+    source = samples.source | {"columns": recipes}
+    return replace(samples, x=np.hstack(blocks), columns=columns, source=source, gaps=None, unseen=unseen)
+
+
+def _without(
+    block: np.ndarray, recipe: Recipe, kept: np.ndarray, rows: np.ndarray, unknown: str
+) -> tuple[np.ndarray, Recipe]:
+    """A column's features ``(n, width)`` and its recipe with the ``kept`` categories alone."""
+    narrow = block[:, kept]
+    categories = [text for text, stays in zip(recipe["categories"], kept) if stays]
+    usual = recipe.get("usual")
+    if usual not in categories:
+        usual = categories[int(narrow[rows].sum(axis=0).argmax())]
+    if unknown == "ignore":
+        narrow[~narrow.any(axis=1), categories.index(str(recipe.get("fill") or usual))] = 1.0
+    return narrow, {**recipe, "categories": categories, "usual": usual}
 
 
 def _filling(recipe: Recipe, present: np.ndarray) -> tuple[float | str | list[float], np.ndarray]:

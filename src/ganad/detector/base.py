@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .. import calibrate, devices, settings
 from ..arrays import rows_of
+from ..data.table import known_to
 from ..deprecation import renamed
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
@@ -219,9 +220,12 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         owner = type(self).__name__
         read = read_to_learn(X)
         x, names = as_array(X if read is None else read.x, owner)
-        held_back = None
+        held_back, held_samples = None, None
         if hold_out is not None:
             rows, others = calibrate.hold_out(len(x), hold_out, false_alarm_rate)
+            if read is not None:
+                read = known_to(read, rows)
+                x, held_samples = read.x, read.subset(others)
             x, held_back = x[rows], x[others]
         elif false_alarm_rate is not None:
             raise InputError(
@@ -244,7 +248,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch, decides=false_alarm_rate is None))
         self._remember(X, read)
         if held_back is not None:
-            self._calibrate(self._scores(held_back), false_alarm_rate)
+            scores = self._scores(held_back)
+            self._calibrate(scores if held_samples is None else held_samples.judged(scores), false_alarm_rate)
         judges_new = false_alarm_rate is None and self.judges_new(len(x))
         tested = x if held_back is None else held_back
         self._doubt(tested, held_out=held_back is not None, judges_new=judges_new)
@@ -325,12 +330,17 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         """
         scores = []
         for aside in self.left_out(len(x), fit.seed, fits):
-            rest, twin = x[~aside], copy.copy(self)
-            twin._forget()
-            twin.set_params(**self.chosen())
-            twin._learn_all(rest, twin._spec(rest, self.input_.names), self.device_, fit.beside())
+            rest = x[~aside]
+            twin, spec = self._anew(rest)
+            twin._learn_all(rest, spec, self.device_, fit.beside())
             scores.append(twin._scores(x[aside]))
         return np.concatenate(scores)
+
+    def _anew(self, x: np.ndarray) -> tuple[Self, InputSpec]:
+        """A detector that has learnt nothing, with the settings of this one, and the input it takes to learn ``x``."""
+        twin = copy.copy(self)
+        twin._forget()
+        return twin.set_params(**self.chosen()), self._spec(x, self.input_.names)
 
     # -- public -------------------------------------------------------------------------------------------
 
@@ -387,6 +397,8 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         if the method has no generator.
         """
         check_is_fitted(self, "nets_")
+        if n < 1:
+            raise InputError(f"{type(self).__name__}.sample: n={n} must be at least 1")
         seed = int(np.random.SeedSequence(random_state).generate_state(1)[0])
         with isolated_rng(seed, self.device_), frozen(self.nets_), torch.no_grad():
             parts = [self.input_.to_user(self.sample_batch(min(256, n - i))) for i in range(0, n, 256)]

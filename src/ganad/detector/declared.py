@@ -33,6 +33,7 @@ _PLAIN: dict[str, Any] = {
     "dict": (dict,),
     "SelfTest": (SelfTest,),
 }
+_SCORES = {"calibration_"}  # infinite for a text that training did not have
 _LARGEST = 1e30  # fits give smaller numbers, and products of larger ones are infinite
 _LARGEST_DOUBLE = 1e300
 
@@ -90,10 +91,13 @@ def check(detector: Any, state: Mapping[str, Any], shape: tuple[int, ...]) -> No
                 _check_shape(name, tuple(value.shape), _wanted(form.axes, detector, shape), sizes)
 
 
-def finite(value: np.ndarray | Tensor) -> bool:
-    """Whether every number is one that a fit may give."""
+def possible(name: str, value: np.ndarray | Tensor) -> bool:
+    """Whether every number is one that a fit may give the attribute or weight ``name``."""
     tensor = torch.as_tensor(value)
-    return not tensor.is_floating_point() or bool((tensor.abs() <= _LARGEST).all())
+    if not tensor.is_floating_point():
+        return True
+    found = tensor.abs() <= _LARGEST
+    return bool((found | (tensor == math.inf) if name in _SCORES else found).all())
 
 
 def _check_plain(name: str, form: _Form, value: Any) -> None:
@@ -109,7 +113,7 @@ def _check_array(name: str, form: _Form, value: Any) -> None:
     kinds = ("float32", "float64") if form.kind == "floating" else (form.kind,)
     if not isinstance(value, wanted) or str(value.dtype).removeprefix("torch.") not in kinds:
         raise InputError(f"{name!r} is not an array of {form.kind} numbers")
-    if not finite(value):
+    if not possible(name, value):
         raise InputError(f"{name!r} holds numbers that a fit cannot give")
 
 

@@ -196,7 +196,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
         if want != have:
             cls = type(detector).__name__
             raise ModelFileError(f"{path}: {shown(name)} is {have}, but {cls} with these settings has {want}")
-    strange = next((name for name, tensor in weights.items() if not declared.finite(tensor)), None)
+    strange = next((name for name, tensor in weights.items() if not declared.possible(name, tensor)), None)
     if strange is not None:
         raise ModelFileError(f"{path}: {shown(strange)} holds numbers that a fit cannot give; use another copy")
     nets.load_state_dict(weights, assign=True)
@@ -206,7 +206,7 @@ def _networks(detector: Saved, path: str | Path, spec: InputSpec, tensors: dict[
 def _restored(path: str | Path, name: str, entry: Entry, tensors: dict[str, Tensor]) -> Any:
     if entry.array is not None:
         tensor = tensors.get(f"state/{name}")
-        if tensor is None or tensor.dtype == torch.bfloat16 or not declared.finite(tensor):
+        if tensor is None or tensor.dtype == torch.bfloat16 or not declared.possible(name, tensor):
             raise ModelFileError(f"{path}: the values of {shown(name)} are missing or not numbers; use another copy")
         return tensor.numpy() if entry.array == "numpy" else tensor
     if entry.strings is not None:

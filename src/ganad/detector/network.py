@@ -26,6 +26,7 @@ from .input import InputSpec
 
 Batches = Stream
 Updates = Iterator[tuple[str, dict[str, Tensor]]]
+Decays = Annotated[tuple[float, float], Bound(0, 1, open_high=True)]
 
 
 class RunOptions(TypedDict, total=False):
@@ -45,10 +46,10 @@ class NetworkDetector(Detector):
     updates: Count = 1000  #: batches that a fit trains on where ``epochs`` is None, so that it also learns small data
     batch_size: Annotated[int, Bound(0, 2**20, open_low=True)] = 64  #: samples a training step draws
     lr: Positive | None = 2e-4  #: step size of Adam, shared by all players; None: 1e-3 for tables, 2e-4 for images
-    betas: tuple[float, float] = (0.5, 0.999)  #: decay rates of Adam's two moments
+    betas: Decays = (0.5, 0.999)  #: decay rates of Adam's two moments
     ema: Share = 0.0  #: decay of the weight average that is used after training; 0: use the last weights
     clip_norm: Positive | None = None  #: largest norm of a player's gradient
-    patience: int | None = None  #: stop after this many epochs without a better held-out loss and keep the best
+    patience: int | None = None  #: stop after more epochs than this without a better held-out loss, keep the best
     validation_fraction: Share = 0.1  #: share of the (normal) training data held out when patience is set
     precision: Literal["auto", "fp32", "bf16"] = "auto"  #: of training; scores are float32 unless you choose bf16
 
@@ -91,31 +92,50 @@ class NetworkDetector(Detector):
         X, how: as in ``fit``. The scaling of the input stays that of the first fit, so that a sample means the same to
         the networks. All the rest is a fit of its own: it trains for as long as the settings say, with new optimisers,
         on ``X`` alone; what follows training, thresholds and calibration among it, comes from ``X``. What ``X`` does
-        not show may be forgotten, so give samples of the old kind as well where they still come.
+        not show may be forgotten, so give samples of the old kind as well where they still come. The further fits of
+        ``threshold_fits`` begin with random weights, because these weights may know the samples that they leave out.
+        With ``hold_out`` this detector must not have learnt any of ``X`` before; else ``calibrate`` with other samples.
 
         Raises InputError for samples of another kind than fitted on, and for settings that ask for other networks.
         """
         check_is_fitted(self, "nets_")
         x = self._checked(X)
+        source, columns = getattr(self, "source_", None), getattr(self, "columns_", None)
         self._start = Start(self.input_, copies(self.nets_))
         try:
-            return self.fit(x, **how)
+            self.fit(x, **how)
         finally:
             del self._start
+        if source is not None:
+            self.remember_source(source, columns)
+        return self
+
+    @property
+    def begun(self) -> Start | None:
+        """Where this fit began, if it goes on from an earlier one; a method then sets no weights of its own."""
+        return vars(self).get("_start")
 
     def _fingerprint(self, x: np.ndarray) -> str:
-        start: Start | None = vars(self).get("_start")
-        return super()._fingerprint(x) + ("" if start is None else start.digest())
+        return super()._fingerprint(x) + (self.begun.digest() if self.begun else "")
 
     def _spec(self, x: np.ndarray, names: tuple[str, ...] | None) -> InputSpec:
-        start: Start | None = vars(self).get("_start")
-        return super()._spec(x, names) if start is None else start.spec
+        return self.begun.spec if self.begun else super()._spec(x, names)
 
     def assemble(self, spec: InputSpec, device: torch.device) -> None:
         super().assemble(spec, device)
-        start: Start | None = vars(self).get("_start")
-        if start is not None:
-            start.take(self.nets_, type(self).__name__)
+        if self.begun:
+            self.begun.take(self.nets_, type(self).__name__)
+
+    def _anew(self, x: np.ndarray) -> tuple[Self, InputSpec]:
+        """As in the base class. In a fit that goes on it begins with random weights, and takes as long as a first one.
+
+        The scaling stays that of the first fit, so that its scores have this detector's scale.
+        """
+        twin, spec = super()._anew(x)
+        vars(twin).pop("_start", None)
+        if self.begun and self.epochs is not None and self.epochs * self._batches(len(x)) < self.updates:
+            twin.epochs = None
+        return twin, spec
 
     # -- what a method calls ------------------------------------------------------------------------------
 
@@ -126,8 +146,11 @@ class NetworkDetector(Detector):
 
     def passes_for(self, updates: int) -> int:
         """Passes over this fit's training set that give ``updates`` batches, but at least LEAST_EPOCHS."""
-        batches = math.ceil(self._fit.n_train / min(self.batch_size, self._fit.n_train))
-        return max(self.LEAST_EPOCHS[self.input_.is_image], math.ceil(updates / batches))
+        return max(self.LEAST_EPOCHS[self.input_.is_image], math.ceil(updates / self._batches(self._fit.n_train)))
+
+    def _batches(self, n: int) -> int:
+        """Batches of a pass over ``n`` samples."""
+        return math.ceil(n / min(self.batch_size, n))
 
     @property
     def step_size(self) -> float:

@@ -50,8 +50,10 @@ class Thresholds:
         return -self.anomaly_score(X)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """``score_samples - offset_``: negative for anomalies."""
-        return self.score_samples(X) - self.offset_
+        """``score_samples - offset_``: negative for anomalies; 0 at the threshold, also where both are infinite."""
+        scores = self.score_samples(X)
+        with np.errstate(invalid="ignore"):
+            return np.where(scores == self.offset_, 0.0, scores - self.offset_)
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
         """Fit, and judge the training samples themselves, ``(n,)``: the share ``contamination`` is -1, others 1.
@@ -119,7 +121,7 @@ class Thresholds:
 
     def predict(self, X: Any) -> np.ndarray:
         """+1 for normal samples, -1 for anomalies, ``(n,)``."""
-        return np.where(self.decision_function(X) >= 0, 1, -1)
+        return np.where(self.anomaly_score(X) > self.threshold_, -1, 1)
 
     @property
     def threshold_(self) -> float:

@@ -138,5 +138,12 @@ def fingerprint(detector: Any, x: np.ndarray) -> str:
     """
     rows = x if len(x) <= _HASHED_ROWS else rows_of(x, np.linspace(0, len(x) - 1, _HASHED_ROWS).astype(int))
     settings = {k: v for k, v in detector.get_params().items() if k.rpartition("__")[2] != "verbose"}
-    words = json.dumps([type(detector).__name__, settings, files.versions(), x.shape, str(x.dtype)], default=str)
+    words = json.dumps([type(detector).__name__, settings, files.versions(), x.shape, str(x.dtype)], default=_in_words)
     return hashlib.sha256(words.encode() + np.ascontiguousarray(rows).tobytes()).hexdigest()
+
+
+def _in_words(value: Any) -> str:
+    """A setting that JSON does not know. A RandomState's own text is the same whatever it would draw next."""
+    if isinstance(value, np.random.RandomState):
+        return str([part.tolist() if isinstance(part, np.ndarray) else part for part in value.get_state()])
+    return str(value)
