@@ -17,11 +17,13 @@ from ganad import calibrate
 from ganad.errors import InputError, MissingExtra
 from ganad.files import sha256_of
 from ganad.history import History
+from ganad.photos import Regions, Tiles
 from ganad.watching import verdicts
 from ganad.watching.actions import Actions, moved
 from ganad.watching.arrivals import Arrivals
 from ganad.watching.watcher import Watcher
 
+from ..photos.samples import plates
 from .models import digits, save_digit, table
 
 NORMAL, NINES = digits()
@@ -139,6 +141,19 @@ def test_a_file_that_stays_unreadable_is_told_once_and_noted(digit_file, folder,
     caplog.clear()
     made, told = watch_once(digit_file, folder, history)
     assert told == [] and made.unreadable == 0 and not caplog.messages
+
+
+def test_a_photo_that_the_model_does_not_take_is_told_and_the_others_are_kept(folder, history, tmp_path, caplog):
+    inner = ganad.PCAResidual(n_components=5, verbose=0)
+    model = Regions(inner, Tiles(16, 8), crop="30,20,40,50", random_state=0, device="cpu", verbose=0, max_regions=200)
+    model.fit(plates(4, 0, (90, 100))).remember_source({"kind": "photos", "mode": "L"})
+    model.save(tmp_path / "photos.ganad")
+    for name, photo in zip("abc", [*plates(1, 1, (90, 100)), *plates(1, 2, (40, 50)), *plates(1, 3, (90, 100))]):
+        save_digit(photo, folder / f"{name}.png")
+    made, told = watch_once(tmp_path / "photos.ganad", folder, history)
+    assert told == ["a.png", "c.png"] and made.unreadable == 1
+    assert "b.png: cannot be read: " in caplog.text and "too few for the crop" in caplog.text
+    assert watch_once(tmp_path / "photos.ganad", folder, history)[1] == []
 
 
 def test_flagged_files_are_moved_and_a_command_is_run_first(digit_file, folder, history, tmp_path):

@@ -130,15 +130,28 @@ class Watcher:
                 good.append(arrival)
             except InputError as error:
                 self._cannot_read(arrival, str(error))
-        if not good:
+        scored = list(self._scored(good, pictures))
+        records = [self._record(arrival, flagged=entry.is_anomaly) for arrival, entry in scored]
+        self._keep([entry for _, entry in scored], records)
+        for (arrival, _), record in zip(scored, records):
+            self._act(arrival, record)
+
+    def _scored(self, arrivals: list[Arrival], pictures: list[np.ndarray]) -> Iterator[tuple[Arrival, Entry]]:
+        """The files with their entries; those that the model does not take, as one smaller than its crop, are told."""
+        if not arrivals:
             return
         x = np.stack(pictures) if len({p.shape for p in pictures}) == 1 else pictures
-        scores = self.detector.anomaly_score(x)
-        entries = self.verdicts.entries(x, [a.name for a in good], scores, [a.key for a in good])
-        records = [self._record(a, flagged=entry.is_anomaly) for a, entry in zip(good, entries)]
-        self._keep(entries, records)
-        for arrival, record in zip(good, records):
-            self._act(arrival, record)
+        names, keys = [a.name for a in arrivals], [a.key for a in arrivals]
+        try:
+            entries = self.verdicts.entries(x, names, self.detector.anomaly_score(x), keys)
+        except InputError as error:
+            if len(arrivals) == 1:
+                self._cannot_read(arrivals[0], str(error))
+                return
+            for arrival, picture in zip(arrivals, pictures):  # one of them is bad: find out which
+                yield from self._scored([arrival], [picture])
+        else:
+            yield from zip(arrivals, entries)
 
     def _take_table(self, arrival: Arrival) -> None:
         flagged = False
