@@ -251,6 +251,19 @@ def test_rows_of_a_table_are_scored_one_by_one_and_only_new_ones_when_it_grows(t
     assert history.rows(newest=True, limit=1)[0].is_anomaly
 
 
+def test_an_output_that_fails_ends_the_watch_and_blames_no_table(table_file, folder, history, caplog):
+    def told(entry):
+        raise BrokenPipeError
+
+    table(folder / "log.csv", 1500)
+    made = watcher(table_file, folder, history, told=told)
+    with pytest.raises(BrokenPipeError):
+        made.run(threading.Event(), once=True)
+    assert history.count() < 1500 and made.unreadable == 0 and not caplog.messages
+    watch_once(table_file, folder, history)
+    assert history.count() == 1500
+
+
 def test_a_table_that_is_cut_off_waits_and_one_with_a_bad_cell_is_told(table_file, folder, history, caplog):
     (folder / "cut.csv").write_text("a,b,colour\n1,10,red\n2,1")
     (folder / "bad.csv").write_text("a,b,colour\n1,10,red\nx,10,red\n")
@@ -303,6 +316,8 @@ def test_a_model_that_does_not_know_how_to_read(digit_file, folder, history, tmp
         watcher(digit_file, folder / "none", history)
     with pytest.raises(InputError, match="cannot be moved to the folder that is watched"):
         watcher(digit_file, folder, history, actions=Actions(folder))
+    with pytest.raises(InputError, match="cannot be moved to the folder that is watched or one above it"):
+        watcher(digit_file, folder, history, actions=Actions(folder.parent))
 
 
 def test_without_watchfiles_the_install_line_is_named(digit_file, folder, history, monkeypatch):

@@ -7,6 +7,7 @@ be run twice for a file, if the process was killed while it ran.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import math
@@ -66,8 +67,10 @@ class Watcher:
             raise InputError(f"{folder}: no such folder to watch")
         self.detector, self.model, self.history, self.told = detector, model, history, told
         self.actions = actions or Actions()
-        if self.actions.move == folder.resolve():
-            raise InputError(f"{folder}: flagged files cannot be moved to the folder that is watched; name another one")
+        if self.actions.move and folder.resolve().is_relative_to(self.actions.move):  # what lies there is left alone
+            raise InputError(
+                f"{folder}: flagged files cannot be moved to the folder that is watched or one above it; name another"
+            )
         self.reader = Reader(detector)
         self.verdicts = Verdicts(detector, model, spot_checks)
         self.arrivals = Arrivals(
@@ -156,24 +159,28 @@ class Watcher:
     def _take_table(self, arrival: Arrival) -> None:
         flagged = False
         try:
-            if arrival.patient and is_open_ended(arrival.path):
-                self.arrivals.later(arrival)
-                return
-            for samples in self.reader.table(arrival.path):
+            for samples in self._rows(arrival):
                 flagged |= self._take_rows(arrival, samples)
                 if self._stop.is_set():
                     return
-        except (InputError, OSError) as error:
-            self._cannot_read(arrival, str(error).replace(str(arrival.path), arrival.name), flagged)
+        except _Unreadable as error:
+            self._cannot_read(arrival, str(error), flagged)
             return
         record = self._record(arrival, flagged=flagged)
         self._keep([], [record])
         self._act(arrival, record)
 
+    def _rows(self, arrival: Arrival) -> Iterator[Samples]:
+        """The rows of a table, some at a time. Raises _Unreadable."""
+        with _reading(arrival):
+            if arrival.patient and is_open_ended(arrival.path):
+                raise InputError("its last line has no end")
+            yield from self.reader.table(arrival.path)
+
     def _take_rows(self, arrival: Arrival, samples: Samples) -> bool:
         """Keep the rows that are new, as all are unless the file has grown or we were killed; whether one is flagged.
 
-        A row's key is a hash of the file's path, its number and its values.
+        A row's key is a hash of the file's path, its number and its values. Raises _Unreadable.
         """
         numbers = samples.names or []
         keys = [_row_key(arrival.path, number, row) for number, row in zip(numbers, samples.x)]
@@ -182,8 +189,9 @@ class Watcher:
         if not len(new):
             return any(seen.values())
         names = [f"{arrival.name} row {numbers[i]}" for i in new]
-        scores = self.detector.anomaly_score(samples)[new]
-        entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
+        with _reading(arrival):
+            scores = self.detector.anomaly_score(samples)[new]
+            entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
         self._keep(entries, [])
         return any(seen.values()) or any(entry.is_anomaly for entry in entries)
 
@@ -224,6 +232,19 @@ class Watcher:
 
     def _ask(self, call: Callable[[], T]) -> T:
         return patiently(call, self._stop)
+
+
+class _Unreadable(Exception):
+    """A table cannot be read or scored. What else fails, such as the output, is no fault of the file."""
+
+
+@contextlib.contextmanager
+def _reading(arrival: Arrival) -> Iterator[None]:
+    """Within: what the file is to blame for is raised as _Unreadable."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        raise _Unreadable(str(error).replace(str(arrival.path), arrival.name)) from error
 
 
 def _row_key(path: Path, number: str, row: np.ndarray) -> str:
