@@ -50,7 +50,8 @@ def watch(
 ) -> None:
     """Score every sample as it comes: a line each with name, score, p-value and verdict, kept in a history.
 
-    Ctrl-C or SIGTERM ends it. Started again it goes on where it was: nothing is scored twice or left out.
+    Ctrl-C or SIGTERM ends it. Started again it goes on in a folder where it was: nothing is scored twice or left out.
+    Of standard input it first scores what it has read; lines that are on their way then may be lost.
     """
     if not 0 <= spot_checks <= 1:
         raise InputError(f"--spot-checks {spot_checks:g} must lie between 0 and 1; 0.01 is one sample in a hundred")
