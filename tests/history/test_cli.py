@@ -177,6 +177,17 @@ def test_a_signal_ends_the_watch_and_everything_is_kept(digit_file, tmp_path):
         assert history.count() == 30
 
 
+def test_a_signal_ends_the_watch_of_a_stream_that_is_silent(table_file, tmp_path):
+    command = [sys.executable, "-m", "ganad.cli", "watch", table_file, "-", "--history", tmp_path / "h.db"]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with subprocess.Popen([*map(str, command)], **pipes, text=True) as process:
+        process.stdin.write("a,b,colour\n1,10,red\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith("line 2\t")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(300) == 0 and process.stderr.read() == ""
+
+
 def test_recalibrate(table_file, tmp_path):
     place, rows = tmp_path / "h.db", io.StringIO()
     rows.write(table(tmp_path / "new.csv", 400, seed=4, shift=1.0).read_text())

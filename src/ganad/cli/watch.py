@@ -6,7 +6,7 @@ import io
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -73,7 +73,9 @@ def watch(
             from ..watching.stream import StreamWatcher
 
             stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_checks)
-            stream.run(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "backslashreplace", newline=""), stop)
+            # detached, because Python closes its own standard input at the end, and crashes where a thread reads it
+            pipe = cast("io.TextIOWrapper", sys.stdin).detach()
+            stream.run(io.TextIOWrapper(pipe, "utf-8-sig", "backslashreplace", newline=""), stop)
             unreadable = stream.unreadable
         else:
             from ..watching.actions import Actions
