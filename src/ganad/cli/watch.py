@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -63,12 +64,13 @@ def watch(
     from ..history import History
     from ..loading import load
     from ..training.stop import stop_requests
+    from ..watching.keeping import Stopped, patiently
     from ..watching.verdicts import record_of
 
-    detector = load(model)
-    with History(history or default_history(model)) as kept, stop_requests(True) as stop:
-        record = record_of(detector, model)
-        kept.register(record)
+    detector, unreadable = load(model), 0
+    record, url = record_of(detector, model), history or default_history(model)
+    with stop_requests(True) as stop, suppress(Stopped), patiently(lambda: History(url), stop) as kept:
+        patiently(lambda: kept.register(record), stop)
         if is_stream:
             from ..watching.stream import StreamWatcher
 

@@ -8,6 +8,7 @@ be run twice for a file, if the process was killed while it ran.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import math
@@ -78,7 +79,11 @@ class Watcher:
         )
         self.unreadable = 0
         self._stop = threading.Event()
-        self._lineage = history.lineage(model, getattr(detector, "parent_", None))
+
+    @functools.cached_property
+    def _lineage(self) -> list[str]:
+        """The models whose files need not be scored again."""
+        return self._ask(lambda: self.history.lineage(self.model, getattr(self.detector, "parent_", None)))
 
     def run(self, stop: threading.Event, *, once: bool = False, poll: bool = False) -> None:
         """Score what is there and what lands until ``stop`` is set, or until all that is there is done (``once``).
