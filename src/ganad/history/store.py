@@ -25,6 +25,7 @@ from .tables import files, models, samples
 _ASKED = 500  # keys in one question
 _PAGE = 1000  # rows read at a time
 _DAY = 86_400.0
+_TURN = int.from_bytes(b"ganad")  # the lock of whoever adds samples, a number for all programs that use the database
 
 
 class History:
@@ -65,6 +66,8 @@ class History:
         kept = [tables.record(entry) for entry in entries]
         finished = [_values(file) for file in done]
         with self._begin() as connection:
+            if kept:
+                self._take_turn(connection)
             self._insert(connection, samples, kept)
             self._insert(connection, files, finished)
 
@@ -210,6 +213,15 @@ class History:
     def _begin(self) -> Iterator[Connection]:
         with told(self.place), self._engine.begin() as connection:
             yield connection
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Have no other one add samples until this transaction ends, as SQLite does by itself.
+
+        PostgreSQL gives an id when a row is written. Of two transactions the later id could appear first, and whoever
+        asks for rows after that one would miss the other.
+        """
+        if self._engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
     def _insert(self, connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
         if values:
