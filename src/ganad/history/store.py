@@ -165,19 +165,21 @@ class History:
 
     def scores(
         self, model: str, *, after_id: int = 0, newest: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Ids, times, scores and verdicts, each ``(n,)``, of a model's samples but those a person calls anomalies.
+    ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+        """Times, scores and verdicts, each ``(n,)``, of a model's samples but those a person calls anomalies.
 
-        In the order of keeping; with ``newest`` those of so many of the latest samples of all models.
+        In the order of keeping; with ``newest`` those of so many of the latest samples of all models. First comes the
+        highest id of all samples that were looked at, of whatever model: what to ask after the next time.
         """
         c = samples.c
-        found = select(c.id, c.seen_at, c.score, c.is_anomaly, c.model, c.feedback).where(c.id > after_id)
+        found = select(c.seen_at, c.score, c.is_anomaly, c.id, c.model, c.feedback).where(c.id > after_id)
         with self._begin() as connection:
             read = connection.execute(found.order_by(c.id.desc()).limit(newest)).all()
         # chosen here: a database would rather read all samples of the model than the few after one
-        own = [(row[0], row[1], row[2], row[3]) for row in read[::-1] if row[4] == model and row[5] != "anomaly"]
-        numbers = np.array(own, float).reshape(-1, 4)
-        return numbers[:, 0].astype(np.int64), numbers[:, 1], numbers[:, 2], numbers[:, 3].astype(bool)
+        own = [(row[0], row[1], row[2]) for row in read[::-1] if row[4] == model and row[5] != "anomaly"]
+        numbers = np.array(own, float).reshape(-1, 3)
+        last: int = read[0][3] if read else after_id
+        return last, numbers[:, 0], numbers[:, 1], numbers[:, 2].astype(bool)
 
     def seen(self, keys: Iterable[str], by: Sequence[str] | None = None) -> dict[str, bool]:
         """Those of the keys that have an entry, by one of these models or by any, and whether it is flagged."""
