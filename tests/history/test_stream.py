@@ -94,6 +94,8 @@ def test_an_empty_stream_and_one_with_a_name_twice(table_file, history, caplog):
     assert score(table_file, history, ["\n", "\n"]).unreadable == 0
     assert score(table_file, history, ["a,a\n", "1,2\n"]).unreadable == 1
     assert "occurs more than once" in caplog.text and history.count() == 0
+    assert score(table_file, history, ["\n", '"a,b\n', "1,2\n"]).unreadable == 1
+    assert "line 2: cannot be read: unexpected end of data" in caplog.text
 
 
 def test_lists_of_numbers_for_a_model_of_an_array(history, tmp_path):

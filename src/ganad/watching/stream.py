@@ -157,7 +157,7 @@ def _read(lines: Iterable[str], waiting: queue.Queue[_Line | None], stop: thread
             waiting.put(line)
             if stop.is_set():
                 break
-    except (OSError, ValueError, InputError, csv.Error) as error:
+    except (OSError, ValueError) as error:
         waiting.put(_Line(0, None, str(error)))
     waiting.put(None)
 
@@ -189,8 +189,12 @@ def _csv_lines(lines: Iterator[str], first: int) -> Iterator[_Line]:
     head = next(lines)
     delimiter = max(",;\t|", key=lambda mark: (head.count(mark), mark == ","))
     dialect = Dialect(delimiter, "utf-8")
-    names = [name.strip() for name in _cells(head, delimiter)]
-    refuse_twice(names, _WHERE)
+    try:
+        names = [name.strip() for name in _cells(head, delimiter)]
+        refuse_twice(names, _WHERE)
+    except (csv.Error, InputError) as error:
+        yield _Line(first, None, str(error))
+        return
     for number, text in enumerate(lines, first + 1):
         try:
             cells = _cells(text, delimiter)

@@ -138,6 +138,8 @@ class Watcher:
                 good.append(arrival)
             except InputError as error:
                 self._cannot_read(arrival, str(error))
+        if not good:
+            return
         scored = list(self._scored(good, pictures))
         records = [self._record(arrival, flagged=entry.is_anomaly) for arrival, entry in scored]
         self._keep([entry for _, entry in scored], records)
@@ -146,8 +148,6 @@ class Watcher:
 
     def _scored(self, arrivals: list[Arrival], pictures: list[np.ndarray]) -> Iterator[tuple[Arrival, Entry]]:
         """The files with their entries; those that the model does not take, as one smaller than its crop, are told."""
-        if not arrivals:
-            return
         x = np.stack(pictures) if len({p.shape for p in pictures}) == 1 else pictures
         names, keys = [a.name for a in arrivals], [a.key for a in arrivals]
         try:
