@@ -128,6 +128,12 @@ def clopper_pearson(hits: int, n: int, level: float = 0.95) -> tuple[float, floa
     return low, float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
 
 
+def check_fdr(fdr: float) -> None:
+    """Raise InputError unless 0 < fdr < 1."""
+    if not 0 < fdr < 1:
+        raise InputError(f"fdr={fdr:g} must lie between 0 and 1; it is the share of false discoveries that is allowed")
+
+
 def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     """Mask ``(n,)`` of samples flagged by Benjamini-Hochberg: on average at most a share ``fdr`` of them is normal.
 
@@ -138,8 +144,7 @@ def select(p: np.ndarray, fdr: float, n_calibration: int) -> np.ndarray:
     >>> select(np.array([0.001, 0.4, 0.002]), fdr=0.1, n_calibration=999)
     array([ True, False,  True])
     """
-    if not 0 < fdr < 1:
-        raise InputError(f"fdr={fdr} must lie between 0 and 1; it is the share of false discoveries that is allowed")
+    check_fdr(fdr)
     values, counts = np.unique(p, return_counts=True)
     warn_if_small(len(p), n_calibration, fdr)
     flagged: np.ndarray = p <= cutoff(values, counts, len(p), fdr)

@@ -85,7 +85,7 @@ class Processes:
                     item = next(waiting)
                 except StopIteration:
                     break
-                running[pool.submit(function, item)] = item
+                running[_submitted(pool, function, item)] = item
             if not running:
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -101,6 +101,16 @@ class Processes:
 
     def _pool(self, workers: int) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), end_with_parent)
+
+
+def _submitted(pool: ProcessPoolExecutor, function: Callable[[T], R], item: T) -> Future[R]:
+    """A job of the pool. One that broke meanwhile says so when the result is asked for, as for the jobs it had."""
+    try:
+        return pool.submit(function, item)
+    except BrokenProcessPool as error:
+        refused: Future[R] = Future()
+        refused.set_exception(error)
+        return refused
 
 
 def local(workers: int) -> Engine:

@@ -47,8 +47,8 @@ class ScoreFile:
         self.path, self.detector, self.fdr, self.selected = Path(path), detector, fdr, 0
         if self.path.suffix not in (".csv", ".parquet"):
             raise InputError(f"{path}: scores are written as .csv or .parquet; use one of these endings")
-        if fdr is not None and not 0 < fdr < 1:
-            raise InputError(f"fdr={fdr:g} must lie between 0 and 1; it is the share of false discoveries allowed")
+        if fdr is not None:
+            calibrate.check_fdr(fdr)
         self.calibration: np.ndarray | None = getattr(detector, "calibration_", None)
         if fdr is not None and self.calibration is None:
             raise InputError("a selection needs a calibrated model; fit it with a false-alarm rate")

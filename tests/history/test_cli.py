@@ -1,9 +1,12 @@
 """The commands around a history: in this process where that is the same, in one of its own where signals matter."""
 
+import contextlib
 import io
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime
 
@@ -17,7 +20,7 @@ from ganad.cli.history import seconds
 from ganad.cli.main import build_app
 from ganad.errors import InputError
 from ganad.files import sha256_of
-from ganad.history import Entry, History, ModelRecord
+from ganad.history import Entry, History, ModelRecord, database
 
 from .models import digits, save_digit, table
 
@@ -175,6 +178,34 @@ def test_a_signal_ends_the_watch_and_everything_is_kept(digit_file, tmp_path):
     assert [line.split("\t")[0] for line in lines] == [f"{i:02d}.png" for i in range(30)]
     with History(tmp_path / "h.db") as history:
         assert history.count() == 30
+
+
+def test_a_signal_ends_the_watch_of_a_stream_that_is_silent(table_file, tmp_path):
+    command = [sys.executable, "-m", "ganad.cli", "watch", table_file, "-", "--history", tmp_path / "h.db"]
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with subprocess.Popen([*map(str, command)], **pipes, text=True) as process:
+        process.stdin.write("a,b,colour\n1,10,red\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith("line 2\t")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(300) == 0 and process.stderr.read() == ""
+
+
+def test_a_start_while_the_history_is_away_waits_for_it(table_file, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(database, "_BUSY", 0.01)
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db", check_same_thread=False)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        def give_back():
+            while "waiting for it" not in caplog.text:
+                time.sleep(0.01)
+            other.rollback()
+
+        thread = threading.Thread(target=give_back, daemon=True)
+        thread.start()
+        out, _ = run("watch", table_file, "-", "--history", tmp_path / "h.db", stdin="a,b,colour\n1,10,red\n")
+        thread.join()
+    assert out.startswith("line 2\t") and "the history is back" in caplog.text
 
 
 def test_recalibrate(table_file, tmp_path):

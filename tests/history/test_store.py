@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 
 import numpy as np
+import psycopg
 import pyarrow.parquet
 import pytest
 
@@ -227,6 +228,35 @@ def test_threads_and_readers_do_not_disturb_each_other(url):
 
 
 OPEN = "import sys; from ganad.history import History; History(sys.argv[1]).close()"
+
+
+def test_rows_appear_in_the_order_of_their_ids_though_a_writer_is_slow(postgres):
+    url = postgres.database()
+    slow = """
+        CREATE FUNCTION wait() RETURNS trigger AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END'
+        LANGUAGE plpgsql;
+        CREATE TRIGGER slow AFTER INSERT ON ganad_samples FOR EACH ROW WHEN (NEW.name = '1.png')
+        EXECUTE FUNCTION wait();
+    """
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    with History(url) as history, psycopg.connect(url, autocommit=True) as other:
+
+        def until(met):
+            while not met():
+                time.sleep(0.01)
+
+        other.execute(slow)
+        other.execute("SELECT pg_advisory_lock(1)")
+        threads = [threading.Thread(target=history.add, args=[[entry(i)]], daemon=True) for i in (1, 2)]
+        threads[0].start()
+        until(lambda: other.execute(waiting).fetchone() == (1,))
+        threads[1].start()
+        until(lambda: other.execute(waiting).fetchone() == (2,) or history.count())
+        assert history.rows() == []
+        other.execute("SELECT pg_advisory_unlock(1)")
+        for thread in threads:
+            thread.join()
+        assert [row.name for row in history.rows()] == ["1.png", "2.png"]
 
 
 def test_processes_that_make_it_at_the_same_moment(url):

@@ -1,7 +1,9 @@
 """Rows that come on a stream."""
 
 import json
+import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,11 +81,21 @@ def test_csv_lines_of_another_length(table_file, history, caplog):
     assert "line 3: cannot be read: 2 cells, and the first line names 3 columns" in caplog.text
 
 
+def test_a_stray_quotation_mark_spoils_its_own_line(table_file, history, caplog):
+    rows = ["1,10,red\n"] * 15_000  # more characters than a cell may hold
+    made = score(table_file, history, ["a,b,colour\n", '1,10,"red\n', '1,"10,red\n', f"1,10,{'x' * 200_000}\n", *rows])
+    assert history.count() == 15_000 and made.unreadable == 3
+    told = dict(message.split(": ", 1) for message in caplog.messages)
+    assert told.keys() == {"line 2", "line 3", "line 4"} and all("not CSV (" in words for words in told.values())
+
+
 def test_an_empty_stream_and_one_with_a_name_twice(table_file, history, caplog):
     assert score(table_file, history, []).unreadable == 0
     assert score(table_file, history, ["\n", "\n"]).unreadable == 0
     assert score(table_file, history, ["a,a\n", "1,2\n"]).unreadable == 1
     assert "occurs more than once" in caplog.text and history.count() == 0
+    assert score(table_file, history, ["\n", '"a,b\n', "1,2\n"]).unreadable == 1
+    assert "line 2: cannot be read: unexpected end of data" in caplog.text
 
 
 def test_lists_of_numbers_for_a_model_of_an_array(history, tmp_path):
@@ -124,6 +136,29 @@ def test_it_ends_when_it_is_asked_to(table_file, history):
     )
     made.run(endless(), stop)
     assert history.count() > 600
+
+
+def test_what_was_read_is_kept_before_it_ends(table_file, history):
+    stop, read = threading.Event(), []
+
+    def endless():
+        yield "a,b,colour\n"
+        while True:
+            read.append(len(read))
+            yield "1,10,red\n"
+
+    StreamWatcher(ganad.load(table_file), "m", history, told=lambda entry: stop.set()).run(endless(), stop)
+    assert history.count() == len(read) > 0
+
+
+def test_rows_that_no_history_took_are_told(table_file, history, caplog):
+    stop = threading.Event()
+    stop.set()
+    made = StreamWatcher(ganad.load(table_file), "m", history)
+    history.close()
+    shutil.rmtree(Path(history.place).parent)  # so that nobody can open it
+    made.run(["a,b,colour\n", "1,10,red\n"], stop)
+    assert "rows from line 2 on are not kept" in caplog.text
 
 
 def test_images_do_not_come_on_a_stream(digit_file, history):

@@ -111,6 +111,15 @@ def test_a_monitor_that_reads_as_samples_come_says_what_one_says_that_reads_all(
     assert monitor.verdict() == verdict_on(kept)
 
 
+def test_a_monitor_looks_at_samples_of_other_models_once(kept):
+    monitor = Monitor(kept, RECORD)
+    assert monitor.refresh() and not monitor.refresh()  # of no sample
+    kept.add(replace(one, model="b" * 64) for one in entries(stream(100)))
+    assert not monitor.refresh() and monitor.last_id == kept.rows(newest=True, limit=1)[0].id
+    kept.add(entries(stream(10)))
+    assert monitor.refresh() and monitor.drift.n == 10
+
+
 def test_the_command_ends_with_1_on_drift(kept, tmp_path, capsys):
     def check(*arguments):
         try:

@@ -17,11 +17,13 @@ from ganad import calibrate
 from ganad.errors import InputError, MissingExtra
 from ganad.files import sha256_of
 from ganad.history import History
+from ganad.photos import Regions, Tiles
 from ganad.watching import verdicts
 from ganad.watching.actions import Actions, moved
 from ganad.watching.arrivals import Arrivals
 from ganad.watching.watcher import Watcher
 
+from ..photos.samples import plates
 from .models import digits, save_digit, table
 
 NORMAL, NINES = digits()
@@ -141,6 +143,19 @@ def test_a_file_that_stays_unreadable_is_told_once_and_noted(digit_file, folder,
     assert told == [] and made.unreadable == 0 and not caplog.messages
 
 
+def test_a_photo_that_the_model_does_not_take_is_told_and_the_others_are_kept(folder, history, tmp_path, caplog):
+    inner = ganad.PCAResidual(n_components=5, verbose=0)
+    model = Regions(inner, Tiles(16, 8), crop="30,20,40,50", random_state=0, device="cpu", verbose=0, max_regions=200)
+    model.fit(plates(4, 0, (90, 100))).remember_source({"kind": "photos", "mode": "L"})
+    model.save(tmp_path / "photos.ganad")
+    for name, photo in zip("abc", [*plates(1, 1, (90, 100)), *plates(1, 2, (40, 50)), *plates(1, 3, (90, 100))]):
+        save_digit(photo, folder / f"{name}.png")
+    made, told = watch_once(tmp_path / "photos.ganad", folder, history)
+    assert told == ["a.png", "c.png"] and made.unreadable == 1
+    assert "b.png: cannot be read: " in caplog.text and "too few for the crop" in caplog.text
+    assert watch_once(tmp_path / "photos.ganad", folder, history)[1] == []
+
+
 def test_flagged_files_are_moved_and_a_command_is_run_first(digit_file, folder, history, tmp_path):
     command = tmp_path / "note.py"
     command.write_text(f"import sys, pathlib; open({str(tmp_path / 'log')!r}, 'a').write(sys.argv[1] + chr(10))")
@@ -236,6 +251,19 @@ def test_rows_of_a_table_are_scored_one_by_one_and_only_new_ones_when_it_grows(t
     assert history.rows(newest=True, limit=1)[0].is_anomaly
 
 
+def test_an_output_that_fails_ends_the_watch_and_blames_no_table(table_file, folder, history, caplog):
+    def told(entry):
+        raise BrokenPipeError
+
+    table(folder / "log.csv", 1500)
+    made = watcher(table_file, folder, history, told=told)
+    with pytest.raises(BrokenPipeError):
+        made.run(threading.Event(), once=True)
+    assert history.count() < 1500 and made.unreadable == 0 and not caplog.messages
+    watch_once(table_file, folder, history)
+    assert history.count() == 1500
+
+
 def test_a_table_that_is_cut_off_waits_and_one_with_a_bad_cell_is_told(table_file, folder, history, caplog):
     (folder / "cut.csv").write_text("a,b,colour\n1,10,red\n2,1")
     (folder / "bad.csv").write_text("a,b,colour\n1,10,red\nx,10,red\n")
@@ -288,6 +316,8 @@ def test_a_model_that_does_not_know_how_to_read(digit_file, folder, history, tmp
         watcher(digit_file, folder / "none", history)
     with pytest.raises(InputError, match="cannot be moved to the folder that is watched"):
         watcher(digit_file, folder, history, actions=Actions(folder))
+    with pytest.raises(InputError, match="cannot be moved to the folder that is watched or one above it"):
+        watcher(digit_file, folder, history, actions=Actions(folder.parent))
 
 
 def test_without_watchfiles_the_install_line_is_named(digit_file, folder, history, monkeypatch):

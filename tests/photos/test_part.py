@@ -9,6 +9,7 @@ from PIL import Image
 import ganad
 from ganad import InputError, NearestNeighbor, PCAResidual
 from ganad.calibrate import SmallCalibrationSet
+from ganad.data import load_photos
 from ganad.metrics import auroc
 from ganad.photos import Backbone, Regions, Tiles, augment
 from ganad.photos.part import Part, crop_of, part_of
@@ -70,6 +71,15 @@ def test_boxes_are_in_the_pixels_of_the_whole_photo():
 def test_a_crop_that_cannot_work_is_refused_in_words(crop, words):
     with pytest.raises(InputError, match=words):
         Regions(PCAResidual(), Tiles(16, 8), crop=crop, **QUIET).fit(same_size(2))
+
+
+def test_a_photo_of_a_folder_that_is_too_small_is_named(tmp_path):
+    model = Regions(PCAResidual(n_components=5, verbose=0), Tiles(16, 8), crop="30,20,40,50", **QUIET)
+    model.fit(same_size(4))
+    for name, photo in (("a", same_size(1)[0]), ("b", same_size(1)[0][:50])):
+        Image.fromarray(photo).save(tmp_path / f"{name}.png")
+    with pytest.raises(InputError, match=r"^b\.png: photo 1 has 90 x 50 pixels, too few for the crop"):
+        model.anomaly_score(load_photos(tmp_path).x)
 
 
 def test_images_of_the_part_that_cannot_work_are_refused_in_words(tmp_path):

@@ -299,12 +299,28 @@ def test_what_cannot_be_is_one_sentence(model, tables, tmp_path):
     assert "holds Parquet files of something else" in refused(model, tables, "-o", tmp_path / "other")
     assert "give -o scores.csv" in refused(model, "digits", "-o", tmp_path / "new")
     assert "give -o scores.csv" in refused(model, tables, "-o", tmp_path / "new", "--report", tmp_path / "r.html")
+    assert "fdr=5 must lie between 0 and 1" in refused(model, tables, "-o", tmp_path / "new", "--fdr", "5")
     assert "name a folder outside of it" in refused(model, tables, "-o", tables / "out")
     assert "no such file or folder" in refused(model, tmp_path / "missing", "-o", tmp_path / "new")
     assert "no CSV or Parquet file" in refused(model, model, "-o", tmp_path / "new")
     assert "cannot be" in refused(model, "nowhere://tables", "-o", tmp_path / "new")
     assert "name without an ending" in refused(model, tables / "c.csv", "-o", tmp_path / "s.csv", "--workers", "2")
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("line", [b'{"part": "part-0', b"[]", b'{"part": "x"}', b"\xff", b""])
+def test_a_damaged_manifest_is_one_sentence_and_its_part_can_be_scored_again(line, model, tables, tmp_path):
+    run = functools.partial(scoring.score, model, str(tables), tmp_path / "out", Serial())
+    run()
+    path, whole = tmp_path / "out" / "manifest.jsonl", contents(tmp_path / "out")
+    first, second, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, line + b"\n", *rest]))
+    said = refused(model, tables, "-o", tmp_path / "out")
+    assert f"{path}: line 2 is damaged; remove it, and its part is scored again" in said
+    path.write_bytes(b"".join([first, *rest]))
+    assert run().kept == 2 and contents(tmp_path / "out") == whole
+    path.write_bytes(b"".join([b"\0\n", second, *rest]))
+    assert "line 1 is damaged; name another folder" in refused(model, tables, "-o", tmp_path / "out")
 
 
 def test_a_machine_that_sees_another_model_says_so(model):

@@ -1,9 +1,11 @@
 """Trials on Ray: the rows of a serial run, from workers that die as well."""
 
 import functools
+import multiprocessing
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -54,6 +56,24 @@ def ends(item):
     if item == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return item * 10
+
+
+def ends_once_told(item, told):
+    """Ends every worker that gets 1, but not before the file ``told`` is there."""
+    while item == 1 and not told.exists():
+        time.sleep(0.01)
+    return ends(item)
+
+
+def test_an_item_taken_while_the_pool_breaks_is_not_dropped(tmp_path):
+    others, found = set(multiprocessing.active_children()), {}
+    for item, result in Processes(2).map(functools.partial(ends_once_told, told=tmp_path / "told"), range(4)):
+        found[item] = result
+        if item == 0:  # the pool breaks and ends its workers while this result is looked at
+            (tmp_path / "told").touch()
+            while set(multiprocessing.active_children()) - others:
+                time.sleep(0.01)
+    assert isinstance(found.pop(1), Lost) and found == {0: 0, 2: 20, 3: 30}
 
 
 def refuses(item):

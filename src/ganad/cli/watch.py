@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -50,7 +51,8 @@ def watch(
 ) -> None:
     """Score every sample as it comes: a line each with name, score, p-value and verdict, kept in a history.
 
-    Ctrl-C or SIGTERM ends it. Started again it goes on where it was: nothing is scored twice or left out.
+    Ctrl-C or SIGTERM ends it. Started again it goes on in a folder where it was: nothing is scored twice or left out.
+    Of standard input it first scores what it has read; lines that are on their way then may be lost.
     """
     if not 0 <= spot_checks <= 1:
         raise InputError(f"--spot-checks {spot_checks:g} must lie between 0 and 1; 0.01 is one sample in a hundred")
@@ -62,17 +64,20 @@ def watch(
     from ..history import History
     from ..loading import load
     from ..training.stop import stop_requests
+    from ..watching.keeping import Stopped, patiently
     from ..watching.verdicts import record_of
 
-    detector = load(model)
-    with History(history or default_history(model)) as kept, stop_requests(True) as stop:
-        record = record_of(detector, model)
-        kept.register(record)
+    detector, unreadable = load(model), 0
+    record, url = record_of(detector, model), history or default_history(model)
+    with stop_requests(True) as stop, suppress(Stopped), patiently(lambda: History(url), stop) as kept:
+        patiently(lambda: kept.register(record), stop)
         if is_stream:
             from ..watching.stream import StreamWatcher
 
             stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_checks)
-            stream.run(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "backslashreplace", newline=""), stop)
+            # detached, because Python closes its own standard input at the end, and crashes where a thread reads it
+            pipe = cast("io.TextIOWrapper", sys.stdin).detach()
+            stream.run(io.TextIOWrapper(pipe, "utf-8-sig", "backslashreplace", newline=""), stop)
             unreadable = stream.unreadable
         else:
             from ..watching.actions import Actions

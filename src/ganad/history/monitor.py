@@ -32,7 +32,7 @@ class Monitor:
         self._start(0)
 
     def _start(self, confirmed: int) -> None:
-        self.last_id = 0  #: of what was read
+        self.last_id: int | None = None  #: of the samples that were looked at, of any model; None before the first look
         self.drift = None if self._calibration is None else Drift(self._calibration)
         self._confirmed, self._again_from, self._compared_at = confirmed, 0.0, -math.inf
         self._changes: list[Change] = []
@@ -45,16 +45,14 @@ class Monitor:
         confirmed = self.history.count(model=self.model.sha256, feedback="anomaly")
         if confirmed != self._confirmed and started >= self._again_from:
             self._start(confirmed)
-        first = self.last_id == 0
-        ids, times, scores, flagged = self.history.scores(
-            self.model.sha256, after_id=self.last_id, newest=_LONGEST if first else None
+        first = self.last_id is None
+        self.last_id, times, scores, flagged = self.history.scores(
+            self.model.sha256, after_id=self.last_id or 0, newest=_LONGEST if first else None
         )
         self.drift.update(scores, times, flagged)
-        if len(ids):
-            self.last_id = int(ids[-1])
         if first:
             self._again_from = time.monotonic() + _REST * (time.monotonic() - started)
-        return first or len(ids) > 0
+        return first or len(scores) > 0
 
     def verdict(self) -> Verdict:
         """What is known now."""

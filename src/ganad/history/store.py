@@ -25,6 +25,7 @@ from .tables import files, models, samples
 _ASKED = 500  # keys in one question
 _PAGE = 1000  # rows read at a time
 _DAY = 86_400.0
+_TURN = int.from_bytes(b"ganad")  # the lock of whoever adds samples, a number for all programs that use the database
 
 
 class History:
@@ -65,6 +66,8 @@ class History:
         kept = [tables.record(entry) for entry in entries]
         finished = [_values(file) for file in done]
         with self._begin() as connection:
+            if kept:
+                self._take_turn(connection)
             self._insert(connection, samples, kept)
             self._insert(connection, files, finished)
 
@@ -162,19 +165,21 @@ class History:
 
     def scores(
         self, model: str, *, after_id: int = 0, newest: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Ids, times, scores and verdicts, each ``(n,)``, of a model's samples but those a person calls anomalies.
+    ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+        """Times, scores and verdicts, each ``(n,)``, of a model's samples but those a person calls anomalies.
 
-        In the order of keeping; with ``newest`` those of so many of the latest samples of all models.
+        In the order of keeping; with ``newest`` those of so many of the latest samples of all models. First comes the
+        highest id of all samples that were looked at, of whatever model: what to ask after the next time.
         """
         c = samples.c
-        found = select(c.id, c.seen_at, c.score, c.is_anomaly, c.model, c.feedback).where(c.id > after_id)
+        found = select(c.seen_at, c.score, c.is_anomaly, c.id, c.model, c.feedback).where(c.id > after_id)
         with self._begin() as connection:
             read = connection.execute(found.order_by(c.id.desc()).limit(newest)).all()
         # chosen here: a database would rather read all samples of the model than the few after one
-        own = [(row[0], row[1], row[2], row[3]) for row in read[::-1] if row[4] == model and row[5] != "anomaly"]
-        numbers = np.array(own, float).reshape(-1, 4)
-        return numbers[:, 0].astype(np.int64), numbers[:, 1], numbers[:, 2], numbers[:, 3].astype(bool)
+        own = [(row[0], row[1], row[2]) for row in read[::-1] if row[4] == model and row[5] != "anomaly"]
+        numbers = np.array(own, float).reshape(-1, 3)
+        last: int = read[0][3] if read else after_id
+        return last, numbers[:, 0], numbers[:, 1], numbers[:, 2].astype(bool)
 
     def seen(self, keys: Iterable[str], by: Sequence[str] | None = None) -> dict[str, bool]:
         """Those of the keys that have an entry, by one of these models or by any, and whether it is flagged."""
@@ -210,6 +215,15 @@ class History:
     def _begin(self) -> Iterator[Connection]:
         with told(self.place), self._engine.begin() as connection:
             yield connection
+
+    def _take_turn(self, connection: Connection) -> None:
+        """Have no other one add samples until this transaction ends, as SQLite does by itself.
+
+        PostgreSQL gives an id when a row is written. Of two transactions the later id could appear first, and whoever
+        asks for rows after that one would miss the other.
+        """
+        if self._engine.dialect.name == "postgresql":
+            connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
 
     def _insert(self, connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
         if values:

@@ -24,7 +24,7 @@ from .found import Finding, Region, regions_above
 from .looks import AT_ONCE, Look, Waiting
 from .part import Part
 from .pool import pooled
-from .sequence import as_photos, check_photo
+from .sequence import as_photos, check_photo, naming
 from .tiles import Tiles
 from .view import Grid
 from .whitening import Whitening
@@ -63,23 +63,28 @@ class Looking:
         detail = detail and self.view.in_detail and not self.inner_.NO_FORWARD_PASS
         done: list[Look] = []
         waiting = Waiting(self.inner_)
-        for i, photo in enumerate(as_photos(X)):
-            check_photo(photo, i, self.channels_)
-            seen, inside = self._seen(photo, i)
-            if detail:
-                yield self._in_detail(seen, inside)
-                continue
-            grid = self._grid(seen.shape)
-            scores = np.full(grid.shape, np.nan)
-            for numbers, regions in self._blocks(seen, inside):
-                waiting.add(self._to_inner(numbers, regions), scores.reshape(-1), numbers)
-            done.append(Look(self._moved(grid), scores, scores))
+        photos = as_photos(X)
+        for i, photo in enumerate(photos):
+            with naming(photos, i):
+                done.append(self._look(photo, i, None if detail else waiting))
             if waiting.count == 0 or waiting.count >= AT_ONCE:
                 waiting.score()
                 yield from done
                 done = []
         waiting.score()
         yield from done
+
+    def _look(self, photo: np.ndarray, number: int, waiting: Waiting | None) -> Look:
+        """A look at one photo; its scores come when ``waiting`` is scored, or at once and in detail without it."""
+        check_photo(photo, number, self.channels_)
+        seen, inside = self._seen(photo, number)
+        if waiting is None:
+            return self._in_detail(seen, inside)
+        grid = self._grid(seen.shape)
+        scores = np.full(grid.shape, np.nan)
+        for numbers, regions in self._blocks(seen, inside):
+            waiting.add(self._to_inner(numbers, regions), scores.reshape(-1), numbers)
+        return Look(self._moved(grid), scores, scores)
 
     def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> Look:
         cells, vectors = self._cells(seen, inside), self._vectors(seen)

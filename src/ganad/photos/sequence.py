@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -35,6 +36,18 @@ def taken(photos: Sequence[np.ndarray], rows: np.ndarray) -> Sequence[np.ndarray
     if isinstance(photos, list | tuple):
         return [photos[i] for i in rows]
     return cast("Sequence[np.ndarray]", photos[cast(Any, rows)])
+
+
+@contextlib.contextmanager
+def naming(photos: Sequence[np.ndarray], number: int) -> Iterator[None]:
+    """Within: an InputError about a photo of a folder says which file it is."""
+    try:
+        yield
+    except InputError as error:
+        names = getattr(photos, "names", None)
+        if names is None:
+            raise
+        raise InputError(f"{names[number]}: {error}") from error
 
 
 def check_photo(photo: Any, number: int, channels: int | None) -> int:

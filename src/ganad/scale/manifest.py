@@ -13,6 +13,7 @@ from ..errors import InputError
 Entry = dict[str, Any]
 
 NAME = "manifest.jsonl"
+_KEYS = frozenset({"part", "source", "rows", "flagged", "classes", "unreadable", "bytes", "sha256"})  # of an entry
 
 
 class Manifest:
@@ -34,12 +35,23 @@ class Manifest:
             write_text(self.path, json.dumps(self.asked) + "\n")
             return
         self._mend()
-        first, *lines = self.path.read_text("utf-8").splitlines() or [""]
-        if json.loads(first or "{}") != self.asked:
+        first, *lines = self.path.read_bytes().split(b"\n")[:-1] or [b"{}"]
+        if self._read(first, 1) != self.asked:
             raise InputError(f"{self.folder}: holds scores of another model or with other options; name another folder")
-        for line in lines:
-            entry = json.loads(line)
+        for number, line in enumerate(lines, 2):
+            entry = self._read(line, number, _KEYS)
             self.entries[key_of(entry["source"])] = entry
+
+    def _read(self, line: bytes, number: int, keys: frozenset[str] = frozenset()) -> Entry:
+        """A line as an object that has these keys. Raises InputError."""
+        try:
+            found = json.loads(line)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not keys <= found.keys():
+            what = "remove it, and its part is scored again, or " if number > 1 else ""
+            raise InputError(f"{self.path}: line {number} is damaged; {what}name another folder")
+        return found
 
     def keep(self, keys: Iterable[list[str]]) -> None:
         """Forget the parts whose source has changed since, or whose file is gone; they are scored again."""

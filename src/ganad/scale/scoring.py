@@ -86,8 +86,10 @@ def score(
     The parts have about ``rows`` rows or ``images`` images each. The same call goes on where an earlier one was
     stopped. A part that cannot be read is listed with the reason, and the others go on. With ``fdr`` a second pass adds
     the column ``selected``, over all parts at once. Raises InputError for a model that does not fit the data, a folder
-    of something else, or one that another process writes.
+    of something else or that another process writes, and a share ``fdr`` outside (0, 1).
     """
+    if fdr is not None:
+        calibrate.check_fdr(fdr)
     folder = Path(folder)
     job = Job(str(model), _sha256(Path(model)), str(folder), label, normal, anomaly, fdr)
     detector = loaded(job.model, job.sha256)

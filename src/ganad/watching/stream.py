@@ -69,17 +69,24 @@ class StreamWatcher:
         self.unreadable = 0
 
     def run(self, lines: Iterable[str], stop: threading.Event) -> None:
-        """Score until the lines end or ``stop`` is set; rows that come together are scored together."""
+        """Score until the lines end or ``stop`` is set; rows that come together are scored together.
+
+        After ``stop`` no more is read, and what was read is scored. Where the history is away by then, the log says
+        from which line on rows are lost.
+        """
         waiting: queue.Queue[_Line | None] = queue.Queue(_WAITING)
-        threading.Thread(target=_read, args=(lines, waiting), name="stream", daemon=True).start()
-        ended = False
-        try:
-            while not (ended or stop.is_set()):
-                some, ended = _some(waiting)
-                if some:
+        threading.Thread(target=_read, args=(lines, waiting, stop), name="stream", daemon=True).start()
+        while True:
+            stopping = stop.is_set()
+            some, ended = _some(waiting)
+            if some:
+                try:
                     self._take(some, stop)
-        except Stopped:
-            return
+                except Stopped:
+                    _LOG.warning("stopped without the history: rows from line %d on are not kept", some[0].number)
+                    return
+            if ended or (stopping and not some):
+                return
 
     def _take(self, lines: list[_Line], stop: threading.Event) -> None:
         for line in lines:
@@ -144,11 +151,13 @@ def _some(waiting: queue.Queue[_Line | None]) -> tuple[list[_Line], bool]:
     return found, False
 
 
-def _read(lines: Iterable[str], waiting: queue.Queue[_Line | None]) -> None:
+def _read(lines: Iterable[str], waiting: queue.Queue[_Line | None], stop: threading.Event) -> None:
     try:
         for line in _parsed(lines):
             waiting.put(line)
-    except (OSError, ValueError, InputError, csv.Error) as error:
+            if stop.is_set():
+                break
+    except (OSError, ValueError) as error:
         waiting.put(_Line(0, None, str(error)))
     waiting.put(None)
 
@@ -179,12 +188,28 @@ def _json_lines(lines: Iterable[str], first: int) -> Iterator[_Line]:
 def _csv_lines(lines: Iterator[str], first: int) -> Iterator[_Line]:
     head = next(lines)
     delimiter = max(",;\t|", key=lambda mark: (head.count(mark), mark == ","))
-    rows, dialect = csv.reader(itertools.chain([head], lines), delimiter=delimiter), Dialect(delimiter, "utf-8")
-    names = [name.strip() for name in next(rows)]
-    refuse_twice(names, _WHERE)
-    for cells in rows:
-        number = first + rows.line_num - 1
+    dialect = Dialect(delimiter, "utf-8")
+    try:
+        names = [name.strip() for name in _cells(head, delimiter)]
+        refuse_twice(names, _WHERE)
+    except (csv.Error, InputError) as error:
+        yield _Line(first, None, str(error))
+        return
+    for number, text in enumerate(lines, first + 1):
+        try:
+            cells = _cells(text, delimiter)
+        except csv.Error as error:
+            yield _Line(number, None, f"not CSV ({error})")
+            continue
         if len(cells) == len(names):
             yield _Line(number, dict(zip(names, cells)), dialect=dialect)
         elif cells:
             yield _Line(number, None, f"{len(cells)} cells, and the first line names {len(names)} columns")
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, which is a row by itself: a quotation mark without its other half spoils no other row.
+
+    Raises csv.Error.
+    """
+    return next(csv.reader([line], delimiter=delimiter, strict=True), [])

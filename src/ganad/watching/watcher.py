@@ -7,6 +7,8 @@ be run twice for a file, if the process was killed while it ran.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
 import logging
 import math
@@ -66,8 +68,10 @@ class Watcher:
             raise InputError(f"{folder}: no such folder to watch")
         self.detector, self.model, self.history, self.told = detector, model, history, told
         self.actions = actions or Actions()
-        if self.actions.move == folder.resolve():
-            raise InputError(f"{folder}: flagged files cannot be moved to the folder that is watched; name another one")
+        if self.actions.move and folder.resolve().is_relative_to(self.actions.move):  # what lies there is left alone
+            raise InputError(
+                f"{folder}: flagged files cannot be moved to the folder that is watched or one above it; name another"
+            )
         self.reader = Reader(detector)
         self.verdicts = Verdicts(detector, model, spot_checks)
         self.arrivals = Arrivals(
@@ -75,7 +79,11 @@ class Watcher:
         )
         self.unreadable = 0
         self._stop = threading.Event()
-        self._lineage = history.lineage(model, getattr(detector, "parent_", None))
+
+    @functools.cached_property
+    def _lineage(self) -> list[str]:
+        """The models whose files need not be scored again."""
+        return self._ask(lambda: self.history.lineage(self.model, getattr(self.detector, "parent_", None)))
 
     def run(self, stop: threading.Event, *, once: bool = False, poll: bool = False) -> None:
         """Score what is there and what lands until ``stop`` is set, or until all that is there is done (``once``).
@@ -132,35 +140,52 @@ class Watcher:
                 self._cannot_read(arrival, str(error))
         if not good:
             return
-        x = np.stack(pictures) if len({p.shape for p in pictures}) == 1 else pictures
-        scores = self.detector.anomaly_score(x)
-        entries = self.verdicts.entries(x, [a.name for a in good], scores, [a.key for a in good])
-        records = [self._record(a, flagged=entry.is_anomaly) for a, entry in zip(good, entries)]
-        self._keep(entries, records)
-        for arrival, record in zip(good, records):
+        scored = list(self._scored(good, pictures))
+        records = [self._record(arrival, flagged=entry.is_anomaly) for arrival, entry in scored]
+        self._keep([entry for _, entry in scored], records)
+        for (arrival, _), record in zip(scored, records):
             self._act(arrival, record)
+
+    def _scored(self, arrivals: list[Arrival], pictures: list[np.ndarray]) -> Iterator[tuple[Arrival, Entry]]:
+        """The files with their entries; those that the model does not take, as one smaller than its crop, are told."""
+        x = np.stack(pictures) if len({p.shape for p in pictures}) == 1 else pictures
+        names, keys = [a.name for a in arrivals], [a.key for a in arrivals]
+        try:
+            entries = self.verdicts.entries(x, names, self.detector.anomaly_score(x), keys)
+        except InputError as error:
+            if len(arrivals) == 1:
+                self._cannot_read(arrivals[0], str(error))
+                return
+            for arrival, picture in zip(arrivals, pictures):  # one of them is bad: find out which
+                yield from self._scored([arrival], [picture])
+        else:
+            yield from zip(arrivals, entries)
 
     def _take_table(self, arrival: Arrival) -> None:
         flagged = False
         try:
-            if arrival.patient and is_open_ended(arrival.path):
-                self.arrivals.later(arrival)
-                return
-            for samples in self.reader.table(arrival.path):
+            for samples in self._rows(arrival):
                 flagged |= self._take_rows(arrival, samples)
                 if self._stop.is_set():
                     return
-        except (InputError, OSError) as error:
-            self._cannot_read(arrival, str(error).replace(str(arrival.path), arrival.name), flagged)
+        except _Unreadable as error:
+            self._cannot_read(arrival, str(error), flagged)
             return
         record = self._record(arrival, flagged=flagged)
         self._keep([], [record])
         self._act(arrival, record)
 
+    def _rows(self, arrival: Arrival) -> Iterator[Samples]:
+        """The rows of a table, some at a time. Raises _Unreadable."""
+        with _reading(arrival):
+            if arrival.patient and is_open_ended(arrival.path):
+                raise InputError("its last line has no end")
+            yield from self.reader.table(arrival.path)
+
     def _take_rows(self, arrival: Arrival, samples: Samples) -> bool:
         """Keep the rows that are new, as all are unless the file has grown or we were killed; whether one is flagged.
 
-        A row's key is a hash of the file's path, its number and its values.
+        A row's key is a hash of the file's path, its number and its values. Raises _Unreadable.
         """
         numbers = samples.names or []
         keys = [_row_key(arrival.path, number, row) for number, row in zip(numbers, samples.x)]
@@ -169,8 +194,9 @@ class Watcher:
         if not len(new):
             return any(seen.values())
         names = [f"{arrival.name} row {numbers[i]}" for i in new]
-        scores = self.detector.anomaly_score(samples)[new]
-        entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
+        with _reading(arrival):
+            scores = self.detector.anomaly_score(samples)[new]
+            entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
         self._keep(entries, [])
         return any(seen.values()) or any(entry.is_anomaly for entry in entries)
 
@@ -211,6 +237,19 @@ class Watcher:
 
     def _ask(self, call: Callable[[], T]) -> T:
         return patiently(call, self._stop)
+
+
+class _Unreadable(Exception):
+    """A table cannot be read or scored. What else fails, such as the output, is no fault of the file."""
+
+
+@contextlib.contextmanager
+def _reading(arrival: Arrival) -> Iterator[None]:
+    """Within: what the file is to blame for is raised as _Unreadable."""
+    try:
+        yield
+    except (InputError, OSError) as error:
+        raise _Unreadable(str(error).replace(str(arrival.path), arrival.name)) from error
 
 
 def _row_key(path: Path, number: str, row: np.ndarray) -> str:
