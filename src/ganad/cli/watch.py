@@ -60,18 +60,18 @@ def watch(
     if is_stream and (given := [o for o, v in _of_folders(move, run, once, poll).items() if v]):
         raise InputError(f"{given[0]} is for a folder, not for standard input; leave it out")
     from ..history import History
-    from ..loading import load
+    from ..loading import load_hashed
     from ..training.stop import stop_requests
     from ..watching.verdicts import record_of
 
-    detector = load(model)
+    detector, sha256 = load_hashed(model)
     with History(history or default_history(model)) as kept, stop_requests(True) as stop:
-        record = record_of(detector, model)
+        record = record_of(detector, model.name, sha256)
         kept.register(record)
         if is_stream:
             from ..watching.stream import StreamWatcher
 
-            stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_checks)
+            stream = StreamWatcher(detector, sha256, kept, told=_tell, spot_checks=spot_checks)
             stream.run(io.TextIOWrapper(sys.stdin.buffer, "utf-8-sig", "backslashreplace", newline=""), stop)
             unreadable = stream.unreadable
         else:
@@ -81,7 +81,7 @@ def watch(
             actions, folder = Actions(move, run), Path(source)
             watcher = Watcher(
                 detector,
-                record.sha256,
+                sha256,
                 folder,
                 kept,
                 told=_tell,
