@@ -81,7 +81,9 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     model = next(reversed(values_of("--continue", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)))
+    cls = (
+        registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)).detector)
+    )
     signature = inspect.signature(fit, eval_str=True)
     own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
     extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
