@@ -269,6 +269,14 @@ def test_bad_input_is_one_line_and_exit_code_two(tmp_path, arguments, words):
     assert not [p for p in tmp_path.iterdir() if p.name != "cache"]
 
 
+@pytest.mark.parametrize("data", ["t.csv", "images"])
+def test_a_split_is_of_a_data_set_by_name(digits_model, tmp_path, data):
+    write_images(tmp_path / "images", 3)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    _, err = run("score", digits_model, tmp_path / data, "--split", "train", "-o", tmp_path / "s.csv", code=2)
+    assert "--split is for data sets by name" in err
+
+
 def test_scores_need_a_known_ending(digits_model, tmp_path):
     _, err = run("score", digits_model, "digits", "-o", tmp_path / "s.txt", code=2)
     assert "written as .csv or .parquet" in err

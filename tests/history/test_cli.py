@@ -155,6 +155,7 @@ def test_watch_a_stream(table_file, tmp_path):
     [
         (["-", "--once"], "--once is for a folder"),
         (["-", "--move", "x"], "--move is for a folder"),
+        (["-", "--settle", "0.5"], "--settle is for a folder"),
         (["none"], "no such folder to watch"),
         ([".", "--spot-checks", "2"], "must lie between 0 and 1"),
         ([".", "--settle", "-1"], "--settle -1"),

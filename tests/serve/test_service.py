@@ -532,14 +532,23 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
     assert f"serving {tmp_path / 'model'} on {url}" in process.stderr.read()
 
 
-@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
-def test_the_largest_body_is_a_size(size):
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        *(
+            ("--max-mb", size, f"--max-mb must be between 0 and 1,000,000, not {float(size):g}")
+            for size in ("nan", "inf", "0", "-1")
+        ),
+        ("--spot-checks", "0.1", "give --history as well"),
+    ],
+)
+def test_options_of_the_command_that_cannot_be(option, value, words):
     from typer.testing import CliRunner
 
     from ganad.cli.main import build_app
 
-    done = CliRunner().invoke(build_app([]), ["serve", "model", "--max-mb", size])
-    assert done.exit_code == 2 and f"--max-mb must be between 0 and 1,000,000, not {float(size):g}" in done.output
+    done = CliRunner().invoke(build_app([]), ["serve", "model", option, value])
+    assert done.exit_code == 2 and words in done.output
 
 
 def test_a_port_in_use_is_said(table_model, tmp_path):

@@ -12,7 +12,9 @@ import typer
 
 from ..display import shown
 from ..errors import InputError
-from .options import ModelFile, reports_errors
+from .options import ModelFile, given, reports_errors
+
+_OF_FOLDERS = {"--move", "--run", "--settle", "--once", "--poll"}
 
 HistoryUrl = Annotated[
     str | None,
@@ -32,6 +34,7 @@ SpotChecks = Annotated[
 
 @reports_errors
 def watch(
+    context: typer.Context,
     model: ModelFile,
     source: Annotated[
         str, typer.Argument(metavar="FOLDER", help="A folder, or - for JSON lines or CSV on standard input.")
@@ -57,8 +60,8 @@ def watch(
     if not 0 <= settle <= 3600:
         raise InputError(f"--settle {settle:g} must lie between 0 and 3600 seconds")
     is_stream = source == "-"
-    if is_stream and (given := [o for o, v in _of_folders(move, run, once, poll).items() if v]):
-        raise InputError(f"{given[0]} is for a folder, not for standard input; leave it out")
+    if is_stream and (misplaced := sorted(given(context) & _OF_FOLDERS)):
+        raise InputError(f"{misplaced[0]} is for a folder, not for standard input; leave it out")
     from ..history import History
     from ..loading import load_hashed
     from ..training.stop import stop_requests
@@ -101,10 +104,6 @@ def watch(
 def default_history(model: Path) -> str:
     """The file beside a model that keeps its history."""
     return str(model.with_name(f"{model.name}.history.db"))
-
-
-def _of_folders(move: object, run: object, once: bool, poll: bool) -> dict[str, object]:
-    return {"--move": move, "--run": run, "--once": once, "--poll": poll}
 
 
 def _tell(entry: object) -> None:
