@@ -20,6 +20,7 @@ from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import ganad
+from ganad.cli.main import place_of_command
 from ganad.data import iter_table
 from ganad.registry import name_of
 from ganad.score_file import ScoreFile
@@ -208,6 +209,37 @@ def test_names_that_a_spreadsheet_would_run_are_defused_in_csv_alone(tmp_path):
     assert told == ["'" + name if name in names else name for name in true]
 
 
+def test_dates_that_can_be_read_both_ways_are_read_as_the_option_says(tmp_path):
+    days = "\n".join(f"{i % 12 + 1:02}/{i % 9 + 1:02}/2024,{i}" for i in range(40))
+    (tmp_path / "t.csv").write_text(f"day,n\n{days}\n")
+    fit = ["fit", tmp_path / "t.csv", "--method", "gaussian", "--dates", "elapsed", "-o", tmp_path / "m"]
+    _, err = run(*fit, code=2)
+    assert "--day-first or --month-first" in err
+    for option, is_day_first in (("--day-first", True), ("--month-first", False)):
+        run(*fit, option)
+        assert ganad.load(tmp_path / "m").source_["text"]["day_first"] is is_day_first
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("", 0),
+        ("fit data", 0),
+        ("--plugin fit history", 2),
+        ("--plugin=fit --plugin mine fit", 3),
+        ("history fit --check", 0),
+        ("--version", 1),
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_option(words, place):
+    assert place_of_command(words.split()) == place
+
+
+def test_a_file_called_fit_does_not_change_the_command(tmp_path):
+    _, err = run("history", "fit", "--check", code=2, cwd=tmp_path)
+    assert "no such history" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -235,6 +267,14 @@ def test_bad_input_is_one_line_and_exit_code_two(tmp_path, arguments, words):
     assert words in err
     assert len(err.strip().splitlines()) == 1
     assert not [p for p in tmp_path.iterdir() if p.name != "cache"]
+
+
+@pytest.mark.parametrize("data", ["t.csv", "images"])
+def test_a_split_is_of_a_data_set_by_name(digits_model, tmp_path, data):
+    write_images(tmp_path / "images", 3)
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    _, err = run("score", digits_model, tmp_path / data, "--split", "train", "-o", tmp_path / "s.csv", code=2)
+    assert "--split is for data sets by name" in err
 
 
 def test_scores_need_a_known_ending(digits_model, tmp_path):

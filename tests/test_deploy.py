@@ -1,5 +1,6 @@
 """What stands in deploy/: the unit is one that systemd takes, the container file asks for what the package has."""
 
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -7,7 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from ganad.cli import show
 from ganad.cli.main import build_app
 
 ROOT = Path(__file__).parents[1]
@@ -67,3 +71,12 @@ def test_the_container_runs_unprivileged_and_says_how_it_is():
     assert "HEALTHCHECK" in CONTAINER and "/health" in CONTAINER
     for source in re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINER, re.MULTILINE):
         assert all((ROOT / name).exists() for name in source.split())
+
+
+def test_the_doctor_looks_for_every_extra_that_is_for_users():
+    assert show.EXTRAS.keys() == EXTRAS.keys() - {"bench", "docs", "dev"}
+    owners = importlib.metadata.packages_distributions()
+    for extra, modules in show.EXTRAS.items():
+        asked = [Requirement(text) for text in EXTRAS[extra]]
+        looked_for = {canonicalize_name(owner) for module in modules for owner in owners.get(module, [module])}
+        assert {canonicalize_name(r.name) for r in asked if r.marker is None} == looked_for

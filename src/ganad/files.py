@@ -50,8 +50,8 @@ def write(path: str | Path, kind: str, tensors: dict[str, Tensor], header: dict[
 def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a file of ``write`` and check every byte.
 
-    The header has the file's format under "format". Raises ModelFileError for any other or altered file, and InputError
-    if it is missing.
+    The header has the file's format under "format", and under "sha256" the hash of the bytes that were read. Raises
+    ModelFileError for any other or altered file, and InputError if it is missing.
     """
     path = Path(path)
     if not path.is_file():
@@ -88,8 +88,8 @@ def read(path: str | Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]
     for name, tensor in tensors.items():
         if _digest(tensor) != known.sha256[name]:
             raise ModelFileError(f"{path}: tensor {shown(name)} was altered (SHA-256 differs); use another copy")
-    del header["kind"], header["sha256"]
-    return tensors, header | {"format": metadata["ganad_format"]}
+    del header["kind"]
+    return tensors, header | {"format": metadata["ganad_format"], "sha256": _sha256(data)}
 
 
 def versions() -> dict[str, str]:

@@ -19,10 +19,16 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     Warns with OtherVersion if another minor version wrote the file. Raises ModelFileError for a damaged, altered or
     foreign file, and InputError for a missing one.
     """
+    return load_hashed(path, device)[0]
+
+
+def load_hashed(path: str | Path, device: str = "auto") -> tuple[Detector, str]:
+    """The detector of ``load``, and the SHA-256 of the bytes that it came from, whatever becomes of the file."""
     tensors, raw = files.read(path, "model")
+    sha256 = raw.pop("sha256")
     if raw.get("class") == regions_file.CLASS:
-        return cast(Detector, regions_file.unpack(Regions, path, tensors, raw, device, _unpacked))
-    return _unpacked(path, tensors, raw, device)
+        return cast(Detector, regions_file.unpack(Regions, path, tensors, raw, device, _unpacked)), sha256
+    return _unpacked(path, tensors, raw, device), sha256
 
 
 def _unpacked(path: str | Path, tensors: dict[str, Tensor], raw: dict[str, Any], device: str) -> Detector:

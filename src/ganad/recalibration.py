@@ -39,9 +39,8 @@ import numpy as np
 from . import calibrate
 from .detector import Detector
 from .errors import InputError
-from .files import sha256_of
 from .history import Row
-from .loading import load
+from .loading import load_hashed
 
 if TYPE_CHECKING:
     from .history import History
@@ -111,7 +110,7 @@ def recalibrate(
     Raises InputError where spot checks wait for an answer, where too few were called normal for the rate, and where the
     model has no rate of its own.
     """
-    detector, sha256 = load(model), sha256_of(model)
+    detector, sha256 = load_hashed(model)
     rate = own_rate(detector, model) if false_alarm_rate is None else false_alarm_rate
     least = calibrate.least_samples(rate)
     drawn = [row for page in history.pages(model=sha256, since=since, until=until, spot_check=True) for row in page]

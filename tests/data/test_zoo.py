@@ -132,11 +132,14 @@ def test_a_packed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch
         ("sqlite:///base.db", "SELECT * FROM t WHERE temp > 1000", "no rows"),
         ("postgresql://me:secret@127.0.0.1:1/x", "SELECT 1", "connection"),
         ("postgresql://me:secret@127.0.0.1:1/x", None, "--query"),
+        ("duckdb:SELECT 1 AS a", "SELECT 2 AS a", "--query is for databases"),
+        ("rows.csv", "SELECT a FROM t", "--query is for databases"),
     ],
 )
 def test_queries_that_fail_say_why_in_a_sentence(tmp_path, monkeypatch, place, query, words):
     monkeypatch.chdir(tmp_path)
     others(tmp_path)
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=words) as caught:
         read(place, query=query)
     assert "secret" not in str(caught.value)

@@ -106,11 +106,19 @@ def test_marks_export_and_retention(place, tmp_path):
         (["--model", "cd"], "holds no model cd"),
         (["--export", "none/x.parquet"], "no such folder"),
         (["--keep-days", "-1"], "must be 0 or more"),
+        (["--check", "--since", "2h"], "--since does not choose samples for --check; leave one of the two out"),
+        (["--check", "--model", "ab", "--flagged"], "--flagged does not choose samples for --check"),
+        (["--mark", "9=normal", "--review"], "--review does not choose samples for --mark"),
+        (["--keep-days", "0", "--until", "2h"], "--until does not choose samples for --keep-days"),
+        (["--keep-mb", "1", "--export", "x.parquet", "--model", "ab"], "--model does not choose samples for --keep-mb"),
+        (["--export", "x.parquet", "--limit", "3"], "--limit does not choose samples for --export"),
     ],
 )
 def test_bad_input_is_one_sentence(place, options, words):
     _, err = run("history", place, *options, code=2)
     assert words in err and err.startswith("ganad: ") and err.count("\n") == 1
+    with History(place) as history:
+        assert history.count() == 10 and history.count(feedback="none") == 10
 
 
 def test_a_history_that_is_not_there(tmp_path):
@@ -150,6 +158,7 @@ def test_watch_a_stream(table_file, tmp_path):
     [
         (["-", "--once"], "--once is for a folder"),
         (["-", "--move", "x"], "--move is for a folder"),
+        (["-", "--settle", "0.5"], "--settle is for a folder"),
         (["none"], "no such folder to watch"),
         ([".", "--spot-checks", "2"], "must lie between 0 and 1"),
         ([".", "--settle", "-1"], "--settle -1"),

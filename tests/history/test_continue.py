@@ -119,6 +119,20 @@ def test_on_the_command_line(tmp_path):
     assert "--method cannot be chosen with --continue" in err
 
 
+def test_the_parent_may_go_while_the_fit_runs(tmp_path, monkeypatch):
+    data, parent, method = table(tmp_path / "new.csv", 200), tmp_path / "a", ["--method", "autoencoder"]
+    run("fit", data, *method, "--epochs", 2, "-o", parent)
+    sha256, go_on = sha256_of(parent), AutoEncoder.continue_fit
+
+    def continue_fit(detector, *args, **how):
+        parent.unlink()
+        return go_on(detector, *args, **how)
+
+    monkeypatch.setattr(AutoEncoder, "continue_fit", continue_fit)
+    out, _ = run("fit", data, "--continue", parent, "--epochs", 3, "-o", tmp_path / "b")
+    assert ganad.load(tmp_path / "b").parent_ == sha256 and "new, learnt" in out
+
+
 def test_a_model_without_training_of_its_own(digit_file):
     with pytest.raises(NotSupported, match="a KDE has no training of its own that could go on"):
         to_continue(digit_file)

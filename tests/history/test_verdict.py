@@ -9,6 +9,7 @@ import typer
 from ganad import PCAResidual
 from ganad.cli.main import run
 from ganad.data import load
+from ganad.files import sha256_of
 from ganad.history import Entry, History, ModelRecord
 from ganad.history.changes import changes
 from ganad.history.drift import WINDOW
@@ -161,7 +162,7 @@ def test_brighter_digits_are_told_within_300(tmp_path):
     seen = pool[rng.integers(0, len(pool), 3600)].astype(int)
     seen[3000:] = np.clip(seen[3000:] + 25, 0, 255)
     seen = seen.astype(np.uint8)
-    record = record_of(model, tmp_path / "model")
+    record = record_of(model, "model", sha256_of(tmp_path / "model"))
     made = Verdicts(model, record.sha256).entries(seen, [str(i) for i in range(len(seen))], model.anomaly_score(seen))
     with History(tmp_path / "history.db", durable=False) as history:
         history.add(replace(entry, seen_at=float(i)) for i, entry in enumerate(made))

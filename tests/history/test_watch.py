@@ -296,7 +296,7 @@ def test_files_that_land_while_it_runs_are_found_by_events_and_by_polling(digit_
 def test_a_new_model_goes_on_where_its_parent_stopped(digit_file, folder, history, tmp_path):
     save_digit(NORMAL[0], folder / "0.png")
     watch_once(digit_file, folder, history)
-    history.register(verdicts.record_of(ganad.load(digit_file), digit_file))
+    history.register(verdicts.record_of(ganad.load(digit_file), digit_file.name, sha256_of(digit_file)))
     child = ganad.load(digit_file)
     child.parent_ = sha256_of(digit_file)
     child.save(tmp_path / "child.ganad")

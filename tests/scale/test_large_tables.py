@@ -64,6 +64,14 @@ def test_the_command_comes_to_the_model_of_a_table_in_memory(path, tmp_path, mon
     assert np.array_equal(*scores)
 
 
+def test_how_dates_are_read_is_part_of_what_is_asked_for(tmp_path):
+    days = [f"{i % 28 + 1:02}/{i % 12 + 1:02}/2024" for i in range(100)]
+    pq.write_table(pa.table({"day": days, "n": np.arange(100.0)}), tmp_path / "t.parquet")
+    load_large(tmp_path / "t.parquet", dates=("elapsed",))
+    with pytest.raises(InputError, match="column 'day' has dates"):
+        load_large(tmp_path / "t.parquet", dates=("elapsed",), day_first=False)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -160,6 +168,7 @@ def test_the_command_passes_on_how_a_large_table_is_to_be_read(path, tmp_path, m
     refused = {
         "--size 32": "--size is for images",
         "--encoding latin-1": "--encoding is for files of text",
+        "--query SELECT": "--query is for databases",
         "--decimal !": "--decimal '!'",
     }
     for more, said in refused.items():

@@ -90,6 +90,44 @@ def test_two_workers_answer_alike_count_together_and_one_that_is_killed_is_repla
         process.communicate()
 
 
+HANGUP = """
+import functools, os, pathlib, signal, sys, time
+from ganad.serve.processes import serve_in_processes
+
+def work(folder, at):
+    signal.signal(signal.SIGHUP, lambda *_: (folder / f"told {os.getpid()}").touch())
+    (folder / f"up {os.getpid()}").touch()
+    while True:
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    serve_in_processes(functools.partial(work, pathlib.Path(sys.argv[1])), 2, "127.0.0.1", 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without SIGHUP")
+def test_a_hangup_reaches_every_worker_and_ends_none(tmp_path):
+    (tmp_path / "script.py").write_text(HANGUP)
+    process = subprocess.Popen([sys.executable, str(tmp_path / "script.py"), str(tmp_path)])
+
+    def pids(word):
+        for _ in range(600):
+            found = {path.name.split()[1] for path in tmp_path.glob(f"{word} *")}
+            if len(found) == 2:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"not both workers are {word}")
+
+    try:
+        up = pids("up")
+        process.send_signal(signal.SIGHUP)
+        assert pids("told") == up
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+
+
 @pytest.mark.slow
 def test_what_workers_refuse_is_one_sentence(model, tmp_path):
     (tmp_path / "bad").write_bytes(b"no model")

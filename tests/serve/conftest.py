@@ -11,6 +11,7 @@ import uvicorn
 
 from ganad import AutoEncoder, PCAResidual
 from ganad.data import load
+from ganad.files import sha256_of
 from ganad.photos import Regions, Tiles
 from ganad.serve import Limits
 from ganad.serve.app import create_app
@@ -22,7 +23,9 @@ from ..samples import normal, small
 
 @contextlib.contextmanager
 def running(detector, **options):
-    """The base URL of a service for ``detector``."""
+    """The base URL of a service for ``detector``, by default as the option ``file`` holds it."""
+    if file := options.get("file"):
+        options = {"sha256": sha256_of(file.path)} | options
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sqlite3
 import time
 
 import httpx
@@ -123,9 +124,19 @@ def test_feedback_is_kept_taken_back_and_refused(at_work):
     for odd in (b"", b"{}", b"[]", b'{"id": "3", "feedback": "normal"}', b'{"id": 3, "feedback": "perhaps"}'):
         answer = mark(odd)
         assert answer.status_code == 422 and "anomaly" in answer.json()["error"]
-    for id in ("1", "3000", "-1", "x"):
+    for id in (0, -1, 2**63, 99999999999999999999):
+        assert mark(b'{"id": %d, "feedback": "normal"}' % id).status_code == 422
+    for id in ("1", "3000", "-1", "0", "x", str(2**63 - 1), str(2**63), "9" * 20, "9" * 5000):
         assert httpx.get(f"{url}/board/{id}.jpg").status_code in (404, 422)
     assert httpx.get(f"{url}/board", headers={"Host": "evil.example"}).status_code == 400
+
+
+def test_a_history_that_is_away_is_said(at_work, tmp_path):
+    url, _, _ = at_work
+    with contextlib.closing(sqlite3.connect(tmp_path / "history.db")) as other:
+        other.execute("DROP TABLE ganad_samples")
+    picture, mark = httpx.get(f"{url}/board/1.jpg"), httpx.post(f"{url}/feedback", json={"id": 1, "feedback": None})
+    assert picture.status_code == mark.status_code == 503 and "cannot be reached" in picture.json()["error"]
 
 
 def test_the_board_shows_what_is_scored_and_takes_feedback_by_mouse_and_keys(at_work, tab):

@@ -95,6 +95,7 @@ def test_headers_that_are_cut_or_nested_without_end():
         {"Origin": "https://evil.example"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "null"},
+        {"Origin": "http://["},
     ],
 )
 def test_a_foreign_page_may_not_send_bodies(tables, headers):

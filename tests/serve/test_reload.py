@@ -12,6 +12,7 @@ import pytest
 
 from ganad import load
 from ganad.history import History
+from ganad.loading import load_hashed
 from ganad.serve import Limits
 from ganad.serve.board import Board
 from ganad.serve.served import Current, ModelFile, Served
@@ -73,6 +74,16 @@ def test_models_are_replaced_under_load(picture_model, other_model, tmp_path):
         for worker in working:
             assert set(worker.result()) == set(thresholds)  # each met both
         assert "ganad_model_reloads 3.0" in httpx.get(f"{url}/metrics").text
+
+
+def test_a_file_that_is_replaced_after_the_first_model_was_read(picture_model, other_model, tmp_path):
+    path = tmp_path / "model"
+    picture_model.save(path)
+    file, (first, known) = ModelFile(path), load_hashed(path)
+    other_model.save(path)
+    with running(first, sha256=known, file=file, engine="torch") as url:
+        wait_for(url, path)
+        assert httpx.get(f"{url}/model").json()["threshold"] == pytest.approx(other_model.threshold_)
 
 
 def test_a_file_that_is_not_a_model_leaves_the_old_one(picture_model, other_model, tmp_path):

@@ -24,9 +24,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from typer.testing import CliRunner
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ganad import InputError, IsolationForest
+from ganad.cli.main import build_app
 from ganad.data import Samples
 from ganad.serve import Limits
 from ganad.serve.answers import heat_map
@@ -532,14 +534,19 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
     assert f"serving {tmp_path / 'model'} on {url}" in process.stderr.read()
 
 
-@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
-def test_the_largest_body_is_a_size(size):
-    from typer.testing import CliRunner
-
-    from ganad.cli.main import build_app
-
-    done = CliRunner().invoke(build_app([]), ["serve", "model", "--max-mb", size])
-    assert done.exit_code == 2 and f"--max-mb must be between 0 and 1,000,000, not {float(size):g}" in done.output
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        *(
+            ("--max-mb", size, f"--max-mb must be between 0 and 1,000,000, not {float(size):g}")
+            for size in ("nan", "inf", "0", "-1")
+        ),
+        ("--spot-checks", "0.1", "give --history as well"),
+    ],
+)
+def test_options_of_the_command_that_cannot_be(option, value, words):
+    done = CliRunner().invoke(build_app([]), ["serve", "model", option, value])
+    assert done.exit_code == 2 and words in done.output
 
 
 def test_a_port_in_use_is_said(table_model, tmp_path):
@@ -552,11 +559,10 @@ def test_a_port_in_use_is_said(table_model, tmp_path):
 
 def test_room_for_bodies_grows_with_the_largest(monkeypatch):
     from ganad import serve
-    from ganad.cli import serve as command
 
     taken = []
     monkeypatch.setattr(serve, "serve", lambda model, *, limits, **rest: taken.append(limits))
-    command.serve("model", max_mb=300)
+    assert CliRunner().invoke(build_app([]), ["serve", "model", "--max-mb", "300"]).exit_code == 0
     assert taken[0].body_bytes == taken[0].bodies_bytes == 300 * 2**20
 
 

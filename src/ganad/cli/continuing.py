@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,12 +28,27 @@ OldData = Annotated[
 ]
 
 
-def to_continue(model: Path) -> NetworkDetector:
-    """The detector in a model file; NotSupported where it has no training that could go on."""
-    from ..detector import NetworkDetector
-    from ..loading import load
+@dataclass(frozen=True)
+class Parent:
+    """A model that is continued, as its file was when it was read: until the fit ends it may be replaced or gone."""
 
-    detector = load(model)
+    detector: NetworkDetector
+    sha256: str
+
+    def heir(self, given: dict[str, str]) -> NetworkDetector:
+        """The detector that goes on, with the settings that are ``given`` as text."""
+        detector = copy.deepcopy(self.detector)  # because the one that was is compared with in the end
+        detector.set_params(**settings.parse(type(detector), given))
+        detector.check_settings()
+        return detector
+
+
+def to_continue(model: Path) -> Parent:
+    """What a model file holds; NotSupported where it has no training that could go on."""
+    from ..detector import NetworkDetector
+    from ..loading import load_hashed
+
+    detector, sha256 = load_hashed(model)
     if not isinstance(detector, NetworkDetector):
         raise NotSupported(
             f"{model}: a {type(detector).__name__} has no training of its own that could go on; fit it again on old "
@@ -39,21 +56,14 @@ def to_continue(model: Path) -> NetworkDetector:
         )
     if getattr(detector, "source_", None) is None:
         raise InputError(f"{model}: the model does not know how its data were read; use continue_fit in Python")
-    return detector
+    return Parent(detector, sha256)
 
 
-def prepared(model: Path, given: dict[str, str], others: dict[str, Any]) -> NetworkDetector:
-    """The detector to continue with the settings that are ``given`` as text.
-
-    Raises InputError where one of the ``other`` options of fit has a value: the model says those.
-    """
-    wrong = next((option for option, value in others.items() if value), None)
+def refuse_known(options: dict[str, Any]) -> None:
+    """Raise InputError where one of these options of fit has a value: the model to continue says those."""
+    wrong = next((option for option, value in options.items() if value), None)
     if wrong:
         raise InputError(f"{wrong} cannot be chosen with --continue: the model has it already; leave it out")
-    detector = to_continue(model)
-    detector.set_params(**settings.parse(type(detector), given))
-    detector.check_settings()
-    return detector
 
 
 def comparison(old: Detector, new: Detector, sets: dict[str, np.ndarray]) -> str:

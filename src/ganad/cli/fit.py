@@ -72,7 +72,7 @@ LogDir = Annotated[Path | None, typer.Option(help="Write for TensorBoard here, i
 
 
 def fit_for(arguments: list[str]) -> Callable[..., None]:
-    """``fit`` with the settings of the method that ``arguments`` choose as options, parsed by their own types.
+    """``fit`` with the settings of the method that its ``arguments`` choose as options, parsed by their own types.
 
     A setting that has the name of an option of ``fit`` itself is given by ``--set name=value``. Raises InputError for
     an unknown method, and for an option that neither ``fit`` nor the method has.
@@ -81,12 +81,14 @@ def fit_for(arguments: list[str]) -> Callable[..., None]:
     model = next(reversed(values_of("--continue", arguments)), None)
     if name is None and {"--help", "-h"} & set(arguments):
         return fit  # without the seconds that it takes to import a method
-    cls = registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)))
+    cls = (
+        registry.get((name or DEFAULT).partition(":")[0]) if model is None else type(to_continue(Path(model)).detector)
+    )
     signature = inspect.signature(fit, eval_str=True)
-    own = {o for p in signature.parameters.values() for o in _options(p)} | {"--help", "--set", "--output", "--log-dir"}
+    own = _own_options()
     extra = [s for s in settings.describe(cls) if f"--{s.option}" not in own and not s.is_object]
     known = own | {option for setting in extra for option in (f"--{setting.option}", f"--no-{setting.option}")}
-    for token in arguments[arguments.index("fit") + 1 :]:  # what stands before it is for all commands
+    for token in arguments:
         option = token.partition("=")[0]
         if option.startswith("--") and option not in known:
             settings.parse(cls, {option.removeprefix("--"): ""})  # refuses it in its words
@@ -108,9 +110,12 @@ def values_of(option: str, arguments: list[str]) -> list[str]:
     return after + [token.partition("=")[2] for token in arguments if token.startswith(f"{option}=")]
 
 
-def _options(parameter: inspect.Parameter) -> list[str]:
-    name = parameter.name.strip("_").replace("_", "-")
-    return [f"--{name}", f"--no-{name}"]
+def _own_options() -> set[str]:
+    """The options of ``fit`` itself, as Typer makes them."""
+    app = typer.Typer(add_completion=False)
+    app.command()(fit)
+    parameters = typer.main.get_command(app).params
+    return {"--help", *(option for p in parameters for option in (*p.opts, *p.secondary_opts))}
 
 
 def _parameter(setting: settings.Setting, method: str) -> inspect.Parameter:

@@ -15,7 +15,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, UntrustedFit
-from .continuing import comparison, prepared, sets_of
+from .continuing import Parent, comparison, refuse_known, sets_of, to_continue
 from .making import make_detector
 from .options import list_unreadable, read
 from .photos import PhotoOptions
@@ -56,20 +56,19 @@ def run(asked: Asked) -> None:
     from ..training import joined
 
     _check(asked)
-    detector = _continued(asked) if asked.parent else _new(asked)
+    parent = _parent(asked) if asked.parent else None
+    detector = parent.heir(asked.given) if parent else _new(asked)
     samples = _samples(asked)
     old = asked.old_data and only_normal(
         read(asked.old_data, asked.data_dir, split="train", **asked.how), *asked.classes
     )
     with joined() as place:
-        _fit_and_save(detector, samples, asked)
+        _fit_and_save(detector, samples, asked, parent)
     if not place.leads:
         return
-    if asked.parent:
-        from ..loading import load
-
+    if parent:
         sets = sets_of(samples, asked.false_alarm_rate, HELD_OUT, old or None)
-        typer.echo(comparison(load(asked.parent), detector, sets))
+        typer.echo(comparison(parent.detector, detector, sets))
     list_unreadable(samples)
 
 
@@ -94,15 +93,16 @@ def _new(asked: Asked) -> Detector:
     return photos.of_photos(make_detector(method, asked.preset, given))
 
 
-def _continued(asked: Asked) -> Detector:
-    """The detector of the model to continue, with the settings that were given."""
+def _parent(asked: Asked) -> Parent:
+    """The model to continue, which says how its data are read."""
     assert asked.parent is not None
     others = dict(method=asked.method != DEFAULT, preset=asked.preset) | asked.form | dataclasses.asdict(asked.photos)
-    detector = prepared(asked.parent, asked.given, {f"--{k.replace('_', '-')}": v for k, v in others.items()})
-    asked.how |= dict(source=detector.source_)
+    refuse_known({f"--{k.replace('_', '-')}": v for k, v in others.items()})
+    parent = to_continue(asked.parent)
+    asked.how |= dict(source=parent.detector.source_)
     if asked.false_alarm_rate is None:
-        asked.false_alarm_rate = getattr(detector, "false_alarm_rate_", None)
-    return detector
+        asked.false_alarm_rate = getattr(parent.detector, "false_alarm_rate_", None)
+    return parent
 
 
 def _samples(asked: Asked) -> Samples:
@@ -127,13 +127,12 @@ def checkpoint_of(output: Path) -> Path:
     return output.with_name(output.name + ".ckpt")
 
 
-def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
+def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Parent | None) -> None:
     """Fit, or go on with a fit, and write what came of it."""
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
     from ..data import described, known_to
-    from ..files import sha256_of
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 
@@ -158,7 +157,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
     with warnings.catch_warnings():
         for said in (UntrustedFit, SmallCalibrationSet):  # by a line of the output
             warnings.simplefilter("ignore", said)
-        learn = detector.fit if asked.parent is None else cast("NetworkDetector", detector).continue_fit
+        learn = detector.fit if parent is None else cast("NetworkDetector", detector).continue_fit
         learn(
             samples if isinstance(samples.x, np.ndarray) else samples.x,  # photos differ in size
             checkpoint=checkpoint,
@@ -171,8 +170,8 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked) -> None:
         return
     watchers[0](detector)  # also where no epoch was left to train, or the method has none
     detector.remember_source(samples.source, samples.columns)
-    if asked.parent is not None:
-        detector.parent_ = sha256_of(asked.parent)
+    if parent is not None:
+        detector.parent_ = parent.sha256
     output = saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
     _tell(detector, len(rows), len(held_out), asked)

@@ -12,19 +12,29 @@ import typer
 
 from ..display import shown
 from ..errors import InputError
-from .options import check_place, reports_errors
+from .options import check_place, given, reports_errors
 
 if TYPE_CHECKING:
     from ..history import Feedback, Filter, History, Row
 
 _UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _FEEDBACK = ("normal", "anomaly", "none")
+_FILTERS = {"--flagged", "--review", "--since", "--until", "--feedback", "--model"}
+#: What is done in place of a list, and the options that choose samples for it; a list takes all of them.
+_CHOSEN_BY: dict[str, set[str]] = {
+    "--mark": set(),
+    "--keep-days": set(),
+    "--keep-mb": set(),
+    "--export": _FILTERS,
+    "--check": {"--model"},
+}
 
 Time = Annotated[str | None, typer.Option(metavar="TIME", help="2026-11-29T14:20, 14:20 of today, or 2h ago.")]
 
 
 @reports_errors
 def history(
+    context: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="A file, or postgresql://user@host/name.")],
     flagged: Annotated[bool, typer.Option("--flagged", help="Only what was called an anomaly.")] = False,
     review: Annotated[
@@ -55,9 +65,14 @@ def history(
     """List samples, mark them, export them, forget old ones, tell drift.
 
     A line a sample: id, time, verdict, score, p-value, what a person said, name.
+
+    --mark, --keep-days, --keep-mb, --export and --check take the place of the list. All options that choose samples but
+    --limit are for --export as well, and --model for --check.
     """
     from ..history import History
 
+    asked = given(context)
+    _refuse_ignored(asked)
     marks = [_mark(text) for text in mark or ()]
     if export is not None:
         check_place(export, "export", url)
@@ -78,10 +93,17 @@ def history(
             from ..history.export import export as write
 
             typer.echo(f"{write(kept, export, **which):,} samples in {export}", err=True)
-        elif not check and not marks and keep_days is None and keep_mb is None:
-            _list(kept, limit, which)
         if check:
             _check(kept, which.get("model"))
+        if not asked & _CHOSEN_BY.keys():
+            _list(kept, limit, which)
+
+
+def _refuse_ignored(asked: set[str]) -> None:
+    """Raise InputError for an option that chooses samples where something is done that would ignore it."""
+    for done, chosen_by in _CHOSEN_BY.items():
+        if done in asked and (ignored := sorted(asked & (_FILTERS | {"--limit"}) - chosen_by)):
+            raise InputError(f"{ignored[0]} does not choose samples for {done}; leave one of the two out")
 
 
 def _list(kept: History, limit: int, which: Filter) -> None:

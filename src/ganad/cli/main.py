@@ -30,9 +30,10 @@ def build_app(arguments: list[str]) -> typer.Typer:
         rich_markup_mode=None,  # plain help: rich takes longer to import than all the rest
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
-    fits = "fit" in arguments
+    place = place_of_command(arguments)
+    name, rest = arguments[place : place + 1], arguments[place + 1 :]
     for command in (
-        fit.fit_for(arguments) if fits else fit.fit,
+        fit.fit_for(rest) if name == ["fit"] else fit.fit,
         score.score,
         export.export,
         serve.serve,
@@ -46,6 +47,13 @@ def build_app(arguments: list[str]) -> typer.Typer:
         app.command()(command)
     app.callback(invoke_without_command=True)(options)
     return app
+
+
+def place_of_command(arguments: list[str]) -> int:
+    """Where the command's name is: the first argument that is neither an option nor the value of one."""
+    before = ["", *arguments]
+    places = (i for i, text in enumerate(arguments) if not text.startswith("-") and before[i] != "--plugin")
+    return next(places, len(arguments))
 
 
 def options(

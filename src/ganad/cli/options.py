@@ -129,6 +129,12 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
+def given(context: typer.Context) -> set[str]:
+    """The options that stand on the command line, each by its first name, such as ``--output``."""
+    sources = {p.opts[0]: context.get_parameter_source(p.name or "") for p in context.command.params}
+    return {option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+
+
 def engine_of(name: str, workers: int | None, address: str | None, gpus: float = 0.0) -> Engine:
     """The engine that the options name. Raises InputError for one that is not known, and for what belongs to Ray."""
     if name == "ray":

@@ -104,9 +104,12 @@ def score(
         return
     if workers is not None or engine != "local":
         raise InputError(f"{output}: several workers write a folder of parts; give -o and a name without an ending")
+    from ..data.catalog import DATASETS
     from ..loading import load
     from ..score_file import ScoreFile
 
+    if split_ is not None and (data not in DATASETS or Path(data).exists()):
+        raise InputError(f"{data}: --split is for data sets by name, and this is none; leave it out")
     check_place(output, "scores", data)
     if report is not None:
         check_place(report, "report", data, model, output)

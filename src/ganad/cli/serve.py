@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError, MissingExtra
-from .options import ModelFile, reports_errors
+from .options import ModelFile, given, reports_errors
 
 
 @reports_errors
 def serve(
+    context: typer.Context,
     model: ModelFile,
     host: Annotated[
         str, typer.Option(help="Address to listen on; only this machine reaches the default.")
@@ -28,7 +29,7 @@ def serve(
     spot_checks: Annotated[
         float,
         typer.Option(
-            help="Share of samples, drawn at random, that the board asks a person about.",
+            help="With --history: share of samples, drawn at random, that the board asks a person about.",
         ),
     ] = 0.02,
     workers: Annotated[int, typer.Option(min=1, help="Processes behind the port, each with the model.")] = 1,
@@ -43,6 +44,8 @@ def serve(
         raise InputError(f"--max-mb must be between 0 and 1,000,000, not {max_mb:g}")
     if not 0 <= spot_checks <= 1:
         raise InputError(f"--spot-checks must be between 0 and 1, not {spot_checks:g}; it is a share of the samples")
+    if history is None and "--spot-checks" in given(context):
+        raise InputError("--spot-checks are kept in a history; give --history as well")
     typer.echo(f"serving {model} on http://{host}:{port}", err=True)
     size = math.ceil(max_mb * 2**20)
     limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))

@@ -17,6 +17,7 @@ EXTRAS = {
     "figures": ["matplotlib"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "postgres": ["sqlalchemy", "psycopg"],
+    "scale": ["ray"],
     "serve": ["fastapi", "fastapi_offline", "prometheus_client", "uvicorn"],
     "tensorboard": ["tensorboard"],
     "watch": ["sqlalchemy", "watchfiles"],

@@ -13,7 +13,9 @@ import typer
 
 from ..display import shown
 from ..errors import InputError
-from .options import ModelFile, reports_errors
+from .options import ModelFile, given, reports_errors
+
+_OF_FOLDERS = {"--move", "--run", "--settle", "--once", "--poll"}
 
 HistoryUrl = Annotated[
     str | None,
@@ -33,6 +35,7 @@ SpotChecks = Annotated[
 
 @reports_errors
 def watch(
+    context: typer.Context,
     model: ModelFile,
     source: Annotated[
         str, typer.Argument(metavar="FOLDER", help="A folder, or - for JSON lines or CSV on standard input.")
@@ -59,22 +62,22 @@ def watch(
     if not 0 <= settle <= 3600:
         raise InputError(f"--settle {settle:g} must lie between 0 and 3600 seconds")
     is_stream = source == "-"
-    if is_stream and (given := [o for o, v in _of_folders(move, run, once, poll).items() if v]):
-        raise InputError(f"{given[0]} is for a folder, not for standard input; leave it out")
+    if is_stream and (misplaced := sorted(given(context) & _OF_FOLDERS)):
+        raise InputError(f"{misplaced[0]} is for a folder, not for standard input; leave it out")
     from ..history import History
-    from ..loading import load
+    from ..loading import load_hashed
     from ..training.stop import stop_requests
     from ..watching.keeping import Stopped, patiently
     from ..watching.verdicts import record_of
 
-    detector, unreadable = load(model), 0
-    record, url = record_of(detector, model), history or default_history(model)
+    (detector, sha256), unreadable = load_hashed(model), 0
+    record, url = record_of(detector, model.name, sha256), history or default_history(model)
     with stop_requests(True) as stop, suppress(Stopped), patiently(lambda: History(url), stop) as kept:
         patiently(lambda: kept.register(record), stop)
         if is_stream:
             from ..watching.stream import StreamWatcher
 
-            stream = StreamWatcher(detector, record.sha256, kept, told=_tell, spot_checks=spot_checks)
+            stream = StreamWatcher(detector, sha256, kept, told=_tell, spot_checks=spot_checks)
             # detached, because Python closes its own standard input at the end, and crashes where a thread reads it
             pipe = cast("io.TextIOWrapper", sys.stdin).detach()
             stream.run(io.TextIOWrapper(pipe, "utf-8-sig", "backslashreplace", newline=""), stop)
@@ -86,7 +89,7 @@ def watch(
             actions, folder = Actions(move, run), Path(source)
             watcher = Watcher(
                 detector,
-                record.sha256,
+                sha256,
                 folder,
                 kept,
                 told=_tell,
@@ -106,10 +109,6 @@ def watch(
 def default_history(model: Path) -> str:
     """The file beside a model that keeps its history."""
     return str(model.with_name(f"{model.name}.history.db"))
-
-
-def _of_folders(move: object, run: object, once: bool, poll: bool) -> dict[str, object]:
-    return {"--move": move, "--run": run, "--once": once, "--poll": poll}
 
 
 def _tell(entry: object) -> None:

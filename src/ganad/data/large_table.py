@@ -27,7 +27,7 @@ from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
 from .row_groups import row_batches
 from .samples import Progress, Samples
-from .table import encode, refuse_encoding, with_trimmed_texts
+from .table import encode, refuse_misplaced, with_trimmed_texts
 from .table_file import first_line
 from .table_options import UNKNOWN, Place, TableOptions
 from .written import origin_of
@@ -70,11 +70,11 @@ def load_large(
     InputError for what ``load_table`` refuses, where no row trains, and where the disk has no room.
     """
     path = Path(path)
-    refuse_encoding(options, Place(path))
+    refuse_misplaced(str(path), options, Place(path))
     if options.get("impute"):
         raise InputError(f"{path}: gaps cannot be filled in a table that is read in parts; leave --impute out")
     stat = path.stat()
-    said = {name: value for name, value in sorted(options.items()) if value}
+    said = {name: value for name, value in sorted(options.items()) if value not in (None, ())}
     asked = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, list(normal), list(anomaly), said, _VERSION]
     store = cache_dir() / "tables" / hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
     about = _known(store)

@@ -27,6 +27,11 @@ def is_query(place: str) -> bool:
     return place.startswith(_SCHEMES)
 
 
+def takes_query(place: str) -> bool:
+    """Whether this is a database, which is asked by a query of its own."""
+    return place.startswith(_SCHEMES[1:])
+
+
 def answered(place: str, query: str | None, rows: int) -> Answer:
     """Names and rows, in parts, of ``duckdb:SELECT ...``, ``sqlite:///file.db`` or ``postgresql://host/database``.
 

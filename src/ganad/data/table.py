@@ -17,7 +17,7 @@ from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
 from .frames import frame_table, is_frame
-from .queries import is_query, shown_place
+from .queries import is_query, shown_place, takes_query
 from .samples import Samples, Unseen
 from .table_file import cells_of, open_table
 from .table_options import UNKNOWN, Place, TableOptions
@@ -41,13 +41,13 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     Raises InputError naming column, row and cell for what cannot be used.
     """
     if is_frame(path):
-        refuse_encoding(options, Place(Path("the frame")))
+        refuse_misplaced("", options, Place(Path("the frame")))
         return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
     place = _called(path)
     names, dialect, batches = open_table(
         path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
     )
-    refuse_encoding(options, Place(place, dialect))
+    refuse_misplaced(str(path), options, Place(place, dialect))
     _refuse_large(path, Place(place, dialect))
     # not named here: what was read need not stay beside what becomes of it
     return _encoded(_whole(batches, names, place), Place(place, dialect), source, options)
@@ -79,7 +79,7 @@ def iter_table(
     names, dialect, batches = open_table(
         path, rows, asked, _separator(source), options.get("query"), _said_encoding(source, options)
     )
-    refuse_encoding(options, Place(place, dialect))
+    refuse_misplaced(str(path), options, Place(place, dialect))
     others = _unasked(names, known | {label or source.get("label")}, source)
     first = 0
     for batch in batches:
@@ -265,8 +265,12 @@ def with_trimmed_texts(table: pyarrow.Table, path: Path) -> pyarrow.Table:
         raise InputError(f"{path}: a text is not UTF-8 ({str(error).splitlines()[0]})") from error
 
 
-def refuse_encoding(options: TableOptions, place: Place) -> None:
-    """Raise InputError for an encoding that is said of what holds no text."""
+def refuse_misplaced(asked: str, options: TableOptions, place: Place) -> None:
+    """Raise InputError for an encoding of what holds no text, and for a query of what is no database."""
+    if options.get("query") and not takes_query(asked):
+        raise InputError(
+            f"{place.path}: --query is for databases such as sqlite:///FILE; of files ask 'duckdb:SELECT ... FROM ...'"
+        )
     if options.get("encoding") and place.dialect is None:
         raise InputError(f"{place.path}: --encoding is for files of text, and this is none; leave it out")
 

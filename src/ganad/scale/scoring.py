@@ -163,11 +163,12 @@ def _summed(entries: list[Entry], outcome: Outcome) -> Outcome:
 @functools.lru_cache(maxsize=1)
 def loaded(model: str, sha256: str) -> Detector:
     """The detector, loaded once by a worker. Raises InputError where a machine sees another file."""
-    from ..loading import load  # with torch, which takes seconds to import
+    from ..loading import load_hashed  # with torch, which takes seconds to import
 
-    if _sha256(Path(model)) != sha256:
+    detector, found = load_hashed(model)
+    if found != sha256:
         raise InputError(f"{model}: another file than where the job was started; every machine must see the same one")
-    return load(model)
+    return detector
 
 
 def score_part(job: Job, named: tuple[str, Part]) -> Entry:

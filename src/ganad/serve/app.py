@@ -31,6 +31,7 @@ _Name = Annotated[str, Query(max_length=500)]
 def create_app(
     detector: Detector,
     *,
+    sha256: str = "",
     engine: EngineName = "auto",
     limits: Limits | None = None,
     local_only: bool = True,
@@ -39,10 +40,10 @@ def create_app(
 ) -> FastAPI:
     """The ASGI application for one fitted detector.
 
-    ``engine`` "auto" takes ONNX Runtime where the score is a forward pass and the extra is installed, else torch.
-    ``local_only`` answers only requests for this machine's own names. ``file`` is where the detector came from; when it
-    changes, and on SIGHUP, what it holds then answers. ``board`` keeps a history. Raises InputError or MissingExtra
-    where "onnx" was asked for and cannot be had.
+    ``sha256`` is what ``loading.load_hashed`` gave with the detector. ``engine`` "auto" takes ONNX Runtime where the
+    score is a forward pass and the extra is installed, else torch. ``local_only`` answers only requests for this
+    machine's own names. ``file`` is where the detector came from; when it changes, and on SIGHUP, what it holds then
+    answers. ``board`` keeps a history. Raises InputError or MissingExtra where "onnx" was asked for and cannot be had.
     """
     limits = limits or Limits()
     meters = Meters(lambda: current.served.scoring.batcher.n_waiting)
@@ -56,7 +57,7 @@ def create_app(
         keeping = {"keeping": board.recorder.keeping} if board else {}
         return Served.of(detector, engine, limits, sha256, **keeping)
 
-    current = Current(make(detector, file.sha256() if file else ""), connect)
+    current = Current(make(detector, sha256), connect)
     room = Room(limits.bodies_bytes)
     description = f"Anomaly scores by {type(detector).__name__}."
     app = FastAPI(
@@ -115,11 +116,10 @@ async def _life(
     """What runs beside the requests, from the first to the last."""
 
     def read() -> Served:
-        from ..loading import load
+        from ..loading import load_hashed
 
         assert file is not None
-        sha256 = file.sha256()
-        return make(load(file.path), sha256)
+        return make(*load_hashed(file.path))
 
     if board:
         board.live.start()

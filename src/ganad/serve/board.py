@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import fastapi
 import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -23,6 +25,8 @@ _LOOK = 0.25  # seconds between two looks at whether there is something new
 _ALIVE = 15.0  # seconds after which an idle stream says that it is alive, for proxies
 _VIEWERS = 100  # streams at a time
 _LONGEST = 1000  # bytes of a mark
+_LAST_ID = 2**63 - 1  # that a database takes
+SampleId = Annotated[int, fastapi.Path(ge=1, le=_LAST_ID), msgspec.Meta(ge=1, le=_LAST_ID)]
 
 
 class Board:
@@ -60,26 +64,35 @@ class Board:
 
     def mark(self, mark: Mark) -> None:
         """Keep what a person says; Refused with 404 or 503 where that cannot be."""
-        try:
+        with _refused(f"no sample {mark.id}"):
             self.history.mark(mark.id, mark.feedback)
-        except InputError as error:
-            raise Refused(404, f"no sample {mark.id}") from error
-        except HistoryUnavailable as error:
-            raise Refused(503, "the history cannot be reached; try again later", **RETRY) from error
         self.live.look()
 
     def picture(self, id: int) -> bytes:
-        """A sample's thumbnail; Refused with 404 where there is none."""
-        found = self.history.rows(after_id=id - 1, limit=1)
+        """A sample's thumbnail; Refused with 404 where there is none, and with 503 while that cannot be known."""
+        missing = f"no picture of sample {id}"
+        with _refused(missing):
+            found = self.history.rows(after_id=id - 1, limit=1)
         if not found or found[0].id != id or found[0].thumbnail is None:
-            raise Refused(404, f"no picture of sample {id}")
+            raise Refused(404, missing)
         return found[0].thumbnail
+
+
+@contextlib.contextmanager
+def _refused(missing: str) -> Iterator[None]:
+    """Errors of the history as answers: 404 with the sentence ``missing``, or 503."""
+    try:
+        yield
+    except InputError as error:
+        raise Refused(404, missing) from error
+    except HistoryUnavailable as error:
+        raise Refused(503, "the history cannot be reached; try again later", **RETRY) from error
 
 
 class Mark(msgspec.Struct, forbid_unknown_fields=True):
     """The body of /feedback."""
 
-    id: int
+    id: SampleId
     feedback: Feedback | None
 
 
@@ -113,7 +126,7 @@ def add_board(app: FastAPI, board: Board) -> None:
         return StreamingResponse(board.events(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     @app.get("/board/{id}.jpg", include_in_schema=False)
-    async def picture(id: int) -> Response:
+    async def picture(id: SampleId) -> Response:
         content = await asyncio.to_thread(board.picture, id)
         kind = "image/jpeg" if content.startswith(b"\xff\xd8") else "image/png"
         return Response(content, media_type=kind, headers={"Cache-Control": "private, max-age=86400, immutable"})
@@ -135,7 +148,7 @@ _FEEDBACK: dict[str, Any] = {
                     "type": "object",
                     "required": ["id", "feedback"],
                     "properties": {
-                        "id": {"type": "integer"},
+                        "id": {"type": "integer", "minimum": 1, "maximum": _LAST_ID},
                         "feedback": {"enum": ["normal", "anomaly", None]},
                     },
                 }

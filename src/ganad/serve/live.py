@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 import math
@@ -105,7 +104,7 @@ class Live:
             self._publish(self._state(served, self.monitor))
 
     def _begun(self, served: Served) -> Monitor:
-        record = dataclasses.replace(record_of(served.detector, self.path), sha256=served.sha256)
+        record = record_of(served.detector, self.path.name, served.sha256)
         self.history.register(record)
         return Monitor(self.history, record)
 

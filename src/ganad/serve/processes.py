@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -28,21 +28,26 @@ _GRACE = 15.0  # seconds that workers have to answer what is under way
 def serve_in_processes(serve: Callable[..., None], workers: int, host: str, port: int) -> None:
     """Call ``serve(at=socket)`` in so many processes until SIGTERM or Ctrl-C; one that is killed is started again.
 
-    serve: must be picklable. Raises InputError for an address that cannot be listened on, and in the words of a worker
-    for what that one refuses.
+    SIGHUP is passed on to all of them. serve: must be picklable. Raises InputError for an address that cannot be
+    listened on, and in the words of a worker for what that one refuses.
     """
-    with _bound(host, port) as at, scratch() as folder, _stop() as stop:
+    stopping, hanging_up = _event_of("SIGINT", "SIGTERM"), _event_of("SIGHUP")
+    with _bound(host, port) as at, scratch() as folder, stopping as stop, hanging_up as hung_up:
         os.environ[FIGURES] = str(folder)
         refusals: SimpleQueue[str] = _SPAWN.SimpleQueue()
         running = [_started(serve, at, refusals) for _ in range(workers)]
         try:
             while not stop.wait(0.2):
+                if told := hung_up.is_set():
+                    hung_up.clear()
                 for number, process in enumerate(running):
                     if not refusals.empty():
                         raise InputError(refusals.get())
                     if not process.is_alive():
                         mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
                         running[number] = _started(serve, at, refusals)
+                    elif told:  # one that is only starting ends, and reads the file anew
+                        os.kill(cast(int, process.pid), signal.SIGHUP)
         finally:
             del os.environ[FIGURES]
             _end(running)
@@ -56,12 +61,13 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 @contextlib.contextmanager
-def _stop() -> Iterator[threading.Event]:
-    """Within: Ctrl-C and SIGTERM set the event."""
-    stop = threading.Event()
-    former = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+def _event_of(*names: str) -> Iterator[threading.Event]:
+    """Within: these signals, as far as the system has them, set the event."""
+    event = threading.Event()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    former = {number: signal.signal(number, lambda *_: event.set()) for number in numbers}
     try:
-        yield stop
+        yield event
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -40,9 +40,17 @@ class Room:
 def refuse_foreign(request: Request) -> None:
     """Refused with 403 for what a browser sends on behalf of a page of another site, which needs no one's consent."""
     site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
-    own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    own = origin is None or _place(origin) == request.headers.get("host")
     if site not in ("none", "same-origin") or not own:
         raise Refused(403, "a page of another site may not send samples here; use this service's own page", **LAST)
+
+
+def _place(origin: str) -> str:
+    """Host and port of an origin; empty, which is no host, where it cannot be read."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 async def receive(request: Request, limits: Limits, take: Callable[[int], None]) -> bytes:

@@ -13,8 +13,6 @@ from typing import Any
 
 from .. import __version__
 from ..detector import Detector
-from ..errors import InputError
-from ..files import sha256_of
 from .answers import finite
 from .limits import Limits
 from .photos import EngineName, input_of, scoring_of
@@ -92,16 +90,10 @@ class Current:
 
 
 class ModelFile:
-    """A model's file: its hash, and a task that reloads it on SIGHUP and when it has changed."""
+    """A model's file, and a task that reloads it on SIGHUP and when it has changed."""
 
     def __init__(self, path: Path):
         self.path, self.known = path, signature(path)
-
-    def sha256(self) -> str:
-        """The file's hash; InputError where it is missing."""
-        if not self.path.is_file():
-            raise InputError(f"{self.path}: no such file; give the path of a model that ganad wrote")
-        return sha256_of(self.path)
 
     async def follow(self, reload: Callable[[], Any]) -> None:
         """Await ``reload()`` on SIGHUP, and when the file is another one for two looks, so that it is whole."""

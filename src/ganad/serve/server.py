@@ -44,11 +44,11 @@ def serve(
         from .served import ModelFile
     except ImportError as error:
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
-    from ..loading import load  # with torch, which takes seconds to import
+    from ..loading import load_hashed  # with torch, which takes seconds to import
 
     sweep()
     limits, file = limits or Limits(), ModelFile(Path(model))
-    detector = load(model)
+    detector, sha256 = load_hashed(model)
     board = None
     if history is not None:
         from ..history import History
@@ -57,7 +57,7 @@ def serve(
         # an answer does not wait for its row, so a row need not wait for the disk
         board = Board(History(history, durable=False), file.path, spot_checks)
     local = is_loopback(host)
-    app = create_app(detector, engine=engine, limits=limits, local_only=local, file=file, board=board)
+    app = create_app(detector, sha256=sha256, engine=engine, limits=limits, local_only=local, file=file, board=board)
     del detector
     allow_connections(limits.connections)
     gc.collect()

@@ -6,7 +6,6 @@ import hashlib
 import io
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from PIL import Image
 
 from .. import calibrate
 from ..detector import Detector, Scaling
-from ..files import sha256_of
 from ..history import Entry, ModelRecord
 from ..history.entries import new_key
 
@@ -107,12 +105,12 @@ class Verdicts:
         return {int(i): boxes(part) for i, part in zip(rows, maps)}
 
 
-def record_of(detector: Detector, file: Path) -> ModelRecord:
-    """What a history keeps of the detector in this model file."""
+def record_of(detector: Detector, name: str, sha256: str) -> ModelRecord:
+    """What a history keeps of the detector that came from a model file of this name and hash."""
     calibration = getattr(detector, "calibration_", None)
     return ModelRecord(
-        sha256=sha256_of(file),
-        name=file.name,
+        sha256=sha256,
+        name=name,
         method=type(detector).__name__,
         threshold=detector.threshold_,
         false_alarm_rate=getattr(detector, "false_alarm_rate_", None),
