@@ -7,7 +7,7 @@ different lengths.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -281,7 +281,7 @@ def by_kind(
     return lines
 
 
-def _place(pixels: PixelFigures, rows: list[int]) -> Mapping[str, float | None]:
+def _place(pixels: PixelFigures, rows: list[int]) -> dict[str, Any]:
     try:
         return pixels.every(rows)
     except InputError:  # no mask among them

@@ -157,7 +157,8 @@ class _Pixels:
     def _risen(self, weights: np.ndarray) -> np.ndarray:
         """The sums of weights above a falling threshold; pixels of equal score come at once."""
         order, ends = self._falling
-        return np.r_[0.0, np.cumsum(weights[order])[ends]]
+        sums: np.ndarray = np.r_[0.0, np.cumsum(weights[order])[ends]]
+        return sums
 
     @cached_property
     def _falling(self) -> tuple[np.ndarray, np.ndarray]:

@@ -130,6 +130,29 @@ def test_files_are_decoded_one_at_a_time(tmp_path):
     assert len(list(scores)) == 3
 
 
+class ByNumber:
+    """A sequence that takes whole numbers alone."""
+
+    def __init__(self, photos):
+        self.photos = photos
+
+    def __len__(self):
+        return len(self.photos)
+
+    def __getitem__(self, index):
+        if type(index) is not int:
+            raise TypeError(f"not {type(index).__name__}")
+        return self.photos[index]
+
+
+def test_a_sequence_that_takes_whole_numbers_alone_is_as_good_as_a_list(tmp_path):
+    photos = plates(12)
+    fitted, like = (small().fit(some, hold_out=0.25) for some in (ByNumber(photos), photos))
+    assert fitted.anomaly_score(ByNumber(photos)).tolist() == like.anomaly_score(photos).tolist()
+    assert fitted.threshold_ == like.threshold_ and fitted.self_test_ == like.self_test_
+    ganad.report(fitted, ByNumber(photos), tmp_path / "page.html")
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
