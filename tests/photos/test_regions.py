@@ -131,10 +131,10 @@ def test_files_are_decoded_one_at_a_time(tmp_path):
 
 
 class ByNumber:
-    """A sequence that takes whole numbers alone."""
+    """A sequence that takes whole numbers alone, and counts what is taken."""
 
     def __init__(self, photos):
-        self.photos = photos
+        self.photos, self.taken = photos, []
 
     def __len__(self):
         return len(self.photos)
@@ -142,7 +142,9 @@ class ByNumber:
     def __getitem__(self, index):
         if type(index) is not int:
             raise TypeError(f"not {type(index).__name__}")
-        return self.photos[index]
+        photo = self.photos[index]
+        self.taken.append(index)
+        return photo
 
 
 def test_a_sequence_that_takes_whole_numbers_alone_is_as_good_as_a_list(tmp_path):
@@ -151,6 +153,15 @@ def test_a_sequence_that_takes_whole_numbers_alone_is_as_good_as_a_list(tmp_path
     assert fitted.anomaly_score(ByNumber(photos)).tolist() == like.anomaly_score(photos).tolist()
     assert fitted.threshold_ == like.threshold_ and fitted.self_test_ == like.self_test_
     ganad.report(fitted, ByNumber(photos), tmp_path / "page.html")
+
+
+@pytest.mark.parametrize("cells", [None, 2])
+def test_a_photo_is_read_once_for_all_that_is_said_of_it(tmp_path, cells):
+    view = TILES if cells is None else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path), cells=cells)
+    photos = ByNumber(plates(4))
+    fitted = small(view).fit(photos.photos)
+    findings = list(fitted.inspect(photos))
+    assert photos.taken == [0, 1, 2, 3] and [f.heat.shape for f in findings] == [p.shape for p in photos.photos]
 
 
 @pytest.mark.parametrize(
