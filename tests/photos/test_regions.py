@@ -1,6 +1,7 @@
 """Regions: a photo's score is its own, a model file gives it back, and a small scratch in a large photo is found."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -162,6 +163,17 @@ def test_a_photo_is_read_once_for_all_that_is_said_of_it(tmp_path, cells):
     fitted = small(view).fit(photos.photos)
     findings = list(fitted.inspect(photos))
     assert photos.taken == [0, 1, 2, 3] and [f.heat.shape for f in findings] == [p.shape for p in photos.photos]
+
+
+def test_a_report_of_large_photos_keeps_none_of_their_maps(tmp_path):
+    fitted, peaks, side = small(Tiles(64, 64)).fit(plates(4)), [], 1000
+    for n in (2, 12):
+        photos = plates(n, sides=(side, side + 1))
+        tracemalloc.start()
+        ganad.report(fitted, photos, tmp_path / "page.html", scores=np.arange(n))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 10 * 4 * side**2 / 2  # half of ten more maps
 
 
 @pytest.mark.parametrize(
