@@ -27,7 +27,7 @@ from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
 from .row_groups import row_batches
 from .samples import Progress, Samples
-from .table import encode, refuse_encoding, with_trimmed_texts
+from .table import encode, refuse_encoding, refuse_query, with_trimmed_texts
 from .table_file import first_line
 from .table_options import UNKNOWN, Place, TableOptions
 from .written import origin_of
@@ -71,6 +71,7 @@ def load_large(
     """
     path = Path(path)
     refuse_encoding(options, Place(path))
+    refuse_query(options, path)
     if options.get("impute"):
         raise InputError(f"{path}: gaps cannot be filled in a table that is read in parts; leave --impute out")
     stat = path.stat()

@@ -18,13 +18,19 @@ from ..errors import InputError, MissingExtra
 from .frames import table_of
 from .text_file import OFFLINE
 
-_SCHEMES = ("duckdb:", "sqlite:///", "postgresql:", "postgres:")
+_DATABASES = ("sqlite:///", "postgresql:", "postgres:")
+_SCHEMES = ("duckdb:", *_DATABASES)
 Answer = tuple[list[str], Iterator[pyarrow.RecordBatch]]
 
 
 def is_query(place: str) -> bool:
     """Whether this names a database or a query, and not a file."""
     return place.startswith(_SCHEMES)
+
+
+def takes_query(place: str) -> bool:
+    """Whether this names a database, whose query may be said beside it; DuckDB's stands in the name."""
+    return place.startswith(_DATABASES)
 
 
 def answered(place: str, query: str | None, rows: int) -> Answer:

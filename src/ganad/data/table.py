@@ -16,7 +16,7 @@ from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
 from .frames import frame_table, is_frame
-from .queries import is_query, shown_place
+from .queries import is_query, shown_place, takes_query
 from .samples import Samples, Unseen
 from .table_file import cells_of, open_table
 from .table_options import UNKNOWN, Place, TableOptions
@@ -41,7 +41,9 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     """
     if is_frame(path):
         refuse_encoding(options, Place(Path("the frame")))
+        refuse_query(options, "the frame")
         return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
+    refuse_query(options, path)
     place = _called(path)
     names, dialect, batches = open_table(
         path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
@@ -72,6 +74,7 @@ def iter_table(
     **options: Unpack[TableOptions],
 ) -> Iterator[Samples]:
     """The same by a training table's recipe, in parts of ``rows`` rows: for tables larger than memory."""
+    refuse_query(options, path)
     place, label = _called(path), options.get("label")
     known = {recipe["name"] for recipe in source["columns"]}
     asked = None if label else known | {source.get("label")}
@@ -226,6 +229,12 @@ def refuse_encoding(options: TableOptions, place: Place) -> None:
     """Raise InputError for an encoding that is said of what holds no text."""
     if options.get("encoding") and place.dialect is None:
         raise InputError(f"{place.path}: --encoding is for files of text, and this is none; leave it out")
+
+
+def refuse_query(options: TableOptions, place: Any) -> None:
+    """Raise InputError for a query that is said of what is no database."""
+    if options.get("query") and not takes_query(str(place)):
+        raise InputError(f"{place}: --query is for SQLite and PostgreSQL; leave it out")
 
 
 def _refuse_large(path: Any, place: Place) -> None:
