@@ -6,6 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ganad
 from ganad import KDE, AutoEncoder, Ensemble, InputError, NearestNeighbor, NotSupported, PCAResidual
@@ -30,6 +31,27 @@ def small(view=TILES, **settings) -> Regions:
 @pytest.fixture(params=["tiles", "backbone"])
 def view(request, tmp_path):
     return TILES if request.param == "tiles" else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(device="nowhere"),
+        dict(part="nothing.png"),
+        dict(part="black.png"),
+        dict(view=Backbone("resnet18", weights="nothing.pth")),
+    ],
+    ids=str,
+)
+def test_a_refused_fit_leaves_the_earlier_one_usable(tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((60, 60), np.uint8)).save("black.png")
+    photos = plates(4)
+    fitted = small().fit(photos)
+    before, right = fitted.anomaly_score(photos).tolist(), {name: getattr(fitted, name) for name in wrong}
+    with pytest.raises(InputError):
+        fitted.set_params(**wrong).fit(photos)
+    assert fitted.set_params(**right).anomaly_score(photos).tolist() == before
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(view):
@@ -118,8 +140,6 @@ def test_photos_of_one_size_may_be_one_array_and_their_maps_are_one():
 
 
 def test_files_are_decoded_one_at_a_time(tmp_path):
-    from PIL import Image
-
     photos = plates(4)
     for i, photo in enumerate(photos):
         Image.fromarray(photo).save(tmp_path / f"{i}.png")
