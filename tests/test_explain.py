@@ -1,5 +1,7 @@
 """A planted defect is where the map peaks; a planted odd column ranks first."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -74,3 +76,13 @@ def test_columns_rank_by_what_they_add_and_a_text_column_counts_once():
         [("colour", 4.0), ("height", 3.0)],
         [],
     ]
+
+
+def test_ranking_many_columns_takes_little_memory():
+    columns = [f"column {i}" for i in range(4000)]
+    tracemalloc.start()
+    [row] = explain.ranked(np.arange(4000.0)[None], columns)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert row[0] == ("column 3999", 3999.0) and len(row) == 3999  # the first adds nothing
+    assert peak < 4e6  # a matrix of columns by columns would take 128 MB

@@ -145,6 +145,15 @@ def test_a_fit_to_the_digits_is_drawn(name, tmp_path):
     assert np.asarray(Image.open(path).convert("L")).std() > 5
 
 
+def test_a_nearly_black_image_is_drawn_nearly_black():
+    dark = np.full((2, 8, 8), 16, np.uint8)
+    _, ((one, several),) = style.page(1, 2, 2, 1)
+    style.picture(one, dark[0])
+    style.sheet(several, dark, 1)
+    for axes in (one, several):
+        assert axes.images[0].get_array()[:8].max() == pytest.approx(16 / 255)
+
+
 def test_the_plane_is_read_as_the_discriminator_says():
     fit = fence_gan.plane_fit("smoke")
     assert set(fit.moments) == {1} and len(fit.auroc) == 1

@@ -50,7 +50,8 @@ def ranked(parts: np.ndarray, columns: Sequence[str]) -> list[list[tuple[str, fl
     names = [name.partition("=")[0] for name in columns]
     shared = Counter(names)
     names = [name if shared[name] > 1 else whole for name, whole in zip(names, columns)]
-    own = list(dict.fromkeys(names))
-    sums = parts @ np.eye(len(own))[[own.index(name) for name in names]]
-    order = np.argsort(-sums, axis=1, kind="stable")
-    return [[(own[j], float(row[j])) for j in rank if row[j] > 0] for row, rank in zip(sums, order)]
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    sums = np.zeros((len(places), len(parts)))
+    np.add.at(sums, [places[name] for name in names], parts.T)
+    own, order = list(places), np.argsort(-sums.T, axis=1, kind="stable")
+    return [[(own[j], float(row[j])) for j in rank if row[j] > 0] for row, rank in zip(sums.T, order)]

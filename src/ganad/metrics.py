@@ -7,13 +7,13 @@ different lengths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from .errors import InputError
-from .pixel_metrics import PixelFigures
+from .pixel_metrics import FIGURES, PixelFigures
 from .pixel_metrics import aupro as aupro
 from .pixel_metrics import pixel_auroc as pixel_auroc
 from .pixel_metrics import pointing_accuracy as pointing_accuracy
@@ -281,17 +281,11 @@ def by_kind(
     return lines
 
 
-def _place(pixels: PixelFigures, rows: list[int]) -> dict[str, float | None]:
-    figures: dict[str, Callable[..., float]] = {
-        "pixel_auroc": pixels.auroc,
-        "aupro": pixels.aupro,
-        "pointing": pixels.pointing,
-        "pixel_f1_max": pixels.f1_max,
-    }
+def _place(pixels: PixelFigures, rows: list[int]) -> dict[str, Any]:
     try:
-        return {name: figure(rows=rows) for name, figure in figures.items()}
+        return pixels.every(rows)
     except InputError:  # no mask among them
-        return dict.fromkeys(figures)
+        return dict.fromkeys(FIGURES)
 
 
 def mean_median_sd(values: Sequence[float] | np.ndarray) -> Spread:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import ndimage
 from .errors import InputError
 
 Pictures = Sequence[np.ndarray]
+FIGURES = ("pixel_auroc", "aupro", "pointing", "pixel_f1_max")  #: what ``PixelFigures.every`` names them
 _KEPT = 3_000_000  # pixels of good surface that a PixelFigures holds, of all photos together
 
 
@@ -61,10 +63,11 @@ class _Photo(NamedTuple):
 
 
 class PixelFigures:
-    """The same figures, from photos that come one at a time: memory does not grow with their size.
+    """The same figures, from photos that come one at a time.
 
-    Every pixel of a defect counts. With ``n_photos``, the number of photos to come, each gives three million over it
-    good pixels at most, drawn by its number, each of which then stands for several.
+    Every pixel of a defect counts, and takes 12 bytes (float32 maps). With ``n_photos``, the number of photos to come,
+    each gives three million over it good pixels at most, drawn by its number, each of which then stands for several: so
+    memory grows with the defects, but not with the good surface.
     """
 
     def __init__(self, n_photos: int | None = None):
@@ -77,6 +80,7 @@ class PixelFigures:
         if np.shape(mask) != np.shape(heat) or np.ndim(mask) != 2:
             raise InputError(f"photo {number}: a mask of shape {np.shape(mask)} and a map of shape {np.shape(heat)}")
         mask, heat = np.asarray(mask, bool), np.asarray(heat)
+        heat = heat.astype(np.result_type(heat, np.float32), copy=False)  # unsigned integers have no negatives
         if not np.isfinite(heat).all():
             raise InputError(f"maps: pixels of photo {number} are NaN or infinite")
         good = heat[~mask]
@@ -92,44 +96,75 @@ class PixelFigures:
 
     def auroc(self, rows: Iterable[int] | None = None) -> float:
         """``pixel_auroc`` of the photos ``rows``, or of all."""
-        heat, wrong, overlap, _ = self._pixels(rows)
-        return _area(heat, wrong / wrong.sum(), (overlap > 0) / (overlap > 0).sum(), 1.0)
+        return self._pixels(rows).auroc()
 
     def aupro(self, limit: float = 0.3, rows: Iterable[int] | None = None) -> float:
         """``aupro`` of the photos ``rows``, or of all."""
-        heat, wrong, overlap, defects = self._pixels(rows)
-        return _area(heat, wrong / wrong.sum(), overlap / defects, limit)
+        return self._pixels(rows).aupro(limit)
 
     def f1_max(self, rows: Iterable[int] | None = None) -> float:
         """The highest F1 of pixels that any threshold on these very maps gives."""
-        heat, wrong, overlap, _ = self._pixels(rows)
-        false, true = _risen(heat, wrong, (overlap > 0) * 1.0)
-        return float(np.max(2 * true / (true + false + true[-1])))
+        return self._pixels(rows).f1_max()
 
     def pointing(self, within: float = 0.0, rows: Iterable[int] | None = None) -> float:
         """``pointing_accuracy`` of the photos ``rows``, or of all."""
-        chosen = self._chosen(rows)
-        self._pixels(rows)
-        return float(np.mean([photo.miss <= within for photo in chosen if photo.miss is not None]))
+        return self._pixels(rows).pointing(within)
 
-    def _chosen(self, rows: Iterable[int] | None) -> list[_Photo]:
-        return self._photos if rows is None else [self._photos[i] for i in rows]
+    def every(self, rows: Iterable[int] | None = None) -> dict[str, float]:
+        """All four as ``FIGURES`` names them; the pixels are joined and sorted once."""
+        pixels = self._pixels(rows)
+        return dict(zip(FIGURES, (pixels.auroc(), pixels.aupro(), pixels.pointing(), pixels.f1_max())))
 
-    def _pixels(self, rows: Iterable[int] | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """Scores, how many good pixels each stands for, what share of a defect each is, and the number of defects."""
-        photos = self._chosen(rows)
-        defects, n_good = sum(photo.defects for photo in photos), sum(len(photo.good) for photo in photos)
-        if not defects or not n_good:
+    def _pixels(self, rows: Iterable[int] | None) -> _Pixels:
+        return _Pixels(self._photos if rows is None else [self._photos[i] for i in rows])
+
+
+class _Pixels:
+    """The pixels of some photos together."""
+
+    def __init__(self, photos: list[_Photo]):
+        self.defects, n_good = sum(photo.defects for photo in photos), sum(len(photo.good) for photo in photos)
+        if not self.defects or not n_good:
             raise InputError("masks: no pixel, or every pixel, is a defect's; a figure of merit needs both")
-        good, bad = (np.concatenate([np.asarray(getattr(p, part)) for p in photos]) for part in ("good", "bad"))
+        self.heat = np.concatenate([photo.good for photo in photos] + [photo.bad for photo in photos])
         weights = np.repeat([photo.weight for photo in photos], [len(photo.good) for photo in photos])
         overlap = np.concatenate([photo.overlap for photo in photos])
-        return (
-            np.concatenate([good, bad]),
-            np.concatenate([weights, np.zeros(len(bad))]),
-            np.concatenate([np.zeros(len(good)), overlap]),
-            defects,
-        )
+        self.wrong = np.concatenate([weights, np.zeros(len(overlap))])  #: good pixels that each stands for
+        self.overlap = np.concatenate([np.zeros(n_good), overlap])  #: share of a defect that each is
+        self.misses = [photo.miss for photo in photos if photo.miss is not None]
+
+    def auroc(self) -> float:
+        right = self.overlap > 0
+        return self._area(self.wrong / self.wrong.sum(), right / right.sum(), 1.0)
+
+    def aupro(self, limit: float = 0.3) -> float:
+        return self._area(self.wrong / self.wrong.sum(), self.overlap / self.defects, limit)
+
+    def f1_max(self) -> float:
+        false, true = self._risen(self.wrong), self._risen((self.overlap > 0) * 1.0)
+        return float(np.max(2 * true / (true + false + true[-1])))
+
+    def pointing(self, within: float = 0.0) -> float:
+        return float(np.mean([miss <= within for miss in self.misses]))
+
+    def _area(self, wrong: np.ndarray, right: np.ndarray, limit: float) -> float:
+        """Area under the curve of the weights ``right`` over ``wrong``, up to ``limit``, over ``limit``."""
+        x, y = self._risen(wrong), self._risen(right)
+        inside = x <= limit
+        x_cut, y_cut = np.r_[x[inside], limit], np.r_[y[inside], np.interp(limit, x, y)]
+        return float(np.trapezoid(y_cut, x_cut) / limit)
+
+    def _risen(self, weights: np.ndarray) -> np.ndarray:
+        """The sums of weights above a falling threshold; pixels of equal score come at once."""
+        order, ends = self._falling
+        sums: np.ndarray = np.r_[0.0, np.cumsum(weights[order])[ends]]
+        return sums
+
+    @cached_property
+    def _falling(self) -> tuple[np.ndarray, np.ndarray]:
+        """The pixels' order by falling score, and in it the last pixel of each score."""
+        order = np.argsort(-self.heat, kind="stable")
+        return order, np.flatnonzero(np.diff(self.heat[order], append=np.nan))
 
 
 def _collected(masks: Pictures, maps: Pictures) -> PixelFigures:
@@ -146,18 +181,3 @@ def _miss(mask: np.ndarray, heat: np.ndarray) -> float | None:
         return None
     y, x = np.unravel_index(np.argmax(heat), heat.shape)
     return float(np.hypot(*(np.argwhere(mask) - (y, x)).T).min())
-
-
-def _risen(heat: np.ndarray, *weights: np.ndarray) -> list[np.ndarray]:
-    """The sums of some weights above a falling threshold; pixels of equal score come at once."""
-    order = np.argsort(-heat, kind="stable")
-    ends = np.flatnonzero(np.diff(heat[order], append=np.nan))  # the last pixel of each score
-    return [np.r_[0.0, np.cumsum(some[order])[ends]] for some in weights]
-
-
-def _area(heat: np.ndarray, wrong: np.ndarray, right: np.ndarray, limit: float) -> float:
-    """Area under the curve of the weights ``right`` over ``wrong``, up to ``limit``, over ``limit``."""
-    x, y = _risen(heat, wrong, right)
-    inside = x <= limit
-    x_cut, y_cut = np.r_[x[inside], limit], np.r_[y[inside], np.interp(limit, x, y)]
-    return float(np.trapezoid(y_cut, x_cut) / limit)

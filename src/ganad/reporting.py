@@ -142,12 +142,15 @@ def _images(detector: Detector, pixels: Any, scores: np.ndarray, masks: list[Pat
     """The pictures; those that the page shows with heat maps, and with what else is known of them: what stands out,
     what the method redraws, and masks."""
     shown = report_page.shown(scores, detector.threshold_)
-    known = {i: read_mask(file, None) for i in shown.tolist() if masks and (file := masks[i])}
+    reduced = report_page.reduced  # two hundred photos may be large
+    known = {i: reduced(read_mask(file, None)) > 0 for i in shown.tolist() if masks and (file := masks[i])}
     if isinstance(detector, Regions):
-        found = dict(zip(shown.tolist(), detector.inspect(taken(pixels.photos, shown))))
-        threshold = getattr(detector, "map_threshold_", float("inf"))
-        heat = {i: to_scale(one.heat, threshold) for i, one in found.items()}
-        stand_out = {i: one.regions for i, one in found.items()} if hasattr(detector, "map_threshold_") else {}
+        threshold = getattr(detector, "map_threshold_", None)
+        stand_out, heat = {}, {}
+        for i, found in zip(shown.tolist(), detector.inspect(taken(pixels.photos, shown))):
+            heat[i] = reduced(to_scale(found.heat, float("inf") if threshold is None else threshold))
+            if threshold is not None:
+                stand_out[i] = found.regions
         return report_page.Images(pixels, heatmaps=heat, heat_full=1.0, masks=known, regions=stand_out)
     heat = dict(zip(shown.tolist(), detector.explain(pixels[shown])))
     redrawn = _if_able(detector, "reconstruct", pixels[shown])

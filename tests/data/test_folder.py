@@ -172,6 +172,16 @@ def test_subfolders_are_classes_and_new_data_is_read_like_the_training_data(tmp_
     assert load(tmp_path / "new.png", source=samples.source).x.shape == (1, 16, 16)
 
 
+def test_samples_of_folders_whose_names_are_no_utf8_have_a_hash(tmp_path):
+    for name in (b"caf\xe9", b"caf\xe8"):
+        folder = os.path.join(os.fsencode(tmp_path), name)
+        os.mkdir(folder)
+        with open(os.path.join(folder, b"0.png"), "wb") as file:
+            file.write(encoded("PNG", 0))
+    first, other = (load(tmp_path).subset(np.array([row])) for row in (0, 1))
+    assert first.hash() != other.hash() == other.hash()
+
+
 def test_folders_without_usable_images_are_refused(tmp_path):
     with pytest.raises(InputError, match="no images in this folder"):
         load(tmp_path)

@@ -12,8 +12,9 @@ import pyarrow
 import pytest
 
 from ganad import InputError, PCAResidual, load, report
-from ganad.data import described, encodings, iter_table
+from ganad.data import described, encodings, iter_table, load_table
 from ganad.data import load as read
+from ganad.data.large_table import load_large
 from ganad.serve.bodies import parse
 from ganad.serve.limits import Limits
 
@@ -144,6 +145,20 @@ def test_queries_that_fail_say_why_in_a_sentence(tmp_path, monkeypatch, place, q
         read(place, query=query)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_query_of_what_is_no_database_is_refused(zoo, tmp_path):
+    parquet, *_ = others(tmp_path)
+    source = read(parquet).source
+    reads = (load_table, lambda place, query: list(iter_table(place, source, query=query)))
+    for place in (zoo / "plain.csv", parquet, "duckdb:SELECT 1", pandas.DataFrame({"a": [1.0, 2.0]})):
+        for reading in reads[: 1 if isinstance(place, pandas.DataFrame) else 2]:
+            with pytest.raises(InputError, match="--query is for databases") as caught:
+                reading(place, query="SELECT 2")
+            assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="--query is for"):
+        load_large(parquet, query="SELECT 2")
+    assert len(read(f"sqlite:///{tmp_path}/base.db", query="SELECT * FROM t LIMIT 9").x) == 9
 
 
 def test_the_user_says_what_cannot_be_told(tmp_path):

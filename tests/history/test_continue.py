@@ -1,6 +1,10 @@
 """Training that goes on: it begins with the model's weights and scaling, and ends as a model of its own."""
 
+import contextlib
+import sqlite3
+
 import numpy as np
+import pandas
 import pytest
 import torch
 
@@ -115,6 +119,11 @@ def test_on_the_command_line(tmp_path):
     first, second = ganad.load(tmp_path / "a"), ganad.load(tmp_path / "b")
     assert second.parent_ == sha256_of(tmp_path / "a") and second.epochs == 5 and second.false_alarm_rate_ == 0.05
     np.testing.assert_array_equal(first.input_.scaling.shift, second.input_.scaling.shift)
+    with contextlib.closing(sqlite3.connect(tmp_path / "new.db")) as base:
+        pandas.read_csv(new).to_sql("t", base, index=False)
+    asked = (f"sqlite:///{tmp_path}/new.db", "--query", "SELECT * FROM t")  # of the old file nothing is asked
+    out, _ = run("fit", *asked, "--continue", tmp_path / "a", "--old-data", old, "-o", tmp_path / "d")
+    assert "of 400 (" in out
     _, err = run("fit", new, "--continue", tmp_path / "a", "--method", "vae", "-o", tmp_path / "c", code=2)
     assert "--method cannot be chosen with --continue" in err
 

@@ -52,6 +52,22 @@ def test_kde_bandwidth_has_the_highest_held_out_likelihood():
     assert model.bandwidth_ == 0.3
 
 
+def test_pca_residual_of_one_column_is_the_squared_distance_from_its_mean(tmp_path):
+    x = np.random.default_rng(0).normal(3, 2, (200, 1))
+    model = PCAResidual(scaling="none", n_components=1, random_state=0, device="cpu", verbose=0).fit(x)
+    np.testing.assert_allclose(model.anomaly_score(x), (x[:, 0] - x.mean()) ** 2, rtol=1e-4, atol=1e-6)
+    model.save(tmp_path / "m.safetensors")
+    loaded = ganad.load(tmp_path / "m.safetensors", device="cpu")
+    assert loaded.anomaly_score(x).tolist() == model.anomaly_score(x).tolist()
+
+
+def test_ratios_need_two_distinct_samples():
+    copies = np.ones((9, 3))
+    with pytest.raises(InputError, match="copies of one"):
+        NearestNeighbor(variant="ratio", device="cpu", verbose=0).fit(copies)
+    assert NearestNeighbor(device="cpu", verbose=0).fit(copies).anomaly_score(copies).tolist() == [0] * 9
+
+
 @KINDS
 def test_gaussian(kind):
     _, z, new, scores = fit(Gaussian, kind)

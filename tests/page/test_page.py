@@ -367,6 +367,15 @@ def test_heat_is_black_where_the_score_falls():
     assert pictures.heat(np.array([[0.0, 9.0]]), 2.0) == pictures.heat(np.array([[0.0, 2.0]]))
 
 
+@pytest.mark.parametrize("shape", [(40, 60), (64, 65), (333, 1001), (700, 3)])
+def test_a_map_or_mask_that_was_reduced_before_is_drawn_the_same(shape):
+    heat = np.random.default_rng(0).normal(size=shape)
+    mask = heat > 2
+    assert max(pictures.reduced(heat).shape) <= pictures.HEAT_SIDE
+    assert pictures.heat(pictures.reduced(heat), 1.5) == pictures.heat(heat, 1.5)
+    assert pictures.mask(pictures.reduced(mask) > 0) == pictures.mask(mask)
+
+
 def test_axe_on_a_table_with_an_unreadable_list(open_page):
     data = load_breast_cancer()
     scores = residual(data.data / data.data.std(0), data.target == 1)

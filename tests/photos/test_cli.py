@@ -146,6 +146,9 @@ def test_masks_alone_say_which_photos_have_a_defect(laid_out):
         *("--n-components", 3, "--verbose", 0),
     )
     assert made.exit_code == 0, made.output
+    (laid_out / "ground_truth" / "good").mkdir()  # a black mask is as good as none
+    shape = np.asarray(Image.open(laid_out / "test" / "good" / "001.png")).shape
+    Image.fromarray(np.zeros(shape, np.uint8)).save(laid_out / "ground_truth" / "good" / "001.png")
     scored = run(
         *("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.csv"),
         *("--masks", laid_out / "ground_truth"),

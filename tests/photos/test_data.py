@@ -77,6 +77,28 @@ def test_masks_are_found_by_name_in_either_layout(tmp_path):
         find_masks(tmp_path, ["other/a.jpg"])
 
 
+def test_a_mask_in_dark_values_alone_is_refused_and_a_black_one_marks_nothing(tmp_path):
+    file, drawn = tmp_path / "a.png", np.zeros((8, 10))
+    drawn[2:4, 5] = 1
+    for pixels, words in (
+        (np.uint8(drawn), "a.png: its brightest value is 1; white .255"),
+        (np.uint8(127 * drawn), "127"),
+    ):
+        Image.fromarray(pixels).save(file)
+        with pytest.raises(InputError, match=words):
+            read_mask(file, None)
+    for value, words in ((1, "value is 1; white .65535"), (255, "is 255; white .65535")):
+        Image.fromarray(np.uint16(value * drawn)).save(file)
+        with pytest.raises(InputError, match=words):
+            read_mask(file, None)
+    for pixels in (np.zeros((8, 10), np.uint8), np.zeros((8, 10), np.uint16), np.zeros((8, 10), bool)):
+        Image.fromarray(pixels).save(file)
+        assert not read_mask(file, None).any()
+    for pixels in (np.uint8(128 * drawn), np.uint16(65535 * drawn), drawn > 0):
+        Image.fromarray(pixels).save(file)
+        assert read_mask(file, None).sum() == 2
+
+
 def test_a_mask_is_found_below_its_kind_and_never_by_a_number_alone(tmp_path):
     (tmp_path / "crack").mkdir()
     for file in ("crack/000_mask.png", "001.png"):

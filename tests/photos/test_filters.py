@@ -38,6 +38,12 @@ def test_there_is_a_vector_for_every_eight_pixels():
     assert (vectors(np.full((40, 40), 90, np.uint8))[..., 3:] < np.log(2.1e-3)).all()  # and no edges
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (8, 40), (40, 8, 3)])
+def test_a_side_of_eight_pixels_has_one_vector(shape):
+    found = vectors(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    assert found.shape == (shape[0] // 8, shape[1] // 8, 59) and np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("k", range(4))
 def test_a_line_excites_the_filters_across_it(k):
     along = np.pi * k / 4 + np.pi / 2  # the direction in which the k-th filter is blind

@@ -101,7 +101,7 @@ def test_a_part_between_the_regions_is_refused():
     shape = np.zeros((90, 90), bool)
     shape[0, 0] = True
     model = Regions(PCAResidual(), Tiles(32, 32), **QUIET)
-    model.take_part(shape)
+    model.take_part(shape, part_of(None, shape))
     with pytest.raises(InputError, match="no region of Tiles"):
         model._there(*model._seen(same_size(1)[0], 0))
 

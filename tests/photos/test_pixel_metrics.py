@@ -115,3 +115,19 @@ def test_figures_by_kind_leave_the_other_kinds_out_and_say_nothing_where_masks_l
     assert (crack["auroc"], hole["auroc"], whole["auroc"]) == (1.0, 0.0, 0.5)
     assert crack["pixel_auroc"] == crack["pointing"] == 1.0 and hole["pixel_auroc"] is None
     assert whole["photos"] == 2 and whole["aupro"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.uint16, np.uint64, np.int8, np.float16])
+def test_maps_of_any_type_of_number_are_ranked_alike(kind):
+    heat = np.arange(20).reshape(4, 5) % (2 if kind is bool else 20)
+    for figure in (pixel_auroc, aupro, pointing_accuracy):
+        assert figure([MASK], [heat.astype(kind)]) == figure([MASK], [heat.astype(float)])
+
+
+def test_all_figures_at_once_are_those_one_by_one():
+    rng = np.random.default_rng(2)
+    figures = PixelFigures(3)
+    for mask in (MASK, np.zeros((4, 5), bool), MASK):
+        figures.add(mask, rng.normal(size=mask.shape))
+    one_by_one = [of(rows=[0, 1]) for of in (figures.auroc, figures.aupro, figures.pointing, figures.f1_max)]
+    assert figures.every([0, 1]) == dict(zip(pixel_metrics.FIGURES, one_by_one))

@@ -1,10 +1,12 @@
 """Regions: a photo's score is its own, a model file gives it back, and a small scratch in a large photo is found."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ganad
 from ganad import KDE, AutoEncoder, Ensemble, InputError, NearestNeighbor, NotSupported, PCAResidual
@@ -29,6 +31,27 @@ def small(view=TILES, **settings) -> Regions:
 @pytest.fixture(params=["tiles", "backbone"])
 def view(request, tmp_path):
     return TILES if request.param == "tiles" else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        dict(device="nowhere"),
+        dict(part="nothing.png"),
+        dict(part="black.png"),
+        dict(view=Backbone("resnet18", weights="nothing.pth")),
+    ],
+    ids=str,
+)
+def test_a_refused_fit_leaves_the_earlier_one_usable(tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((60, 60), np.uint8)).save("black.png")
+    photos = plates(4)
+    fitted = small().fit(photos)
+    before, right = fitted.anomaly_score(photos).tolist(), {name: getattr(fitted, name) for name in wrong}
+    with pytest.raises(InputError):
+        fitted.set_params(**wrong).fit(photos)
+    assert fitted.set_params(**right).anomaly_score(photos).tolist() == before
 
 
 def test_the_same_seed_gives_the_same_scores_and_another_seed_others(view):
@@ -117,8 +140,6 @@ def test_photos_of_one_size_may_be_one_array_and_their_maps_are_one():
 
 
 def test_files_are_decoded_one_at_a_time(tmp_path):
-    from PIL import Image
-
     photos = plates(4)
     for i, photo in enumerate(photos):
         Image.fromarray(photo).save(tmp_path / f"{i}.png")
@@ -128,6 +149,51 @@ def test_files_are_decoded_one_at_a_time(tmp_path):
     scores = fitted.region_scores(lazy)
     next(scores)
     assert len(list(scores)) == 3
+
+
+class ByNumber:
+    """A sequence that takes whole numbers alone, and counts what is taken."""
+
+    def __init__(self, photos):
+        self.photos, self.taken = photos, []
+
+    def __len__(self):
+        return len(self.photos)
+
+    def __getitem__(self, index):
+        if type(index) is not int:
+            raise TypeError(f"not {type(index).__name__}")
+        photo = self.photos[index]
+        self.taken.append(index)
+        return photo
+
+
+def test_a_sequence_that_takes_whole_numbers_alone_is_as_good_as_a_list(tmp_path):
+    photos = plates(12)
+    fitted, like = (small().fit(some, hold_out=0.25) for some in (ByNumber(photos), photos))
+    assert fitted.anomaly_score(ByNumber(photos)).tolist() == like.anomaly_score(photos).tolist()
+    assert fitted.threshold_ == like.threshold_ and fitted.self_test_ == like.self_test_
+    ganad.report(fitted, ByNumber(photos), tmp_path / "page.html")
+
+
+@pytest.mark.parametrize("cells", [None, 2])
+def test_a_photo_is_read_once_for_all_that_is_said_of_it(tmp_path, cells):
+    view = TILES if cells is None else Backbone("resnet18", layers=(1, 2), weights=weights(tmp_path), cells=cells)
+    photos = ByNumber(plates(4))
+    fitted = small(view).fit(photos.photos)
+    findings = list(fitted.inspect(photos))
+    assert photos.taken == [0, 1, 2, 3] and [f.heat.shape for f in findings] == [p.shape for p in photos.photos]
+
+
+def test_a_report_of_large_photos_keeps_none_of_their_maps(tmp_path):
+    fitted, peaks, side = small(Tiles(64, 64)).fit(plates(4)), [], 1000
+    for n in (2, 12):
+        photos = plates(n, sides=(side, side + 1))
+        tracemalloc.start()
+        ganad.report(fitted, photos, tmp_path / "page.html", scores=np.arange(n))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 10 * 4 * side**2 / 2  # half of ten more maps
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,7 @@ def run(asked: Asked) -> None:
     parent = _parent(asked) if asked.parent else None
     detector = parent.heir(asked.given) if parent else _new(asked)
     samples = _samples(asked)
-    old = asked.old_data and only_normal(
-        read(asked.old_data, asked.data_dir, split="train", **asked.how), *asked.classes
-    )
+    old = asked.old_data and only_normal(_read_old(asked.old_data, asked), *asked.classes)
     with joined() as place:
         _fit_and_save(detector, samples, asked, parent)
     if not place.leads:
@@ -103,6 +101,14 @@ def _parent(asked: Asked) -> Parent:
     if asked.false_alarm_rate is None:
         asked.false_alarm_rate = getattr(parent.detector, "false_alarm_rate_", None)
     return parent
+
+
+def _read_old(data: str, asked: Asked) -> Samples:
+    """The data of before, like the new ones; the query is the new ones' own where these are no database."""
+    from ..data.queries import takes_query
+
+    how = asked.how if takes_query(data) else asked.how | dict(query=None)
+    return read(data, asked.data_dir, split="train", **how)
 
 
 def _samples(asked: Asked) -> Samples:

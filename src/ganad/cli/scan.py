@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ class Scan:
     scores: np.ndarray  #: ``(n,)``
     regions: list[list[Region]] | None = None  #: of each photo that keeps its size
     pixels: PixelFigures | None = None  #: maps against masks
-    masks: list[Path | None] = field(default_factory=list)  #: the mask of each sample, where masks were given
+    defective: np.ndarray | None = None  #: ``(n,)`` bool, whose masks mark anything, where masks were given
 
 
 def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
@@ -48,14 +48,17 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     if samples.names is None or (not isinstance(detector, Regions) and samples.x.ndim < 3):
         raise InputError("--masks say where defects are in images, and these data are a table")
     files = [] if masks is None else find_masks(masks, samples.names)
-    found = Scan(np.empty(len(samples.x)), [], PixelFigures(len(files)) if files else None, files)
+    found = Scan(np.empty(len(samples.x)), [])
+    if files:
+        found.pixels, found.defective = PixelFigures(len(files)), np.zeros(len(files), bool)
     for i, (score, heat, regions) in enumerate(_looked_at(detector, samples.x)):
         found.scores[i] = score
         if regions is not None and found.regions is not None:
             found.regions.append(regions)
-        if found.pixels is not None:
+        if found.pixels is not None and found.defective is not None:
             mask = read_mask(files[i], heat.shape if isinstance(detector, Regions) or not files[i] else None)
             found.pixels.add(mask, _as_large(heat, mask.shape))
+            found.defective[i] = mask.any()
     if not isinstance(detector, Regions):
         found.regions = None
     return found

@@ -147,8 +147,6 @@ def _scored(
     detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
 ) -> _Found:
     """Score the parts into the file; the samples themselves are only kept where ``keep`` asks for them."""
-    import numpy as np
-
     from ..data import Samples
     from ..data.labels import labels_of, unnamed
 
@@ -159,8 +157,8 @@ def _scored(
         unseen.add(samples)
         seen = scan(detector, samples, what.masks)
         labels = labels_of(samples, *named)
-        if labels is None and seen.masks:  # a photo without a mask has no defect
-            labels = np.array([int(mask is not None) for mask in seen.masks])
+        if labels is None and seen.defective is not None:
+            labels = seen.defective.astype(int)
         file.add(samples, seen.scores, labels, seen.regions)
         kinds = samples.y
         classes.update([] if samples.y is None else samples.y.astype(str))

@@ -140,8 +140,8 @@ def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
 def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
     """Where the defect is, bool ``(H, W)``: the bright half of the grey values; nowhere without a file.
 
-    shape: of the photo; None: it is as large as its mask. Raises InputError for a mask that cannot be read or has
-    another size, and where neither file nor shape is given.
+    shape: of the photo; None: it is as large as its mask. Raises InputError for a mask that cannot be read, has
+    another size or is drawn in dark values alone, and where neither file nor shape is given.
     """
     if file is None:
         if shape is None:
@@ -157,7 +157,20 @@ def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
             f"{file}: a mask of {values.shape[1]} x {values.shape[0]} pixels for a photo of "
             f"{shape[1]} x {shape[0]}; make it as large"
         )
-    return values > 127
+    bright = values > 127
+    if not bright.any():
+        _refuse_dark(file, values)
+    return bright
+
+
+def _refuse_dark(file: Path, values: np.ndarray) -> None:
+    """Raise InputError for a mask without a bright pixel unless it is black: one in 0 and 1, or in class numbers."""
+    brightest, white = int(values.max(initial=0)), 255
+    with open_image(file) as image:
+        if image.mode.startswith("I"):  # of whose 16 bits the upper eight were read
+            brightest, white = int(np.asarray(image).max()), 65535
+    if brightest:
+        raise InputError(f"{file}: its brightest value is {brightest}; white ({white}) is the defect, draw it so")
 
 
 def _mask_of(root: Path, name: str) -> Path | None:

@@ -18,7 +18,8 @@ from ..errors import InputError, MissingExtra
 from .frames import table_of
 from .text_file import OFFLINE
 
-_SCHEMES = ("duckdb:", "sqlite:///", "postgresql:", "postgres:")
+_DATABASES = ("sqlite:///", "postgresql:", "postgres:")
+_SCHEMES = ("duckdb:", *_DATABASES)
 Answer = tuple[list[str], Iterator[pyarrow.RecordBatch]]
 
 
@@ -28,8 +29,8 @@ def is_query(place: str) -> bool:
 
 
 def takes_query(place: str) -> bool:
-    """Whether this is a database, which is asked by a query of its own."""
-    return place.startswith(_SCHEMES[1:])
+    """Whether this names a database, whose query may be said beside it; DuckDB's stands in the name."""
+    return place.startswith(_DATABASES)
 
 
 def answered(place: str, query: str | None, rows: int) -> Answer:

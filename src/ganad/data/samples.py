@@ -83,7 +83,8 @@ class Samples:
             for pixels in [part] if alike else part:  # photos of their own size come one at a time
                 digest.update(b"" if alike else f"{pixels.shape}".encode())
                 digest.update(np.ascontiguousarray(pixels).tobytes())
-        digest.update("|".join(map(str, self.y if self.y is not None else ())).encode())
+        classes = "|".join(map(str, self.y if self.y is not None else ()))
+        digest.update(classes.encode("utf-8", "surrogateescape"))  # the name of a folder may be no UTF-8
         return digest.hexdigest()[:16]
 
 

@@ -24,7 +24,7 @@ class TableOptions(TypedDict, total=False):
     dates: Sequence[str]  #: what dates become: elapsed, hour, weekday; with none they are refused
     day_first: bool | None  #: whether 03-02-2024 is in February; None finds it out
     unknown: str | None  #: what a text that training did not have is: "anomaly", "ignore" or "refuse"
-    query: str | None  #: SQL for a database
+    query: str | None  #: SQL for a database: SQLite or PostgreSQL
     encoding: str | None  #: of a file of text, such as "latin-1"; None finds it out
 
 

@@ -131,8 +131,6 @@ def plane(codes: np.ndarray) -> np.ndarray:
     return found
 
 
-def some(n: int, most: int, *, first: np.ndarray | None = None) -> np.ndarray:
-    """At most ``most`` of ``n`` positions, ascending, drawn with a fixed seed; those of the mask ``first`` all stay."""
-    kept = np.flatnonzero(first) if first is not None else np.empty(0, np.int64)
-    others = np.setdiff1d(np.random.default_rng(SEED).permutation(n)[:most], kept)
-    return np.sort(np.concatenate([kept, others[: max(0, most - len(kept))]]))
+def some(n: int, most: int) -> np.ndarray:
+    """At most ``most`` of ``n`` positions, ascending, drawn with a fixed seed."""
+    return np.sort(np.random.default_rng(SEED).permutation(n)[:most])

@@ -87,25 +87,22 @@ def bare(axes: Any) -> None:
 
 
 def picture(axes: Any, image: np.ndarray) -> None:
-    """One image ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)`` of 0 to 255, or of its own range."""
-    image = np.squeeze(image)
-    top = 255 if image.max() > 16 else 16  # scikit-learn's digits have 17 levels
-    axes.imshow(np.clip(image / top, 0, 1), cmap="gray", vmin=0, vmax=1)
+    """One image ``(H, W)``, ``(H, W, 1)`` or ``(H, W, 3)`` of 0 to 255."""
+    axes.imshow(np.clip(np.squeeze(image) / 255, 0, 1), cmap="gray", vmin=0, vmax=1)
     bare(axes)
     axes.spines[:].set_visible(False)
 
 
 def sheet(axes: Any, images: np.ndarray, columns: int) -> None:
-    """Images side by side in one panel, in rows of ``columns``; a thin white line between them."""
+    """Images of 0 to 255 side by side in one panel, in rows of ``columns``; a thin white line between them."""
     tiles = [np.atleast_3d(np.asarray(image, np.float64)) for image in images]
     h, w, c = tiles[0].shape
     pad = max(1, h // 14)
     rows = -(-len(tiles) // columns)
-    top = 255 if max(tile.max() for tile in tiles) > 16 else 16
     whole = np.ones((rows * (h + pad) - pad, columns * (w + pad) - pad, c))
     for i, tile in enumerate(tiles):
         y, x = (i // columns) * (h + pad), (i % columns) * (w + pad)
-        whole[y : y + h, x : x + w] = np.clip(tile / top, 0, 1)
+        whole[y : y + h, x : x + w] = np.clip(tile / 255, 0, 1)
     axes.imshow(whole.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     bare(axes)
     axes.spines[:].set_visible(False)

@@ -49,11 +49,12 @@ class Filters(Maps):
         maps = [(red + green + blue) / 3, red - green, blue - (red + green) / 2]
         grey = x.mean(1, keepdim=True)
         for octave in range(_OCTAVES):
+            if octave:
+                grey = conv2d(_widened(grey, 1), self.blur, stride=2)
             found, size = conv2d(_widened(grey, _WIDTH // 2), self.bank).abs(), _STRIDE >> octave
             maps.append((avg_pool2d(found, size) + _GREY).log())
             if size > 1:
                 maps.append((max_pool2d(found, size) + _GREY).log())
-            grey = conv2d(_widened(grey, 1), self.blur, stride=2)
         return [torch.cat(maps, 1)]
 
 

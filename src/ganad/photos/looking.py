@@ -79,19 +79,19 @@ class Looking:
         check_photo(photo, number, self.channels_)
         seen, inside = self._seen(photo, number)
         if waiting is None:
-            return self._in_detail(seen, inside)
+            return self._in_detail(photo.shape, seen, inside)
         grid = self._grid(seen.shape)
         scores = np.full(grid.shape, np.nan)
         for numbers, regions in self._blocks(seen, inside):
             waiting.add(self._to_inner(numbers, regions), scores.reshape(-1), numbers)
-        return Look(self._moved(grid), scores, scores)
+        return Look(photo.shape, self._moved(grid), scores, scores)
 
-    def _in_detail(self, seen: np.ndarray, inside: np.ndarray | None) -> Look:
+    def _in_detail(self, shape: tuple[int, ...], seen: np.ndarray, inside: np.ndarray | None) -> Look:
         cells, vectors = self._cells(seen, inside), self._vectors(seen)
         found, values = cells.scores(self.inner_, vectors, self.whitening_)
         scores = np.full((cells.side, cells.side), np.nan)
         scores.reshape(-1)[cells.there] = found
-        return Look(self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
+        return Look(shape, self._moved(self.view.grid(seen.shape, self._maps)), scores, values)
 
     def _moved(self, grid: Grid) -> Grid:
         """The grid of what is looked at, in the photo."""
@@ -116,11 +116,10 @@ class Looking:
 
     def inspect(self, X: Any) -> Iterator[Finding]:
         """Score, map and standing-out regions of each photo, one at a time; the photos are looked at once."""
-        photos = as_photos(X)
         threshold = getattr(self, "map_threshold_", float("inf"))
-        for photo, look in zip(photos, self._looks(photos, detail=True)):
+        for look in self._looks(X, detail=True):
             values = np.where(np.isnan(look.values), np.nanmin(look.values), look.values)
-            heat = look.grid.upsampled(values, photo.shape)
+            heat = look.grid.upsampled(values, look.shape)
             heat = heat if self.looked_at_ is None else self.looked_at_.whole(heat)
             yield Finding(pooled(look.scores, self.pool), look.scores, heat, regions_above(heat, threshold))
 

@@ -16,6 +16,7 @@ AT_ONCE = 2048  # regions that the inner detector scores together
 class Look:
     """What is seen of one photo."""
 
+    shape: tuple[int, ...]  #: of the photo
     grid: Grid  #: of ``values``, in the photo
     scores: np.ndarray  #: of its regions ``(rows, columns)``, NaN where none counts
     values: np.ndarray  #: the map on the grid: the same, or in detail those of the positions in its cells

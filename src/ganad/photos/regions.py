@@ -33,7 +33,7 @@ from . import augment, regions_file, sampling
 from .backbone import Backbone
 from .cells import numbered
 from .looking import Looking
-from .part import crop_of, part_of, read_shape
+from .part import Part, crop_of, part_of, read_shape
 from .pool import pooled
 from .self_testing import Judged, tested
 from .sequence import as_photos, check_photo, taken
@@ -111,6 +111,9 @@ class Regions(Looking, Detector):
         ``false_alarm_rate`` holds for both: so many normal photos score above the first, and so many have a region
         above the second. Without a rate, ``threshold_fits`` more fits score photos that they did not learn. Warns with
         SmallCalibrationSet of fewer than 20 held-out photos, and with UntrustedFit if ``self_test_`` finds a reason.
+
+        Raises InputError for unusable settings, which leave an earlier fit as it was, and for an unusable photo, which
+        is found when it is read and the earlier fit is gone.
         """
         self.check_settings()
         photos, held_out = as_photos(X, least=2), None
@@ -122,11 +125,15 @@ class Regions(Looking, Detector):
             raise InputError(
                 f"false_alarm_rate={false_alarm_rate} needs photos to calibrate on; give hold_out=0.2 as well"
             )
-        self._forget()
         seed = seed_for(self.random_state, "regions" if checkpoint else "")
-        self.device_ = devices.choose_device(self.device)
-        self.take_part(None if self.part is None else read_shape(self.part))
-        self._take_network()
+        device = devices.choose_device(self.device)
+        shape = None if self.part is None else read_shape(self.part)
+        looked_at = part_of(self.crop, shape)
+        network, sha256 = self.view.network(), self._sha256_of_weights()
+        self._forget()  # from here on an earlier fit is gone
+        self.device_, self.backbone_sha256_ = device, sha256
+        self.take_part(shape, looked_at)
+        self.place(network)
         options: dict[str, Any] = dict(checkpoint=checkpoint, resume=resume, checkpoint_every=checkpoint_every)
         self._learn_photos(photos, seed, on_epoch, options)
         if false_alarm_rate is None:
@@ -151,18 +158,15 @@ class Regions(Looking, Detector):
         del regions
         memory.give_back()  # and what that took, before photos are looked at again
 
-    def _take_network(self) -> None:
-        network = self.view.network()
-        self.backbone_sha256_ = None
-        if isinstance(self.view, Backbone) and (file := self.view.file) is not None:
-            self.backbone_sha256_ = sha256_of(file)
-        self.place(network)
+    def _sha256_of_weights(self) -> str | None:
+        file = self.view.file if isinstance(self.view, Backbone) else None
+        return None if file is None else sha256_of(file)
 
-    def take_part(self, shape: np.ndarray | None) -> None:
-        """Look at the part ``(H, W)`` of every photo, and at the crop's; None is all."""
+    def take_part(self, shape: np.ndarray | None, looked_at: Part | None) -> None:
+        """Look at this part of every photo, which the image ``(H, W)`` of the part and the crop leave; None is all."""
         if shape is not None:
             self.part_ = shape
-        self.looked_at_ = part_of(self.crop, shape)
+        self.looked_at_ = looked_at
 
     def place(self, network: torch.nn.Module | None) -> None:
         """Put the view's network, if it has one, on the device."""

@@ -26,6 +26,7 @@ from ..errors import InputError, ModelFileError
 from ..migrations import upgraded
 from ..selftest import SelfTest
 from .backbone import Backbone
+from .part import part_of
 from .tiles import Tiles
 from .whitening import Whitening
 
@@ -147,8 +148,9 @@ def _take_part(path: Path, regions: Any, shape: Tensor | None) -> None:
         shape is not None and (shape.ndim, shape.dtype) != (2, torch.bool)
     ):
         raise ModelFileError(f"{path}: the part of photos that it looks at is not an image; use another copy")
+    drawn = None if shape is None else shape.numpy()
     try:
-        regions.take_part(None if shape is None else shape.numpy())
+        regions.take_part(drawn, part_of(regions.crop, drawn))
     except InputError as error:
         raise ModelFileError(f"{path}: {error}") from error
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import numpy as np
 from torch import Tensor
 
+from ..data.photos import Photos
 from ..errors import InputError
 
 _LEAST_SIDE = 8
@@ -16,6 +17,8 @@ _LEAST_SIDE = 8
 
 def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
     """A sequence of photos: a list of arrays, an array ``(n, H, W[, C])``, ``data.Photos``, or ``Samples``.
+
+    A sequence of your own needs ``len``, and whole numbers as indices with IndexError past the end.
 
     Raises InputError for anything else and for fewer than ``least`` photos.
     """
@@ -32,10 +35,29 @@ def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
 
 
 def taken(photos: Sequence[np.ndarray], rows: np.ndarray) -> Sequence[np.ndarray]:
-    """The photos at these places."""
-    if isinstance(photos, list | tuple):
-        return [photos[i] for i in rows]
-    return cast("Sequence[np.ndarray]", photos[cast(Any, rows)])
+    """The photos at these places, each read when it is asked for."""
+    if isinstance(photos, np.ndarray | Photos):
+        return cast("Sequence[np.ndarray]", photos[rows])
+    return _Taken(photos, rows)
+
+
+class _Taken(Sequence[np.ndarray]):
+    """Photos of a sequence by their numbers: one of the user's own may take nothing but whole numbers."""
+
+    def __init__(self, photos: Sequence[np.ndarray], rows: np.ndarray):
+        self.photos, self.rows = photos, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Taken: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | _Taken:
+        if isinstance(index, slice):
+            return _Taken(self.photos, self.rows[index])
+        return self.photos[int(self.rows[index])]
 
 
 @contextlib.contextmanager

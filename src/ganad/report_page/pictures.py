@@ -55,6 +55,16 @@ def thumbnail(image: Any, scale: float, budget: int, side: int = SIDE) -> str:
     return _address("jpeg", data)
 
 
+def reduced(heatmap: Any) -> np.ndarray:
+    """A heat map or mask ``(H, W)`` at the size that a page draws it, float32: the page of it is the same.
+
+    Whoever has many large ones need not keep them. What is below zero lowers the score and is drawn as zero.
+    """
+    picture = Image.fromarray(np.asarray(heatmap, np.float32).clip(0))
+    picture.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
+    return np.asarray(picture)
+
+
 def heat(heatmap: Any, full: float | None = None) -> str:
     """A heat map ``(H, W)`` from black over red and yellow to white; white pixels raise the score most.
 
@@ -63,9 +73,7 @@ def heat(heatmap: Any, full: float | None = None) -> str:
     heatmap = np.asarray(heatmap, np.float32)
     if heatmap.ndim != 2 or not np.isfinite(heatmap).all():
         raise InputError(f"a heat map must be an (H, W) array of finite numbers; one has shape {heatmap.shape}")
-    causes = Image.fromarray(heatmap.clip(0))  # a pixel below zero lowers the score
-    causes.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
-    level = np.asarray(causes)
+    level = reduced(heatmap)
     level = (level / (full or level.max() or 1)).clip(0, 1)
     picture = Image.fromarray(np.rint((HEAT_LEVELS - 1) * level).astype(np.uint8)).convert("P")
     steps = 3 * np.linspace(0, 1, HEAT_LEVELS)[:, None] - [0, 1, 2]
@@ -78,9 +86,7 @@ def mask(where: Any) -> str:
     where = np.asarray(where, bool)
     if where.ndim != 2:
         raise InputError(f"a mask must be an (H, W) array; one has shape {where.shape}")
-    picture = Image.fromarray(where.astype(np.float32))
-    picture.thumbnail((HEAT_SIDE, HEAT_SIDE), Image.Resampling.BOX)
-    return _address("png", _encoded(Image.fromarray(np.asarray(picture) > 0), "PNG", optimize=True))
+    return _address("png", _encoded(Image.fromarray(reduced(where) > 0), "PNG", optimize=True))
 
 
 def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:

@@ -25,6 +25,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
+from ...errors import InputError
 from ...settings import Count
 from .features import OnDistances, root
 
@@ -43,7 +44,12 @@ class NearestNeighbor(OnDistances):
     def learn(self, z: np.ndarray) -> None:
         self.keep(np.unique(z, axis=0) if self.distinct else z)
         if self.variant == "ratio":
-            k = max(1, min(self.k, len(self.samples_) - 1))
+            if len(self.samples_) < 2:
+                raise InputError(
+                    'NearestNeighbor: variant="ratio" needs distances between training samples, and all of them (or '
+                    'all but a fifth) are copies of one; use variant="mean"'
+                )
+            k = min(self.k, len(self.samples_) - 1)
             near = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(self.samples_)
             self.spacing_ = near.kneighbors()[0].mean(1)
 

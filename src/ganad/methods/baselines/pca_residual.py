@@ -34,7 +34,10 @@ _OF_IMAGES = 40
 
 
 class PCAResidual(OnFeatures):
-    """The part of a sample that principal components leave out; at most half of the directions are kept."""
+    """The part of a sample that principal components leave out; at most half of the directions are kept.
+
+    Of a single column none is, so its score is the squared distance from the mean.
+    """
 
     reducer: Literal["pca", "alexnet"] = "pca"  #: features; "alexnet": its last convolution, then PCA
     n_components: int | None = None  # type: ignore[assignment]  #: directions kept; None: root of columns, 40 (images)
@@ -47,7 +50,7 @@ class PCAResidual(OnFeatures):
         wanted = self.n_components
         if wanted is None:
             wanted = _OF_IMAGES if self.input_.is_image else math.isqrt(d - 1) + 1
-        return min(wanted, n, max(1, d // 2))
+        return min(wanted, n, d // 2)
 
     def learn(self, z: np.ndarray) -> None:
         pass
