@@ -116,6 +116,18 @@ def test_mixtures_that_pass_for_normal_are_found_unless_chance_explains_it(kind)
     assert selftest.examine(x[:5], scores[:5], few, **given).trusted
 
 
+def test_a_score_that_tells_nothing_that_was_made_is_found_unless_there_is_too_little():
+    rng = np.random.default_rng(0)
+    x, scores = normal("table")[:40], rng.normal(size=40)
+    given = dict(threshold=3.0, held_out=True, is_trained=True)
+    made = dict(noise=rng.normal(size=40), columns=rng.normal(size=40))
+    (finding,) = selftest.examine(x, scores, made, **given).findings
+    assert "tells nothing from normal samples that is made of them, nor noise" in finding
+    assert selftest.examine(x, scores, made | dict(noise=rng.normal(2, 1, 40)), **given).trusted
+    few = selftest.examine(x[:7], scores[:7], {kind: values[:7] for kind, values in made.items()}, **given)
+    assert few.trusted and "7 samples are too few to judge it by" in str(few)
+
+
 GOOD = [
     *(small(cls) for cls in (NearestNeighbor, LOF, KDE, GMM, OneClassSVM, IsolationForest, PCAResidual, Trivial)),
     *(trained(cls) for cls in (AutoEncoder, VAE)),

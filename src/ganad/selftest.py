@@ -76,7 +76,8 @@ class SelfTest:
         parts += [f"variety of generated samples {self.variety:.2g}"] if self.variety is not None else []
         if self.distance is not None:
             parts.append(f"rank correlation with the distance from the mean {self.distance:.2f}")
-        verdict = "nothing found against it" if self.trusted else "; ".join(self.findings)
+        silent = "nothing found against it" if self.n >= _FEW else f"{self.n} samples are too few to judge it by"
+        verdict = silent if self.trusted else "; ".join(self.findings)
         parts[:0] = [f"{self.n_made} made of each kind"] if self.n_made is not None else []
         return f"{verdict} ({self.n} {'held-out' if self.held_out else 'training'} samples: {', '.join(parts)})"
 
@@ -181,7 +182,7 @@ def examine(
     found = [*_of_scores(x, scores, figures), *_of_threshold(scores, made_scores, threshold)]
     found += [
         *_of_made(figures),
-        *_of_planted(figures),
+        *_of_chance(figures),
         *([] if judges_new else _of_few(figures)),
         *_of_training(figures, is_trained),
     ]
@@ -249,17 +250,18 @@ def _of_made(figures: SelfTest) -> list[str]:
     return []
 
 
-def _of_planted(figures: SelfTest) -> list[str]:
-    """Whether no kind of defect that was planted in photos is told from normal ones."""
-    if not set(_PLANTED) <= figures.auroc.keys() or min(figures.n, figures.n_made or figures.n) < _FEW:
+def _of_chance(figures: SelfTest) -> list[str]:
+    """Whether no kind of made samples is told from normal ones; in photos noise does not count, which anything tells."""
+    planted = set(_PLANTED) <= figures.auroc.keys()
+    told = max(figures.auroc[kind] for kind in (_PLANTED if planted else figures.auroc))
+    if min(figures.n, figures.n_made or figures.n) < _FEW or told > 0.5 + figures.chance:
         return []
-    told = [figures.auroc[kind] for kind in _PLANTED]
-    if max(told) > 0.5 + figures.chance:
-        return []
-    return [
-        f"it tells no planted defect from normal photos (AUROC {max(told):.2f} at best); take another backbone, "
-        "smaller tiles or another method"
-    ]
+    if planted:
+        return [
+            f"it tells no planted defect from normal photos (AUROC {told:.2f} at best); take another backbone, smaller "
+            "tiles or another method"
+        ]
+    return [f"it tells nothing from normal samples that is made of them, nor noise (AUROC {told:.2f} at best); {_LONGER}"]
 
 
 def _of_few(figures: SelfTest) -> list[str]:
