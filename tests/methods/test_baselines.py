@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import warnings
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from sklearn import covariance, ensemble, mixture, neighbors, svm
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 import ganad
@@ -18,7 +20,7 @@ from ganad.methods.baselines.one_class_svm import nearest_gamma
 from ganad.nets import alexnet
 from ganad.nets.alexnet import AlexNetFeatures
 
-from ..samples import anomalous, normal
+from ..samples import anomalous, normal, small
 
 KINDS = pytest.mark.parametrize("kind", ["table", "images"])
 
@@ -240,3 +242,11 @@ def test_features_of_your_own(tmp_path):
     assert model.anomaly_score(anomalous("images")).mean() > model.anomaly_score(normal("images")).mean()
     with pytest.raises(InputError, match="cannot be saved"):
         model.save(tmp_path / "model")
+
+
+def test_a_mixture_of_copies_has_no_more_components_than_there_are_different_rows():
+    x = np.repeat(np.random.default_rng(0).normal(size=(6, 3)), 20, axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model = small(GMM).fit(x)
+    assert len(model.means_) <= 6

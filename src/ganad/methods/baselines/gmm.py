@@ -78,7 +78,8 @@ class GMM(OnFeatures):
         """The best mixture of ``part``, rows ``(m, d)`` of the ``n`` that the mixture is for."""
         m, d = part.shape
         best, lowest, worse = None, math.inf, 0
-        for k in sorted(k for k in self.components if k <= m):
+        most = min(m, max(len(np.unique(part, axis=0)), min(self.components)))  # of copies no more can be told apart
+        for k in sorted(k for k in self.components if k <= most):
             model = self.unfitted(k).fit(part)
             parameters = k * (d + 1) * (d + 2) // 2 - 1
             bic = -2 * n * model.score(part) + parameters * (math.log(n) + n / m - 1)
