@@ -43,7 +43,9 @@ _BY_HEART, _WITHOUT_FAULT = 50, 0.99
 #: Fewest samples for a verdict; with fewer, chance decides.
 _FEW = 8
 _MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch")  # of real parts, or real for the most
-_PLANTED = ("scratch", "spot", "uneven", "patch", "blur")  # in photos
+#: What is planted in photos, see ``photos.planted``: a thin line, darker or brighter; a spot, dark unless it is black
+#: there; uneven light; a patch of another place, turned; a part out of focus.
+PLANTED = ("scratch", "spot", "uneven", "patch", "blur")
 
 _LONGER = "train it longer, with another random_state or another scaling, or use another method"
 
@@ -251,9 +253,9 @@ def _of_made(figures: SelfTest) -> list[str]:
 
 
 def _of_chance(figures: SelfTest) -> list[str]:
-    """Whether no kind of made samples is told from normal ones; in photos noise does not count, which anything tells."""
-    planted = set(_PLANTED) <= figures.auroc.keys()
-    told = max(figures.auroc[kind] for kind in (_PLANTED if planted else figures.auroc))
+    """Whether no kind of made samples is told from normal ones; noise in photos, which anything tells, is left out."""
+    planted = set(PLANTED) <= figures.auroc.keys()
+    told = max(figures.auroc[kind] for kind in (PLANTED if planted else figures.auroc))
     if min(figures.n, figures.n_made or figures.n) < _FEW or told > 0.5 + figures.chance:
         return []
     if planted:
@@ -261,7 +263,9 @@ def _of_chance(figures: SelfTest) -> list[str]:
             f"it tells no planted defect from normal photos (AUROC {told:.2f} at best); take another backbone, smaller "
             "tiles or another method"
         ]
-    return [f"it tells nothing from normal samples that is made of them, nor noise (AUROC {told:.2f} at best); {_LONGER}"]
+    return [
+        f"it tells nothing from normal samples that is made of them, nor noise (AUROC {told:.2f} at best); {_LONGER}"
+    ]
 
 
 def _of_few(figures: SelfTest) -> list[str]:

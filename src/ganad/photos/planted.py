@@ -10,12 +10,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
+from ..selftest import PLANTED
 from .part import Part
 
-#: a thin line, darker or brighter; a spot, dark unless it is black there; uneven light; a patch of another place,
-#: turned; a part out of focus
-KINDS = ("scratch", "spot", "uneven", "patch", "blur")
-
+KINDS = PLANTED  #: that can be planted
 NOISE = "noise"  #: photos of nothing else
 
 _FAINT, _STEP = 8, 40  # grey values: a scratch or a spot that changes fewer in the mean changes by so many instead

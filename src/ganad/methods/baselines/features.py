@@ -31,11 +31,10 @@ from ...nets import filled, row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
 from ...settings import Count, Fifths
 from ...training import TrainingSet
-from .neighbors import Candidates
+from .neighbors import BLOCK, Candidates
 
 _LOG = logging.getLogger("ganad")
 _ROUNDING = 1e-9  # relative to the size of a squared distance; smaller values are rounding errors
-_BLOCK = 2048  # training samples whose distances are computed at a time
 
 
 class OnFeatures(Detector):
@@ -194,9 +193,9 @@ def squared_distances(z: Tensor, refs: Tensor, norms: Tensor) -> Tensor:
     """
     own = z.square().sum(1, keepdim=True)
     blocks = []
-    for i in range(0, len(refs), _BLOCK):
-        b = norms[i : i + _BLOCK]
-        d2 = row_linear(-2 * z, refs[i : i + _BLOCK], b).add_(own)
+    for i in range(0, len(refs), BLOCK):
+        b = norms[i : i + BLOCK]
+        d2 = row_linear(-2 * z, refs[i : i + BLOCK], b).add_(own)
         blocks.append(d2.masked_fill_(d2 <= _ROUNDING * (own + b), 0.0))
     return torch.cat(blocks, 1)
 

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ...nets import row_linear
 
+BLOCK = 2048  #: samples whose distances are computed at a time, so that they stay in the cache
 _FEWEST = 4096  # samples, from which on two steps are faster than one
 _MORE = 24  # candidates more than neighbours
 _COPIED = 0.01  # share of samples with more copies than that, up to which two steps are faster
 _UNIT = 2.0**-24  # half the distance from 1 to the next number of 32 bits
 _GROUP = 32  # samples of which only the nearest is looked at first
-_BLOCK = 2048  # samples whose distances are computed at a time, so that they stay in the cache
 _NUMBERS = 2**19  # of 64 bits, of the candidates that are looked at at a time, for the same reason
 
 
@@ -65,8 +65,8 @@ class Candidates:
 def _relative(z: Tensor, samples: Tensor, norms: Tensor) -> Tensor:
     """Squared distances ``(n, m)`` without the rows' own squared lengths."""
     out = z.new_empty(len(z), len(samples))
-    for i in range(0, len(samples), _BLOCK):
-        out[:, i : i + _BLOCK] = row_linear(-2 * z, samples[i : i + _BLOCK], norms[i : i + _BLOCK])
+    for i in range(0, len(samples), BLOCK):
+        out[:, i : i + BLOCK] = row_linear(-2 * z, samples[i : i + BLOCK], norms[i : i + BLOCK])
     return out
 
 
