@@ -240,6 +240,21 @@ def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
         PhotoOptions(tiles="64/32", layers="").of_photos(NearestNeighbor())
 
 
+def test_large_photos_that_a_method_squeezes_are_said_before_the_fit(tmp_path):
+    (tmp_path / "normal").mkdir()
+    fit = ("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--method", "pca-residual", "--verbose", 0)
+    for size, more, said in (
+        ((300, 200), (), "photos of 300 x 200 pixels are squeezed to 128 x 85; --tiles 64/32 or --backbone keeps"),
+        ((300, 200), ("--size", 128), None),
+        ((256, 200), (), None),
+    ):
+        for i, photo in enumerate(plates(4, sides=(140, 150))):
+            Image.fromarray(photo).resize(size).save(tmp_path / "normal" / f"{i}.png")
+        made = run(*fit, *more)
+        assert made.exit_code == 0, made.output
+        assert said in made.stderr if said else "squeezed" not in made.output
+
+
 def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):

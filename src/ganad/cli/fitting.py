@@ -138,7 +138,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
-    from ..data import described, known_to
+    from ..data import described, known_to, squeezed
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 
@@ -151,6 +151,8 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
         samples = known_to(samples, rows)  # what is watched and told is as the fit sees it
     leads = ranks().leads
+    if leads and parent is None and asked.form["size"] is None and (words := squeezed(samples.source)):
+        typer.echo(f"ganad: {words}", err=True)
     watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
     if asked.log_dir is not None and leads:
         shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
     from .description import described
     from .folder import load_folder
+    from .image_account import squeezed
     from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import load
     from .table import iter_table, known_to, load_table, refill
@@ -36,6 +37,7 @@ else:
         "load_table": "table",
         "read_mask": "photos",
         "refill": "table",
+        "squeezed": "image_account",
     }
 
     def __getattr__(name: str) -> Any:
@@ -68,5 +70,6 @@ __all__ = [
     "only_normal",
     "read_mask",
     "refill",
+    "squeezed",
     "unnamed",
 ]

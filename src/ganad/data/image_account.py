@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,23 @@ def account_of_images(root: Path, samples: Samples) -> dict[str, Any]:
         "classes": {str(name): n for name, n in sorted(classes.items())},
         "depth": _depth(bits, samples.source.get("depth")),
     }
+
+
+def squeezed(source: Mapping[str, Any]) -> str:
+    """A sentence where a recipe's images were read at less than half of their usual size; "" for others."""
+    read = source.get("read") or {}
+    if source.get("kind") != "images" or not read.get("sizes"):
+        return ""
+    height, width = source["size"]
+    usual = next(iter(read["sizes"]))
+    if 2 * max(height, width) >= max(_sides(usual)):
+        return ""
+    return f"photos of {usual} pixels are squeezed to {width} x {height}; --tiles 64/32 or --backbone keeps their size"
+
+
+def _sides(size: str) -> list[int]:
+    """Width and height of "359 x 248"."""
+    return [int(side) for side in size.split(" x ")]
 
 
 def _looked_at(place: Path) -> tuple[str, str] | None:
