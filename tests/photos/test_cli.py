@@ -226,6 +226,33 @@ def test_what_auto_says_is_what_it_takes(taken):
     assert said == {name: str(value) for name, value in (taken.options | taken.settings).items()}
 
 
+@pytest.mark.parametrize(
+    ("options", "layers", "cells", "pool", "words"),
+    [
+        (dict(backbone="resnet18:r.pth"), "0,3", 24, "max", "24 x 24 places on resnet18, edges and lines (--b"),
+        (dict(backbone="resnet18:r.pth", layers="3", cells=8), "3", 8, "max", "each of 8 x 8 places on resnet18 (--b"),
+        (dict(backbone="filters", pool="mean"), None, 32, "mean", "32 x 32 places on edges and lines (--backbone fi"),
+        (dict(backbone="onnx:n.onnx"), None, 24, "max", "24 x 24 places on onnx (--backbone onnx:n.onnx --cells 24"),
+    ],
+)
+def test_what_a_named_backbone_leaves_open_is_as_auto_has_it(options, layers, cells, pool, words, capsys):
+    method, settings, found = PhotoOptions(**options).chosen("photos", False)
+    said = capsys.readouterr().out
+    assert words in said and "leaves open is as auto has it" in said
+    assert (method, settings) == ("gaussian", {"apart": "True"}) and found.backbone == options["backbone"]
+    assert (found.layers, found.cells, found.pool) == (layers, cells, pool)
+    for own in (PhotoOptions(backbone="resnet18:r.pth", whole=True), PhotoOptions(tiles="64/32")):
+        assert own.chosen("photos", False) == ("auto", {}, own)
+
+
+def test_a_fit_that_names_a_backbone_alone(photos):
+    fit = ("fit", photos / "normal", "-o", photos / "m.ganad", "--verbose", 0)
+    made = run(*fit, "--backbone", "filters", "--cells", 2)
+    assert made.exit_code == 0, made.output
+    model = ganad.load(photos / "m.ganad", device="cpu")
+    assert model.view == Backbone("filters", cells=2) and model.inner_.apart and model.pool == "max"
+
+
 def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):
