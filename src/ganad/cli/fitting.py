@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from ..progress import Bar, one_clock
 from .continuing import Parent, comparison, refuse_known, sets_of, to_continue
 from .making import make_detector
 from .options import list_unreadable, read
@@ -50,6 +52,7 @@ class Asked:
     log_dir: Path | None
 
 
+@one_clock()
 def run(asked: Asked) -> None:
     """Fit and save; of several processes that fit together the first one saves and speaks."""
     from ..data.labels import only_normal
@@ -117,7 +120,6 @@ def _samples(asked: Asked) -> Samples:
     from ..data.large_table import is_large, load_large
     from ..data.reading import refuse_for_tables
     from ..data.table_options import TableOptions
-    from ..progress import Bar
 
     if asked.parent or asked.form["impute"] or not is_large(asked.data):
         return only_normal(read(asked.data, asked.data_dir, split="train", **asked.how), *asked.classes)
@@ -162,6 +164,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         for watch in watchers:
             watch(detector)
 
+    began = time.monotonic()
     with warnings.catch_warnings():
         for said in (UntrustedFit, SmallCalibrationSet):  # by a line of the output
             warnings.simplefilter("ignore", said)
@@ -174,6 +177,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
             hold_out=share,
             false_alarm_rate=false_alarm_rate,
         )
+    seconds = time.monotonic() - began
     if not leads:
         return
     watchers[0](detector)  # also where no epoch was left to train, or the method has none
@@ -182,6 +186,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         detector.parent_ = parent.sha256
     output = saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
+    typer.echo(f"{type(detector).__name__}: {len(rows):,} normal samples, in {_in_words(seconds)}")
     _tell(detector, len(rows), len(held_out), asked)
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
@@ -190,11 +195,9 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
 
 
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
-    """Length of the training, threshold and self-test."""
+    """Threshold and self-test."""
     from ..calibrate import of_few
 
-    seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
-    typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
     share, unlearnt = f"{100 * detector.contamination:g} %", detector.count_unlearnt(trained)
     rule = f"{share} of {'samples it had not learnt' if unlearnt else 'these samples'} lie above"
     if 0 < unlearnt < 1 / (detector.contamination or 1):
@@ -206,6 +209,11 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
     if asked.false_alarm_rate is not None and (few := of_few(held_out, asked.false_alarm_rate)):
         typer.echo(f"few       {few}")
     typer.echo(f"{'self-test' if detector.self_test_.trusted else 'untrusted'} {detector.self_test_}")
+
+
+def _in_words(seconds: float) -> str:
+    """A time of which a person wants to know how long it felt."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
 def saved(detector: Detector, output: Path) -> Path:

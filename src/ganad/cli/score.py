@@ -11,6 +11,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, Interrupted
+from ..progress import one_clock
 from .layouts import Tested, tested
 from .options import (
     Address,
@@ -143,6 +144,7 @@ class _Found:
     unseen: Unseen
 
 
+@one_clock()
 def _scored(
     detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
 ) -> _Found:
