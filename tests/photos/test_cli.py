@@ -158,6 +158,22 @@ def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
 
 
+def test_masks_of_one_kind_are_found_by_its_name_and_missing_figures_are_explained(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    truth = laid_out / "ground_truth"
+    for masks in (truth, truth / "dent"):
+        scored = run(
+            *("score", laid_out / "m.ganad", laid_out / "test" / "dent", "-o", laid_out / "s.csv", "--masks", masks)
+        )
+        assert scored.exit_code == 0, scored.output
+        assert "no figures: by mask or class no sample is normal, so there is nothing" in scored.output
+        assert (f"masks of {truth / 'dent'}" in scored.output.replace("\n", "")) == (masks == truth)
+
+
 def test_masks_that_are_not_there_or_are_for_a_table_are_one_sentence(laid_out):
     (laid_out / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 3}" for i in range(20)))
     assert run("fit", laid_out / "t.csv", "-o", laid_out / "t.ganad", "--method", "kde", "--verbose", 0).exit_code == 0

@@ -141,6 +141,7 @@ class _Found:
     labels: np.ndarray | None
     others: list[str]  #: classes that are neither normal nor anomalous
     places: list[dict[str, Any]]  #: figures by kind of defect
+    lacks: str  #: what labels that are known do not name, so that there are no figures: "normal", "an anomaly" or ""
     unseen: Unseen
 
 
@@ -168,7 +169,8 @@ def _scored(
         done.append((kept, seen.scores, labels))
     others = unnamed(classes, *named)
     samples, scores, labels = joined(done)
-    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), unseen)
+    lacks = _lacking([labels for *_, labels in done])
+    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), lacks, unseen)
 
 
 def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
@@ -180,10 +182,21 @@ def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
         typer.echo(f"{file.selected:,} selected; on average at most {100 * file.fdr:g} % of them are normal")
     if found.others:
         typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(found.others)}")
+    if found.lacks:
+        typer.echo(f"no figures: by mask or class no sample is {found.lacks}, so there is nothing to compare with")
     if found.places:
         show_places(found.places)
     else:
         _show_areas(found.scores, found.labels)
+
+
+def _lacking(labels: list[np.ndarray | None]) -> str:
+    """What the labels of all parts do not name; "" where they name both, or nobody gave any."""
+    known = [set(part.tolist()) for part in labels if part is not None]
+    found = set().union(*known)
+    if len(known) < len(labels) or {0, 1} <= found:
+        return ""
+    return "an anomaly" if 0 in found else "normal"
 
 
 def _report(found: _Found, detector: Detector, path: Path, masks: Path | None, facts: dict[str, str]) -> None:
