@@ -75,11 +75,9 @@ def run(asked: Asked) -> None:
 
 def _check(asked: Asked) -> None:
     """Raise InputError for what cannot work, before anything is read."""
-    rate, checkpoint = asked.false_alarm_rate, checkpoint_of(asked.output)
+    rate = asked.false_alarm_rate
     if rate is not None and not 0 < rate < 1:
         raise InputError(f"--false-alarm-rate {rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
-    if asked.resume and not checkpoint.is_dir():
-        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
 
 
 def _new(asked: Asked) -> Detector:
@@ -140,7 +138,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
-    from ..data import described, known_to, squeezed
+    from ..data import described, known_to, reread, squeezed
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 
@@ -155,6 +153,8 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     leads = ranks().leads
     if leads and parent is None and asked.form["size"] is None and (words := squeezed(samples.source)):
         typer.echo(f"ganad: {words}", err=True)
+    if leads:
+        _tell_of(checkpoint, asked.resume)
     watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
     if asked.log_dir is not None and leads:
         shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
@@ -190,8 +190,23 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     _tell(detector, len(rows), len(held_out), asked)
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
-    for line in described(samples.source):
+    for line in described(reread(samples, asked.data) if parent else samples.source):
         typer.echo(line)
+
+
+def _tell_of(checkpoint: Path, resume: bool) -> None:
+    """One line where the user may not expect what becomes of a checkpoint."""
+    from ..training import Checkpoint
+
+    kept = Checkpoint.is_kept(checkpoint)
+    if resume and not kept:
+        typer.echo(f"ganad: {checkpoint}: no checkpoint to resume from; the fit starts from the beginning", err=True)
+    if kept and not resume:
+        typer.echo(
+            f"ganad: there was a checkpoint of an interrupted fit in {checkpoint}; it is replaced (--resume would have "
+            "gone on from it)",
+            err=True,
+        )
 
 
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:

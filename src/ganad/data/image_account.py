@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .decode import open_image, strict
+from .photos import Photos
 from .samples import Samples
 
 _LOOKED_AT = 50  # images whose size and mode are told
@@ -45,6 +46,17 @@ def squeezed(source: Mapping[str, Any]) -> str:
     if 2 * max(height, width) >= max(_sides(usual)):
         return ""
     return f"photos of {usual} pixels are squeezed to {width} x {height}; --tiles 64/32 or --backbone keeps their size"
+
+
+def count_far(photos: Photos, source: Mapping[str, Any]) -> int:
+    """How many photos are less than half or more than twice as large as those of a recipe, by their longer sides."""
+    learnt = [max(_sides(size)) for size in (source.get("read") or {}).get("sizes", ())]
+    if not learnt:
+        return 0
+    with strict():
+        seen = [found for file in photos.files if (found := _looked_at(file))]
+    sides = [max(_sides(size)) for size, _ in seen]
+    return sum(not min(learnt) <= 2 * side <= 4 * max(learnt) for side in sides)
 
 
 def _sides(size: str) -> list[int]:

@@ -29,7 +29,7 @@ class Choice:
         cells, network = self.options.get("cells"), self.options["backbone"].partition(":")[0]
         places = f"each of {cells} x {cells} places" if cells else "whole photos"
         lines = ", edges and lines" if "0" in (self.options.get("layers") or "").split(",") else ""
-        said = self.options | {"method": self.method} | self.settings
+        said = dict(self.options) | {"method": self.method} | dict(self.settings)
         words = [f"--{name.replace('_', '-')}" + ("" if v is True else f" {v}") for name, v in said.items()]
         return f"a Gaussian for {places} on {_LOOKS.get(network, network)}{lines} ({' '.join(words)})"
 
