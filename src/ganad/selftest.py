@@ -45,6 +45,7 @@ _FEW = 8
 _MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch")  # of real parts, or real for the most
 _PLANTED = ("scratch", "spot", "uneven", "patch", "blur")  # in photos
 
+_HOLD_OUT = "hold samples out (--false-alarm-rate 0.05; in Python also hold_out=0.2), or fit on more samples"
 _LONGER = "train it longer, with another random_state or another scaling, or use another method"
 
 
@@ -236,7 +237,7 @@ def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], thr
         return []
     return [
         f"the threshold {threshold:.2g} is zero up to rounding, because the model repeats its training samples, and "
-        "will flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"will flag nearly everything else; {_HOLD_OUT}"
     ]
 
 
@@ -269,7 +270,7 @@ def _of_few(figures: SelfTest) -> list[str]:
         return []
     return [
         f"it tells the {figures.n} training samples from all others, as a model does that knows them by heart, and may "
-        "flag nearly everything new; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"flag nearly everything new; {_HOLD_OUT}"
     ]
 
 

@@ -60,6 +60,24 @@ def test_from_a_folder_to_scores_and_a_report(photos):
     assert (photos / "r.html").read_text().count('"heat"') == 6
 
 
+def test_photos_of_quite_another_size_are_told(photos):
+    fit = ("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", "filters", "--cells", 2, "--verbose", 0)
+    assert run(*fit).exit_code == 0
+    for name, factor in (("small", 0.25), ("like", 0.9), ("large", 4)):
+        photo = Image.open(photos / "test/good/0.png")
+        photo.resize((int(photo.width * factor), int(photo.height * factor))).save(photos / f"test/good/{name}.png")
+    scored = run("score", photos / "m.ganad", photos / "test", "-o", photos / "s.csv")
+    assert "2 photos are less than half or more than twice as large as those learnt" in scored.stderr, scored.output
+
+
+def test_a_view_of_photos_is_refused_for_a_table(photos):
+    (photos / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    for view in (("--tiles", "64/32"), ("--backbone", "filters")):
+        refused = run("fit", photos / "t.csv", "-o", photos / "m.ganad", *view)
+        said = " ".join(refused.output.split())
+        assert refused.exit_code == 2 and f"t.csv: {view[0]} is for photos, and this is a table" in said
+
+
 def test_a_backbone_of_the_users_own(photos, tmp_path):
     made = run(
         *("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", f"resnet18:{weights(tmp_path)}"),

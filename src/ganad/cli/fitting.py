@@ -85,6 +85,7 @@ def _new(asked: Asked) -> Detector:
     if asked.old_data is not None:
         raise InputError("--old-data is for --continue; give the model to go on with as well")
     method, given, photos = asked.method, asked.given, asked.photos
+    photos.refuse_for_tables(asked.data)
     if method == DEFAULT and asked.preset is None and asked.form["size"] is None:
         method, chosen, photos = photos.chosen(asked.data, asked.how["follow_links"])
         given = chosen | given

@@ -92,6 +92,14 @@ class PhotoOptions:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
+    def refuse_for_tables(self, data: str) -> None:
+        """Raise InputError where a view of photos is named for a table."""
+        from ..data import is_table
+
+        view = "--tiles" if self.tiles is not None else "--backbone"
+        if self.own_size and is_table(data):
+            raise InputError(f"{data}: {view} is for photos, and this is a table; leave it out")
+
     def _is_given(self, name: str) -> bool:
         value = getattr(self, name)
         return value is not None and value is not False  # 0 is given, and wrong

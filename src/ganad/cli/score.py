@@ -143,6 +143,7 @@ class _Found:
     places: list[dict[str, Any]]  #: figures by kind of defect
     lacks: str  #: what labels that are known do not name, so that there are no figures: "normal", "an anomaly" or ""
     unseen: Unseen
+    far: int  #: photos that are much smaller or larger than those learnt
 
 
 @one_clock()
@@ -150,14 +151,16 @@ def _scored(
     detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
 ) -> _Found:
     """Score the parts into the file; the samples themselves are only kept where ``keep`` asks for them."""
-    from ..data import Samples
+    from ..data import Photos, Samples, count_far
     from ..data.labels import labels_of, unnamed
 
     done, classes, named = [], set[str](), (split(what.normal), anomaly)
-    unseen, seen, kinds = Unseen(), None, None
+    unseen, seen, kinds, far = Unseen(), None, None, 0
     for samples in parts:
         samples = without(samples, what.data, what.masks)
         unseen.add(samples)
+        if isinstance(samples.x, Photos):
+            far += count_far(samples.x, getattr(detector, "source_", None) or {})
         seen = scan(detector, samples, what.masks)
         labels = labels_of(samples, *named)
         if labels is None and seen.defective is not None:
@@ -170,12 +173,15 @@ def _scored(
     others = unnamed(classes, *named)
     samples, scores, labels = joined(done)
     lacks = _lacking([labels for *_, labels in done])
-    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), lacks, unseen)
+    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), lacks, unseen, far)
 
 
 def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
     for words in (*file.warned, *found.unseen.lines()):
         typer.echo(f"ganad: {words}", err=True)
+    if found.far:
+        photos = f"{found.far:,} photo{' is' if found.far == 1 else 's are'}"
+        typer.echo(f"ganad: {photos} less than half or more than twice as large as those learnt", err=True)
     flagged = int((found.scores > threshold).sum())
     typer.echo(f"{len(found.scores):,} samples, {flagged:,} anomalies at threshold {threshold:.6g}")
     if file.fdr is not None:
