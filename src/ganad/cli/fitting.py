@@ -139,7 +139,9 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
-    from ..data import described, known_to, reread, squeezed
+    from ..data import described, known_to
+    from ..data.description import reread
+    from ..data.image_account import squeezed
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 

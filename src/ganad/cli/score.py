@@ -151,7 +151,8 @@ def _scored(
     detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
 ) -> _Found:
     """Score the parts into the file; the samples themselves are only kept where ``keep`` asks for them."""
-    from ..data import Photos, Samples, count_far
+    from ..data import Photos, Samples
+    from ..data.image_account import count_far
     from ..data.labels import labels_of, unnamed
 
     done, classes, named = [], set[str](), (split(what.normal), anomaly)

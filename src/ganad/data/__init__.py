@@ -10,9 +10,8 @@ from .samples import Samples, Unreadable, Unseen
 
 if TYPE_CHECKING:
     from .catalog import DATASETS, Dataset
-    from .description import described, reread
+    from .description import described
     from .folder import load_folder
-    from .image_account import count_far, squeezed
     from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import load
     from .table import iter_table, known_to, load_table, refill
@@ -26,7 +25,6 @@ else:
         "Photos": "photos",
         "TABLES": "table_file",
         "TableOptions": "table_options",
-        "count_far": "image_account",
         "described": "description",
         "find_masks": "photos",
         "is_table": "table_file",
@@ -38,8 +36,6 @@ else:
         "load_table": "table",
         "read_mask": "photos",
         "refill": "table",
-        "reread": "description",
-        "squeezed": "image_account",
     }
 
     def __getattr__(name: str) -> Any:
@@ -59,7 +55,6 @@ __all__ = [
     "Unreadable",
     "Unseen",
     "choose_normal",
-    "count_far",
     "described",
     "find_masks",
     "is_table",
@@ -73,7 +68,5 @@ __all__ = [
     "only_normal",
     "read_mask",
     "refill",
-    "reread",
-    "squeezed",
     "unnamed",
 ]
