@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -257,7 +258,6 @@ def test_a_file_called_fit_does_not_change_the_command(tmp_path):
         (["score", "m.safetensors", "t.csv", "-o", "t.csv"], "would overwrite another file"),
         (["score", "m.safetensors", "t.csv", "-o", "s.csv", "--report", "missing/r.html"], "folder for the report"),
         (["export", "m.safetensors", "-o", "m.safetensors"], "would overwrite another file"),
-        (["fit", "digits", "--resume", "-o", "m.safetensors"], "no checkpoint to resume from"),
         (["tables", "--results", "missing", "-o", "."], "no rows in this folder"),
         (["score", "missing.safetensors", "digits", "-o", "s.csv"], "no such file"),
     ],
@@ -295,12 +295,19 @@ def test_interrupted_fit_keeps_a_checkpoint_and_resume_ends_in_the_same_model(tm
     assert process.returncode == 130, err
     assert "checkpoint kept in" in err
     assert not broken.exists()
-    run("fit", "digits", *settings, "--resume", "-o", broken)
-    run("fit", "digits", *settings, "-o", whole)
+    shutil.copytree(tmp_path / "broken.safetensors.ckpt", tmp_path / "other.ckpt")
+    _, err = run("fit", "digits", *settings, "--resume", "-o", broken)
+    assert "checkpoint" not in err
+    _, err = run("fit", "digits", *settings, "--resume", "-o", whole)
+    assert "whole.safetensors.ckpt: no checkpoint to resume from; the fit starts from the beginning" in err
     one, two = (ganad.load(p, device="cpu").nets_.state_dict() for p in (whole, broken))
     assert all((one[k] == two[k]).all() for k in one)
     metrics = [timeless_lines(p.with_name(p.name + ".metrics.jsonl")) for p in (whole, broken)]
     assert len(metrics[0]) == 10 and metrics[0] == metrics[1]
+    _, err = run("fit", "digits", *FAST, "-o", tmp_path / "other")
+    assert "there was a checkpoint of an interrupted fit in" in err and "other.ckpt; it is replaced" in err
+    for path in tmp_path.glob("other*"):
+        path.unlink()
     left = sorted(p.name for p in tmp_path.iterdir() if p.name != "cache")
     files = ["broken.safetensors", "whole.safetensors"]
     assert left == sorted([*files, *(f + ".metrics.jsonl" for f in files)])

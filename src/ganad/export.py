@@ -51,7 +51,7 @@ def export_onnx(detector: Detector, path: str | Path, *, photo_shape: tuple[int,
     if isinstance(detector, Regions):
         check_is_fitted(detector, "inner_")
         if photo_shape is None:
-            raise InputError("photos become regions by their size; give it: photo_shape=(H, W), or --photo-size WxH")
+            raise InputError("photos become regions by their size; give it: --photo-size WxH (photo_shape in Python)")
         photo = PhotoScorer(detector, photo_shape)
         zeros = np.zeros((1, *photo.shape), np.float32)
         _export(detector, photo, zeros, None, ["score", "is_anomaly", "map"], path)

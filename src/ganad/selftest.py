@@ -47,6 +47,7 @@ _MIXED = ("columns", "halves", "patches", "scratch", "spot", "uneven", "patch") 
 #: there; uneven light; a patch of another place, turned; a part out of focus.
 PLANTED = ("scratch", "spot", "uneven", "patch", "blur")
 
+_HOLD_OUT = "hold samples out (--false-alarm-rate 0.05; in Python also hold_out=0.2), or fit on more samples"
 _LONGER = "train it longer, with another random_state or another scaling, or use another method"
 
 
@@ -239,7 +240,7 @@ def _of_threshold(scores: np.ndarray, made_scores: Mapping[str, np.ndarray], thr
         return []
     return [
         f"the threshold {threshold:.2g} is zero up to rounding, because the model repeats its training samples, and "
-        "will flag nearly everything else; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"will flag nearly everything else; {_HOLD_OUT}"
     ]
 
 
@@ -275,7 +276,7 @@ def _of_few(figures: SelfTest) -> list[str]:
         return []
     return [
         f"it tells the {figures.n} training samples from all others, as a model does that knows them by heart, and may "
-        "flag nearly everything new; fit with hold_out=0.2 and a false_alarm_rate, or on more samples"
+        f"flag nearly everything new; {_HOLD_OUT}"
     ]
 
 

@@ -116,6 +116,7 @@ def test_on_the_command_line(tmp_path):
     run("fit", old, *method, "--false-alarm-rate", 0.05, "-o", tmp_path / "a")
     out, _ = run("fit", new, "--continue", tmp_path / "a", "--epochs", 5, "--old-data", old, "-o", tmp_path / "b")
     assert "new, held out" in out and "of 120 (" in out and "old " in out and "of 400 (" in out
+    assert "data      600 rows, 3 columns" in out
     first, second = ganad.load(tmp_path / "a"), ganad.load(tmp_path / "b")
     assert second.parent_ == sha256_of(tmp_path / "a") and second.epochs == 5 and second.false_alarm_rate_ == 0.05
     np.testing.assert_array_equal(first.input_.scaling.shift, second.input_.scaling.shift)

@@ -60,6 +60,24 @@ def test_from_a_folder_to_scores_and_a_report(photos):
     assert (photos / "r.html").read_text().count('"heat"') == 6
 
 
+def test_photos_of_quite_another_size_are_told(photos):
+    fit = ("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", "filters", "--cells", 2, "--verbose", 0)
+    assert run(*fit).exit_code == 0
+    for name, factor in (("small", 0.25), ("like", 0.9), ("large", 4)):
+        photo = Image.open(photos / "test/good/0.png")
+        photo.resize((int(photo.width * factor), int(photo.height * factor))).save(photos / f"test/good/{name}.png")
+    scored = run("score", photos / "m.ganad", photos / "test", "-o", photos / "s.csv")
+    assert "2 photos are less than half or more than twice as large as those learnt" in scored.stderr, scored.output
+
+
+def test_a_view_of_photos_is_refused_for_a_table(photos):
+    (photos / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    for view in (("--tiles", "64/32"), ("--backbone", "filters")):
+        refused = run("fit", photos / "t.csv", "-o", photos / "m.ganad", *view)
+        said = " ".join(refused.output.split())
+        assert refused.exit_code == 2 and f"t.csv: {view[0]} is for photos, and this is a table" in said
+
+
 def test_a_backbone_of_the_users_own(photos, tmp_path):
     made = run(
         *("fit", photos / "normal", "-o", photos / "m.ganad", "--backbone", f"resnet18:{weights(tmp_path)}"),
@@ -158,6 +176,22 @@ def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
 
 
+def test_masks_of_one_kind_are_found_by_its_name_and_missing_figures_are_explained(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    truth = laid_out / "ground_truth"
+    for masks in (truth, truth / "dent"):
+        scored = run(
+            *("score", laid_out / "m.ganad", laid_out / "test" / "dent", "-o", laid_out / "s.csv", "--masks", masks)
+        )
+        assert scored.exit_code == 0, scored.output
+        assert "no figures: by mask or class no sample is normal, so there is nothing" in scored.output
+        assert (f"masks of {truth / 'dent'}" in scored.output.replace("\n", "")) == (masks == truth)
+
+
 def test_masks_that_are_not_there_or_are_for_a_table_are_one_sentence(laid_out):
     (laid_out / "t.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 3}" for i in range(20)))
     assert run("fit", laid_out / "t.csv", "-o", laid_out / "t.ganad", "--method", "kde", "--verbose", 0).exit_code == 0
@@ -226,6 +260,33 @@ def test_what_auto_says_is_what_it_takes(taken):
     assert said == {name: str(value) for name, value in (taken.options | taken.settings).items()}
 
 
+@pytest.mark.parametrize(
+    ("options", "layers", "cells", "pool", "words"),
+    [
+        (dict(backbone="resnet18:r.pth"), "0,3", 24, "max", "24 x 24 places on resnet18, edges and lines (--b"),
+        (dict(backbone="resnet18:r.pth", layers="3", cells=8), "3", 8, "max", "each of 8 x 8 places on resnet18 (--b"),
+        (dict(backbone="filters", pool="mean"), None, 32, "mean", "32 x 32 places on edges and lines (--backbone fi"),
+        (dict(backbone="onnx:n.onnx"), None, 24, "max", "24 x 24 places on onnx (--backbone onnx:n.onnx --cells 24"),
+    ],
+)
+def test_what_a_named_backbone_leaves_open_is_as_auto_has_it(options, layers, cells, pool, words, capsys):
+    method, settings, found = PhotoOptions(**options).chosen("photos", False)
+    said = capsys.readouterr().out
+    assert words in said and "leaves open is as auto has it" in said
+    assert (method, settings) == ("gaussian", {"apart": "True"}) and found.backbone == options["backbone"]
+    assert (found.layers, found.cells, found.pool) == (layers, cells, pool)
+    for own in (PhotoOptions(backbone="resnet18:r.pth", whole=True), PhotoOptions(tiles="64/32")):
+        assert own.chosen("photos", False) == ("auto", {}, own)
+
+
+def test_a_fit_that_names_a_backbone_alone(photos):
+    fit = ("fit", photos / "normal", "-o", photos / "m.ganad", "--verbose", 0)
+    made = run(*fit, "--backbone", "filters", "--cells", 2)
+    assert made.exit_code == 0, made.output
+    model = ganad.load(photos / "m.ganad", device="cpu")
+    assert model.view == Backbone("filters", cells=2) and model.inner_.apart and model.pool == "max"
+
+
 def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):
@@ -238,6 +299,21 @@ def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
         PhotoOptions(cells=0).of_photos(NearestNeighbor())
     with pytest.raises(InputError, match="--layers is for --backbone"):
         PhotoOptions(tiles="64/32", layers="").of_photos(NearestNeighbor())
+
+
+def test_large_photos_that_a_method_squeezes_are_said_before_the_fit(tmp_path):
+    (tmp_path / "normal").mkdir()
+    fit = ("fit", tmp_path / "normal", "-o", tmp_path / "m.ganad", "--method", "pca-residual", "--verbose", 0)
+    for size, more, said in (
+        ((300, 200), (), "photos of 300 x 200 pixels are squeezed to 128 x 85; --tiles 64/32 or --backbone keeps"),
+        ((300, 200), ("--size", 128), None),
+        ((256, 200), (), None),
+    ):
+        for i, photo in enumerate(plates(4, sides=(140, 150))):
+            Image.fromarray(photo).resize(size).save(tmp_path / "normal" / f"{i}.png")
+        made = run(*fit, *more)
+        assert made.exit_code == 0, made.output
+        assert said in made.stderr if said else "squeezed" not in made.output
 
 
 def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):

@@ -269,7 +269,7 @@ def test_what_photos_cannot_do_says_so(tmp_path):
     assert not hasattr(fitted, "reconstruct")
     with pytest.raises(NotSupported, match="by their regions"):
         fitted.map_samples(lambda x: x, plates(2))
-    with pytest.raises(InputError, match="give it: photo_shape"):
+    with pytest.raises(InputError, match="give it: --photo-size"):
         export_onnx(fitted, tmp_path / "m.onnx")
 
 

@@ -68,6 +68,7 @@ SetOption = Annotated[
 FalseAlarmRate = Annotated[
     float | None, typer.Option(help="Hold a fifth of the samples out and set the threshold to keep this rate.")
 ]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model, if there is one.")]
 LogDir = Annotated[Path | None, typer.Option(help="Write for TensorBoard here, in a subfolder of the model's name.")]
 
 
@@ -143,7 +144,7 @@ def fit(
     normal: Classes = None,
     anomaly: Anomalies = None,
     false_alarm_rate: FalseAlarmRate = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit of this model.")] = False,
+    resume: Resume = False,
     continue_: Continue = None,
     old_data: OldData = None,
     label: Label = None,

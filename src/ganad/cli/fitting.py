@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, UntrustedFit
+from ..progress import Bar, one_clock
 from .continuing import Parent, comparison, refuse_known, sets_of, to_continue
 from .making import make_detector
 from .options import list_unreadable, read
@@ -50,6 +52,7 @@ class Asked:
     log_dir: Path | None
 
 
+@one_clock()
 def run(asked: Asked) -> None:
     """Fit and save; of several processes that fit together the first one saves and speaks."""
     from ..data.labels import only_normal
@@ -72,11 +75,9 @@ def run(asked: Asked) -> None:
 
 def _check(asked: Asked) -> None:
     """Raise InputError for what cannot work, before anything is read."""
-    rate, checkpoint = asked.false_alarm_rate, checkpoint_of(asked.output)
+    rate = asked.false_alarm_rate
     if rate is not None and not 0 < rate < 1:
         raise InputError(f"--false-alarm-rate {rate:g} must lie between 0 and 1; 0.01 is one in a hundred")
-    if asked.resume and not checkpoint.is_dir():
-        raise InputError(f"{checkpoint}: no checkpoint to resume from; fit without --resume")
 
 
 def _new(asked: Asked) -> Detector:
@@ -84,6 +85,7 @@ def _new(asked: Asked) -> Detector:
     if asked.old_data is not None:
         raise InputError("--old-data is for --continue; give the model to go on with as well")
     method, given, photos = asked.method, asked.given, asked.photos
+    photos.refuse_for_tables(asked.data)
     if method == DEFAULT and asked.preset is None and asked.form["size"] is None:
         method, chosen, photos = photos.chosen(asked.data, asked.how["follow_links"])
         given = chosen | given
@@ -117,7 +119,6 @@ def _samples(asked: Asked) -> Samples:
     from ..data.large_table import is_large, load_large
     from ..data.reading import refuse_for_tables
     from ..data.table_options import TableOptions
-    from ..progress import Bar
 
     if asked.parent or asked.form["impute"] or not is_large(asked.data):
         return only_normal(read(asked.data, asked.data_dir, split="train", **asked.how), *asked.classes)
@@ -139,6 +140,8 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
 
     from ..calibrate import SmallCalibrationSet, hold_out
     from ..data import described, known_to
+    from ..data.description import reread
+    from ..data.image_account import squeezed
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 
@@ -151,6 +154,10 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         rows, held_out = hold_out(len(samples.x), share, false_alarm_rate)
         samples = known_to(samples, rows)  # what is watched and told is as the fit sees it
     leads = ranks().leads
+    if leads and parent is None and asked.form["size"] is None and (words := squeezed(samples.source)):
+        typer.echo(f"ganad: {words}", err=True)
+    if leads:
+        _tell_of(checkpoint, asked.resume)
     watchers: list[Callable[[Detector], None]] = [MetricsFile(metrics)] if leads else []
     if asked.log_dir is not None and leads:
         shown = samples.x[rows[:SHOWN]] if isinstance(samples.x, np.ndarray) else np.empty((0, 1))  # photos differ
@@ -160,6 +167,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         for watch in watchers:
             watch(detector)
 
+    began = time.monotonic()
     with warnings.catch_warnings():
         for said in (UntrustedFit, SmallCalibrationSet):  # by a line of the output
             warnings.simplefilter("ignore", said)
@@ -172,6 +180,7 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
             hold_out=share,
             false_alarm_rate=false_alarm_rate,
         )
+    seconds = time.monotonic() - began
     if not leads:
         return
     watchers[0](detector)  # also where no epoch was left to train, or the method has none
@@ -180,19 +189,33 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
         detector.parent_ = parent.sha256
     output = saved(detector, output)
     Checkpoint.remove_folder(checkpoint)
+    typer.echo(f"{type(detector).__name__}: {len(rows):,} normal samples, in {_in_words(seconds)}")
     _tell(detector, len(rows), len(held_out), asked)
     typer.echo(f"model     {output}")
     typer.echo(f"metrics   {metrics}")
-    for line in described(samples.source):
+    for line in described(reread(samples, asked.data) if parent else samples.source):
         typer.echo(line)
 
 
+def _tell_of(checkpoint: Path, resume: bool) -> None:
+    """One line where the user may not expect what becomes of a checkpoint."""
+    from ..training import Checkpoint
+
+    kept = Checkpoint.is_kept(checkpoint)
+    if resume and not kept:
+        typer.echo(f"ganad: {checkpoint}: no checkpoint to resume from; the fit starts from the beginning", err=True)
+    if kept and not resume:
+        typer.echo(
+            f"ganad: there was a checkpoint of an interrupted fit in {checkpoint}; it is replaced (--resume would have "
+            "gone on from it)",
+            err=True,
+        )
+
+
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
-    """Length of the training, threshold and self-test."""
+    """Threshold and self-test."""
     from ..calibrate import of_few
 
-    seconds = sum({row["stage"]: row["seconds"] for row in detector.history_}.values())  # a stage's clock runs on
-    typer.echo(f"{type(detector).__name__}: {trained:,} normal samples, {seconds:.1f} s of training")
     share, unlearnt = f"{100 * detector.contamination:g} %", detector.count_unlearnt(trained)
     rule = f"{share} of {'samples it had not learnt' if unlearnt else 'these samples'} lie above"
     if 0 < unlearnt < 1 / (detector.contamination or 1):
@@ -204,6 +227,11 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
     if asked.false_alarm_rate is not None and (few := of_few(held_out, asked.false_alarm_rate)):
         typer.echo(f"few       {few}")
     typer.echo(f"{'self-test' if detector.self_test_.trusted else 'untrusted'} {detector.self_test_}")
+
+
+def _in_words(seconds: float) -> str:
+    """A time of which a person wants to know how long it felt."""
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
 def saved(detector: Detector, output: Path) -> Path:

@@ -40,11 +40,20 @@ def tested(data: str, normal: str | None, anomaly: str | None, masks: Path | Non
 
     layout = None if normal or anomaly else layout_of(data)
     if layout is None:
-        return Tested(data, normal, masks)
+        return Tested(data, normal, masks and _masks_of(data, masks))
     masks = masks or (layout.masks if own_size else None)
     place = f", masks of {masks.name}" if masks else ""
     typer.echo(f"{data}: scoring {_below(layout.test, data)}, of which {layout.normal} is normal{place}")
     return Tested(str(layout.test), layout.normal, masks)
+
+
+def _masks_of(data: str, masks: Path) -> Path:
+    """Where the masks of the folder ``data`` are: in the one of its name, if it is one kind of photos of several."""
+    own, folder = masks / Path(data).resolve().name, Path(data)
+    if not (folder.is_dir() and own.is_dir()) or any((masks / kind.name).is_dir() for kind in folder.glob("*/")):
+        return masks
+    typer.echo(f"{data}: masks of {own}")
+    return own
 
 
 def _below(path: Path, data: str) -> str:

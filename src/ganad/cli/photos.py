@@ -13,6 +13,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from ..detector import Detector
+    from ..photos.choice import Choice
 
 TilesOption = Annotated[
     str | None,
@@ -24,7 +25,7 @@ BackboneOption = Annotated[
         metavar="NAME[:FILE]",
         help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0, "
         "resnet18:FILE, wide-resnet50-2:FILE, alexnet:FILE, or onnx:FILE for any other. Or vectors of edges and lines, "
-        "which need no weights: filters.",
+        "which need no weights: filters. Without --method, what no option says is as auto has it.",
     ),
 ]
 LayersOption = Annotated[
@@ -91,36 +92,54 @@ class PhotoOptions:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
+    def refuse_for_tables(self, data: str) -> None:
+        """Raise InputError where a view of photos is named for a table."""
+        from ..data import is_table
+
+        view = "--tiles" if self.tiles is not None else "--backbone"
+        if self.own_size and is_table(data):
+            raise InputError(f"{data}: {view} is for photos, and this is a table; leave it out")
+
     def _is_given(self, name: str) -> bool:
         value = getattr(self, name)
         return value is not None and value is not False  # 0 is given, and wrong
 
     def chosen(self, data: str, follow_links: bool) -> tuple[str, dict[str, str], PhotoOptions]:
-        """What auto is for a folder of large photos, said aloud: a method, its settings, and these options with a view.
+        """What auto is for photos, said aloud: a method, its settings, and these options with what they leave open.
 
-        For anything else, and where an option names a view, it is auto itself.
+        That is for a folder of large photos, and where ``backbone`` is named. For anything else, and with ``tiles`` or
+        a named backbone's ``whole``, it is auto itself.
         """
-        from ..data.photos import usual_side
-
-        side = usual_side(data, follow_links) if not self.own_size and Path(data).is_dir() else 0
-        if side == 0:
+        choice, why = self._choice(data, follow_links)
+        if choice is None:
             return "auto", {}, self
-        from ..photos.choice import LARGE, choice_here
-
-        if side <= LARGE:
-            return "auto", {}, self
-        choice = choice_here()
-        typer.echo(f"auto: {choice.words}, for photos of {side:,} pixels: {choice.reason}")
-        if choice.more:
-            typer.echo(f"      {choice.more}")
-        mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
-        if self.layers is not None and "layers" not in choice.options:
+        if self.backbone is None and self.layers is not None and "layers" not in choice.options:
             raise InputError("--layers are those of a network; pip install 'ganad[backbone]', or name one: --backbone")
+        mine = {name: value for name, value in choice.options.items() if getattr(self, name) is None}
         if self.whole:
             mine.pop("cells", None)
         if self.choose is not None:  # of so many regions a core set is never found
             mine.pop("max_regions", None)
+        taken = mine | {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if self._is_given(f.name)}
+        taken = {name: taken[name] for name in choice.options if name in taken} | taken  # in the order of auto's own
+        typer.echo(f"auto: {dataclasses.replace(choice, options=taken).words}{why}: {choice.reason}")
+        if choice.more:
+            typer.echo(f"      {choice.more}")
         return choice.method, {k: str(v) for k, v in choice.settings.items()}, dataclasses.replace(self, **mine)
+
+    def _choice(self, data: str, follow_links: bool) -> tuple[Choice | None, str]:
+        """The choice for photos, if these are such, and what of them led to it."""
+        from ..data.photos import usual_side
+
+        if self.tiles is not None or (self.backbone is not None and self.whole):
+            return None, ""
+        if self.backbone is None and not (side := usual_side(data, follow_links) if Path(data).is_dir() else 0):
+            return None, ""
+        from ..photos.choice import LARGE, choice_here, choice_on
+
+        if self.backbone is not None:
+            return choice_on(self.backbone), ""
+        return (choice_here(), f", for photos of {side:,} pixels") if side > LARGE else (None, "")
 
     def of_photos(self, detector: Detector) -> Detector:
         """The detector, or one of photos whose regions it learns where an option names a view.

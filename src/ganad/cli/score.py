@@ -11,6 +11,7 @@ import typer
 
 from ..display import shown
 from ..errors import InputError, Interrupted
+from ..progress import one_clock
 from .layouts import Tested, tested
 from .options import (
     Address,
@@ -140,21 +141,27 @@ class _Found:
     labels: np.ndarray | None
     others: list[str]  #: classes that are neither normal nor anomalous
     places: list[dict[str, Any]]  #: figures by kind of defect
+    lacks: str  #: what labels that are known do not name, so that there are no figures: "normal", "an anomaly" or ""
     unseen: Unseen
+    far: int  #: photos that are much smaller or larger than those learnt
 
 
+@one_clock()
 def _scored(
     detector: Detector, parts: Iterator[Samples], file: ScoreFile, what: Tested, anomaly: tuple[str, ...], keep: bool
 ) -> _Found:
     """Score the parts into the file; the samples themselves are only kept where ``keep`` asks for them."""
-    from ..data import Samples
+    from ..data import Photos, Samples
+    from ..data.image_account import count_far
     from ..data.labels import labels_of, unnamed
 
     done, classes, named = [], set[str](), (split(what.normal), anomaly)
-    unseen, seen, kinds = Unseen(), None, None
+    unseen, seen, kinds, far = Unseen(), None, None, 0
     for samples in parts:
         samples = without(samples, what.data, what.masks)
         unseen.add(samples)
+        if isinstance(samples.x, Photos):
+            far += count_far(samples.x, getattr(detector, "source_", None) or {})
         seen = scan(detector, samples, what.masks)
         labels = labels_of(samples, *named)
         if labels is None and seen.defective is not None:
@@ -166,22 +173,37 @@ def _scored(
         done.append((kept, seen.scores, labels))
     others = unnamed(classes, *named)
     samples, scores, labels = joined(done)
-    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), unseen)
+    lacks = _lacking([labels for *_, labels in done])
+    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), lacks, unseen, far)
 
 
 def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
     for words in (*file.warned, *found.unseen.lines()):
         typer.echo(f"ganad: {words}", err=True)
+    if found.far:
+        photos = f"{found.far:,} photo{' is' if found.far == 1 else 's are'}"
+        typer.echo(f"ganad: {photos} less than half or more than twice as large as those learnt", err=True)
     flagged = int((found.scores > threshold).sum())
     typer.echo(f"{len(found.scores):,} samples, {flagged:,} anomalies at threshold {threshold:.6g}")
     if file.fdr is not None:
         typer.echo(f"{file.selected:,} selected; on average at most {100 * file.fdr:g} % of them are normal")
     if found.others:
         typer.echo(f"in neither --normal nor --anomaly, so without label: {', '.join(found.others)}")
+    if found.lacks:
+        typer.echo(f"no figures: by mask or class no sample is {found.lacks}, so there is nothing to compare with")
     if found.places:
         show_places(found.places)
     else:
         _show_areas(found.scores, found.labels)
+
+
+def _lacking(labels: list[np.ndarray | None]) -> str:
+    """What the labels of all parts do not name; "" where they name both, or nobody gave any."""
+    known = [set(part.tolist()) for part in labels if part is not None]
+    found = set().union(*known)
+    if len(known) < len(labels) or {0, 1} <= found:
+        return ""
+    return "an anomaly" if 0 in found else "normal"
 
 
 def _report(found: _Found, detector: Detector, path: Path, masks: Path | None, facts: dict[str, str]) -> None:

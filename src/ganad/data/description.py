@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..display import shown
+from .image_account import account_of_images
+from .samples import Samples
 
 _LISTED = 8  # names in a line
 _MARKS = {"\t": "tab", " ": "space", ",": "comma", ";": "semicolon", "|": "bar", ".": "point", "'": "apostrophe"}
@@ -19,6 +22,15 @@ def described(source: Mapping[str, Any]) -> list[str]:
         return []
     lines = _of_table(source, read) if source["kind"] == "table" else _of_images(source, read)
     return [f"{title:9} {text}" for title, text in lines if text]
+
+
+def reread(samples: Samples, data: str) -> dict[str, Any]:
+    """The recipe by which samples of ``data`` were read again, with an account of these for ``described``."""
+    source, place = samples.source, Path(data)
+    if source["kind"] == "table":
+        left_out = source.get("read", {}).get("left_out", {})
+        return source | {"read": {"rows": len(samples.x), "missing": {}, "left_out": left_out}}
+    return source | {"read": account_of_images(place, samples) if place.exists() else {}}
 
 
 def _of_table(source: Mapping[str, Any], read: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .decode import open_image, strict
+from .photos import Photos
 from .samples import Samples
 
 _LOOKED_AT = 50  # images whose size and mode are told
@@ -33,6 +34,34 @@ def account_of_images(root: Path, samples: Samples) -> dict[str, Any]:
         "classes": {str(name): n for name, n in sorted(classes.items())},
         "depth": _depth(bits, samples.source.get("depth")),
     }
+
+
+def squeezed(source: Mapping[str, Any]) -> str:
+    """A sentence where a recipe's images were read at less than half of their usual size; "" for others."""
+    read = source.get("read") or {}
+    if source.get("kind") != "images" or not read.get("sizes"):
+        return ""
+    height, width = source["size"]
+    usual = next(iter(read["sizes"]))
+    if 2 * max(height, width) >= max(_sides(usual)):
+        return ""
+    return f"photos of {usual} pixels are squeezed to {width} x {height}; --tiles 64/32 or --backbone keeps their size"
+
+
+def count_far(photos: Photos, source: Mapping[str, Any]) -> int:
+    """How many photos are less than half or more than twice as large as those of a recipe, by their longer sides."""
+    learnt = [max(_sides(size)) for size in (source.get("read") or {}).get("sizes", ())]
+    if not learnt:
+        return 0
+    with strict():
+        seen = [found for file in photos.files if (found := _looked_at(file))]
+    sides = [max(_sides(size)) for size, _ in seen]
+    return sum(not min(learnt) <= 2 * side <= 4 * max(learnt) for side in sides)
+
+
+def _sides(size: str) -> list[int]:
+    """Width and height of "359 x 248"."""
+    return [int(side) for side in size.split(" x ")]
 
 
 def _looked_at(place: Path) -> tuple[str, str] | None:

@@ -25,7 +25,7 @@ from ..nets.players import Players
 from ..progress import Bar
 from ..seeds import isolated_rng
 from ..settings import Bound, Count, Fifths, Share
-from ..training import Checkpoint, TrainingSet, fingerprint
+from ..training import Checkpoint, TrainingSet, fingerprint, ranks
 from . import model_file
 from .fitted import Fitted
 from .fitting import NOT_ROUTED, Fit, calmest, seed_for
@@ -63,7 +63,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     score_batch_size: _Chunk | None = None  #: samples scored at a time; None: 64 images or 512 rows
     device: str = "auto"  #: auto, cpu, cuda, cuda:1, ...
     threads: _Threads | None = None  #: CPU threads; None: half of the cores for images, one for tables
-    verbose: int = 1  #: 0: no progress bar
+    verbose: int = 1  #: 0: no progress bar, nor lines in its place
     random_state: int | None = None  #: seed; the same seed gives the same weights on one machine
 
     #: Published settings by data set, as constructor arguments.
@@ -244,7 +244,7 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             if checkpoint:
                 keeper = Checkpoint(checkpoint, mark, every=checkpoint_every, resume=resume)
                 stack.enter_context(keeper)
-            bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0))
+            bar = stack.enter_context(Bar(owner, enabled=self.verbose > 0 and ranks().leads))
             self._learn_all(x, spec, device, Fit(seed, bar, keeper, on_epoch, decides=false_alarm_rate is None))
         self._remember(X, read)
         if held_back is not None:
@@ -329,10 +329,10 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         What a method knows by heart has a low score, which says nothing about new samples.
         """
         scores = []
-        for aside in self.left_out(len(x), fit.seed, fits):
+        for number, aside in enumerate(self.left_out(len(x), fit.seed, fits), 2):
             rest = x[~aside]
             twin, spec = self._anew(rest)
-            twin._learn_all(rest, spec, self.device_, fit.beside())
+            twin._learn_all(rest, spec, self.device_, fit.beside(number, 1 + fits))
             scores.append(twin._scores(x[aside]))
         return np.concatenate(scores)
 

@@ -53,9 +53,14 @@ class Fit:
         part = Fit(seed, self.bar, self.checkpoint, on_epoch, runs=self.runs, first=self.runs, ends=self.ends)
         return dataclasses.replace(part, aside=self.aside, stage=self.stage)
 
-    def beside(self) -> Fit:
-        """A fit of which only some scores are wanted, for the threshold of this one. It is not in the checkpoint."""
-        return Fit(self.seed, self.bar, aside=True, stage="threshold ")
+    def beside(self, number: int, count: int) -> Fit:
+        """A fit of which only some scores are wanted, for the threshold of this one, as the bar says.
+
+        number: of the ``count`` fits that are made in all, from 1. It is not in the checkpoint.
+        """
+        stage = f"fit {number} of {count} "
+        self.bar.update(number - 1, count, "", f"{self.bar.title} {stage}".rstrip())
+        return Fit(self.seed, self.bar, aside=True, stage=stage)
 
     def again(self, history: list[dict[str, Any]]) -> None:
         """Begin the second fit of two."""

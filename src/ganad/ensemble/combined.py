@@ -78,7 +78,8 @@ class Combined(Detector):
         engine = engines.chosen(self.at_once())
         watched = fit.checkpoint or fit.on_epoch or fit.ends is not None
         if isinstance(engine, engines.Serial) or watched or len(members) == 1:
-            for (name, member), seed in zip(members, seeds, strict=True):
+            for i, ((name, member), seed) in enumerate(zip(members, seeds, strict=True)):
+                fit.bar.update(i, len(members), "", f"{fit.bar.title} {fit.stage}{stage}{name}")
                 self.fit_member(member, x, fit, seed, stage + name)
             return [member for _, member in members]
         jobs = [(i, member, seed) for i, ((_, member), seed) in enumerate(zip(members, seeds, strict=True))]
@@ -87,6 +88,7 @@ class Combined(Detector):
             if isinstance(result, engines.Lost):
                 raise MemoryError(f"{type(self).__name__}: its member {members[i][0]} was not fitted; {result.reason}")
             fitted[i] = copy.deepcopy(result)  # arrays that come from Ray are read-only
+            fit.bar.update(len(fitted), len(members), "", f"{fit.bar.title} {fit.stage}{stage}members".rstrip())
         for i, (name, _) in enumerate(members):
             self.history_ = self.history_ + _labelled(stage + name, fitted[i].history_)
         return [fitted[i] for i in range(len(members))]
@@ -132,8 +134,8 @@ class Combined(Detector):
         scores = np.array([member._scores(x[held_out]) for member in members])
         centres, scales = zip(*map(centre_and_scale, scores), strict=True)
         self.centre_, self.scale_ = np.array(centres), np.array(scales)  # of each member's scores, (k,)
-        further = range(1, self._count_of_parts(len(x))) if fit.decides else ()
-        parts = [self._scores_aside(chosen, x, part, fit) for part in further]
+        count = self._count_of_parts(len(x)) if fit.decides else 0
+        parts = [self._scores_aside(chosen, x, part, fit.beside(part + 1, count + again)) for part in range(1, count)]
         apart = (np.concatenate([scores, *parts], 1) - self.centre_[:, None]) / self.scale_[:, None]
         self._held_out = apart.mean(0) if self.combine == "mean" else apart.max(0)
         # with few samples, members gain more from all of them than from an exact scale: benchmarks/ensembles.py
@@ -141,10 +143,10 @@ class Combined(Detector):
         self.nets_ = Players(self.build(spec.shape)).eval()
 
     def _scores_aside(self, chosen: list[Detector], x: np.ndarray, part: int, fit: Fit) -> np.ndarray:
-        """Scores ``(k, m)`` of another part of the samples, by members that did not learn it."""
+        """Scores ``(k, m)`` of another part of the samples, by members that did not learn it, in a fit aside."""
         train, held_out = self._parts(len(x), fit.seed, part)
         history = self.history_
-        members = self.fit_members(chosen, x[train], fit.beside())
+        members = self.fit_members(chosen, x[train], fit)
         self.history_ = history
         return np.array([member._scores(x[held_out]) for member in members])
 

@@ -85,7 +85,7 @@ class InfiniteGaussianMixture(_Estimator):
     consensus : ``"mode"``, each point's most frequent aligned label, or ``"best"``, the labelling of the highest
         log joint.
     random_state : seed.
-    verbose : 1 shows a progress bar on a terminal.
+    verbose : 1 shows a progress bar on a terminal, else a line every half minute.
     progress : called after each sweep with a dict (start, sweep, n_sweeps, n_clusters, log_joint).
     n_jobs : threads of the parallel sampler (None: 1).
     device : a torch device for the parallel sampler, such as ``"cuda"``; None: NumPy.

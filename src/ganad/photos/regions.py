@@ -26,7 +26,7 @@ from ..errors import InputError, UntrustedFit
 from ..files import sha256_of
 from ..migrations import Change
 from ..nets.players import Players
-from ..progress import Bar
+from ..progress import Bar, one_clock
 from ..selftest import SelfTest
 from ..settings import Count
 from . import augment, regions_file, sampling
@@ -93,6 +93,7 @@ class Regions(Looking, Detector):
 
     # -- fitting ------------------------------------------------------------------------------------------
 
+    @one_clock()
     def fit(
         self,
         X: Any,
@@ -150,8 +151,9 @@ class Regions(Looking, Detector):
         seed: int,
         on_epoch: Callable[[Self], object] | None,
         options: dict[str, Any],
+        stage: str = "",
     ) -> None:
-        regions = self._to_learn(self._training_regions(photos, seed))
+        regions = self._to_learn(self._training_regions(photos, seed, stage))
         memory.give_back()  # what reading took, before the inner detector takes as much
         self._learnt = len(regions)
         self._fit_inner(self._inner(seed), regions, on_epoch, options)
@@ -173,12 +175,15 @@ class Regions(Looking, Detector):
         self.nets_ = Players({} if network is None else {"backbone": network})
         self.nets_ = self.nets_.placed(self.device_, channels_last=True).eval()
 
-    def _training_regions(self, photos: Sequence[np.ndarray], seed: int) -> np.ndarray:
-        """The regions that the inner detector learns, the same number from every photo, at least one."""
+    def _training_regions(self, photos: Sequence[np.ndarray], seed: int, stage: str = "") -> np.ndarray:
+        """The regions that the inner detector learns, the same number from every photo, at least one.
+
+        stage: which of several fits this is, for the bar.
+        """
         wanted = self.max_regions * (sampling.CANDIDATES if self.choose == "coreset" else 1)
         share = -(-wanted // (len(photos) * augment.count(self.augment)))
         found: list[np.ndarray] = []
-        with Bar("reading regions", enabled=self.verbose > 0) as bar:
+        with Bar(f"reading regions{stage}", enabled=self.verbose > 0) as bar:
             for i, photo in enumerate(photos):
                 self.channels_ = check_photo(photo, i, self.channels_ if i else None)
                 variants = augment.variants(*self._seen(photo, i), self.augment, [seed, i])
@@ -261,12 +266,14 @@ class Regions(Looking, Detector):
     ) -> tuple[Regions, Sequence[np.ndarray], tuple[np.ndarray, np.ndarray]]:
         """``_measured`` of photos, each by a fit that did not learn it; also the last fit and its photos."""
         found = []
-        for aside in self.left_out(len(photos), seed, fits):
+        for number, aside in enumerate(self.left_out(len(photos), seed, fits), 2):
             twin, some = copy.copy(self), taken(photos, np.flatnonzero(aside))
             twin.detector = clone(self.detector).set_params(**self.inner_.chosen())  # what it chose is chosen once
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UntrustedFit)  # the fit to all photos was doubted already
-                twin._learn_photos(taken(photos, np.flatnonzero(~aside)), seed, None, {})
+                twin._learn_photos(
+                    taken(photos, np.flatnonzero(~aside)), seed, None, {}, f", fit {number} of {1 + fits}"
+                )
             found.append(twin._measured(some))
         scores, peaks = (np.concatenate(each) for each in zip(*found))
         return twin, some, (scores, peaks)

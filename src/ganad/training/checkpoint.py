@@ -21,6 +21,7 @@ from ..errors import InputError, ModelFileError
 from .ranks import ranks
 
 _HASHED_ROWS = 4096
+_CURRENT = "current.safetensors"
 _LOG = logging.getLogger("ganad")
 
 State = tuple[dict[str, Tensor], dict[str, Any]]
@@ -103,7 +104,7 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Delete the checkpoint's files."""
-        for path in [*self.folder.glob("run-*.safetensors"), self._current]:
+        for path in _states(self.folder):
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -112,6 +113,11 @@ class Checkpoint:
         self.__exit__()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    @staticmethod
+    def is_kept(folder: str | Path) -> bool:
+        """Whether ``folder`` keeps the progress of an interrupted fit."""
+        return any(path.exists() for path in _states(Path(folder)))
 
     @classmethod
     def remove_folder(cls, folder: str | Path) -> None:
@@ -125,10 +131,15 @@ class Checkpoint:
 
     @property
     def _current(self) -> Path:
-        return self.folder / "current.safetensors"
+        return self.folder / _CURRENT
 
     def _finished(self, run: int) -> Path:
         return self.folder / f"run-{run}.safetensors"
+
+
+def _states(folder: Path) -> list[Path]:
+    """The files of states in a checkpoint's folder, and that of the current run whether it is there or not."""
+    return [*folder.glob("run-*.safetensors"), folder / _CURRENT]
 
 
 def fingerprint(detector: Any, x: np.ndarray) -> str:
