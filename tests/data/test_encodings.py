@@ -2,8 +2,11 @@
 
 import codecs
 import json
+import threading
+from encodings import utf_8_sig
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ganad import InputError, PCAResidual
@@ -14,6 +17,20 @@ from ganad.serve.limits import Limits
 
 from .test_zoo import expected
 from .zoo import table, text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_arrows_threads_run_no_python_for_utf_8(tmp_path, monkeypatch, mark):
+    path, callers, decode = tmp_path / "t.csv", set(), utf_8_sig.IncrementalDecoder.decode
+
+    def noted(self, *arguments, **options):
+        callers.add(threading.get_ident())
+        return decode(self, *arguments, **options)
+
+    path.write_bytes(mark + b"a,b\n1,2\n3,4\n")
+    monkeypatch.setattr(utf_8_sig.IncrementalDecoder, "decode", noted)
+    assert read(path).columns == ["a", "b"]
+    assert callers <= {threading.get_ident()}  # others abort a process that ends meanwhile
 
 
 @pytest.mark.parametrize(
