@@ -164,7 +164,7 @@ def test_a_selection_is_made_from_the_p_values_of_all_parts(tmp_path):
     expected = false_discovery_control(p) <= 0.3
     assert np.array_equal(selected, expected) and 0 < selected.sum() < len(p)
     assert f"{selected.sum()} selected; on average at most 30 % of them are normal" in out
-    assert len(err.strip().splitlines()) == 1 and "71 calibration samples are few for 569 tests" in err
+    assert len(err.strip().splitlines()) == 1 and "71 held-out normal samples are few to select from 569 samples" in err
     # the file in two parts: a selection in each would be another
     detector, parts = (
         ganad.load(model, device="cpu"),
@@ -366,7 +366,7 @@ def test_other_shells_complete_too(environment):
 
 def test_listings():
     out, _ = run("methods")
-    assert "fence-gan" in out
+    assert "fence-gan" in out and out.startswith("auto ") and "ensemble:A,B" in out and "snapshots:A" in out
     out, _ = run("methods", "fence-gan")
     assert "--latent-dim" in out
     assert "size of z [a whole number, default 200]" in out

@@ -12,14 +12,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganad import DETECTORS, Detector, FenceGAN, published
+from ganad import DETECTORS, KDE, Detector, FenceGAN, published
 from ganad.bench import SUITES
+from ganad.export import export_onnx
 from ganad.figures import FIGURES
 from ganad.protocols import PROTOCOLS
 from ganad.settings import describe
@@ -136,6 +138,16 @@ def test_the_python_for_images_works(folder):
     exec(code.replace("epochs=20", "epochs=2"), scope)
     assert "epochs=20" in code
     assert scope["scores"].shape == (4,) and scope["where"].shape == (4, 64, 64)
+
+
+def test_the_python_for_an_exported_file_works(folder, capsys):
+    pytest.importorskip("onnxruntime")
+    x = np.random.default_rng(0).normal(size=(30, 2))
+    export_onnx(KDE().fit(pd.DataFrame(x, columns=["speed", "heat"])), folder / "part.onnx")
+    (code,) = blocks("serving.md", "python")
+    scope = {}
+    exec(code, scope)
+    assert scope["score"].shape == (1,) and capsys.readouterr().out.startswith("table ['speed', 'heat'] ")
 
 
 def test_the_commands_for_tables_work(folder):

@@ -6,8 +6,10 @@ import inspect
 import pkgutil
 from pathlib import Path
 
+import pytest
+
 import ganad
-from ganad import methods, registry
+from ganad import InputError, methods, registry
 
 TARGETS = set(registry.BUILT_IN.values())
 CLASSES = {target.partition(":")[2] for target in TARGETS}
@@ -46,6 +48,20 @@ def lacks(cls: type) -> set[str]:
 
 def test_what_is_public_and_what_has_a_type_are_the_same_names():
     assert set(declared()) == set(ganad.__all__)
+
+
+def test_only_near_names_are_suggested():
+    with pytest.raises(InputError, match=r"no method 'forest-of-xyz'; ganad methods lists all"):
+        registry.get("forest-of-xyz")
+    with pytest.raises(InputError, match="did you mean auto"):
+        registry.get("autoo")
+
+
+def test_a_module_that_is_not_python_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "crooked.py").write_text("class Crooked(:\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError, match="'crooked' is not valid Python"):
+        registry.add("crooked")
 
 
 def test_the_detectors_among_them_are_those_of_the_registry():

@@ -169,8 +169,9 @@ def warn_if_small(n: int, n_calibration: int, fdr: float) -> None:
     if n / (n_calibration + 1) > fdr:
         least = int(np.ceil(n / ((n_calibration + 1) * fdr)))
         warnings.warn(
-            f"{n_calibration} calibration samples are few for {n} tests at fdr {fdr:g}: fewer than {least} "
-            f"anomalies in this batch cannot be found; give {int(np.ceil(n / fdr))} or test fewer at a time",
+            f"{n_calibration} held-out normal samples are few to select from {n} samples at fdr {fdr:g}: if fewer than "
+            f"{least} of them are anomalies, none is selected; hold out {int(np.ceil(n / fdr))} normal samples, or "
+            f"select from fewer at a time",
             SmallCalibrationSet,
             stacklevel=4,
         )

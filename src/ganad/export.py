@@ -39,7 +39,8 @@ def export_onnx(detector: Detector, path: str | Path, *, photo_shape: tuple[int,
 
     Input ``x``: float32, ``(n, d)`` for tables or ``(n, H, W[, C])`` for images in the units of the training data
     (0 to 255 for 8-bit images), any n. Outputs ``score`` ``(n,)`` float32 and ``is_anomaly`` ``(n,)`` bool. The
-    metadata entry ``ganad`` holds class, settings and threshold as JSON.
+    metadata entry ``ganad`` holds as JSON what a user of the file needs: class, settings, threshold and versions, kind
+    ("table", "images" or "photos"), the columns in their order, and the range of the pixels; null where it is unknown.
 
     photo_shape: height and width of the photos that a file of ``photos.Regions`` is for; its n is 1, and a third output
     ``map`` ``(rows, columns)`` has the scores of the regions, NaN outside the part that is looked at.
@@ -100,6 +101,7 @@ def _export(
     described = {
         "class": type(detector).__name__,
         "settings": detector.get_params(deep=False),
+        **_takes(detector),
         "threshold": threshold if math.isfinite(threshold) else None,  # JSON has no infinity
         "versions": files.versions(),
     }
@@ -108,3 +110,13 @@ def _export(
     onnx.checker.check_model(model)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
+
+
+def _takes(detector: Detector) -> dict[str, Any]:
+    """What the file takes: its kind, the columns as they were learnt, and the pixels' range."""
+    if not isinstance(detector, Regions) and not detector.input_.is_image:
+        columns = getattr(detector, "columns_", None) or detector.input_.names
+        return {"kind": "table", "columns": columns and list(columns), "pixels": None}
+    read = getattr(detector, "source_", None) is not None  # files are read with 8 bits; arrays have the user's units
+    kind = "photos" if isinstance(detector, Regions) else "images"
+    return {"kind": kind, "columns": None, "pixels": [0, 255] if read else None}

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .display import shown
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -107,12 +108,14 @@ def add(module: str) -> list[str]:
     """Import ``module`` and register the detectors that it defines; returns their names.
 
     It is for classes that no installed package registers, such as one in a file beside a notebook. Raises InputError
-    for a module that cannot be imported or defines no detector, and for a name that is taken.
+    for a module that is not valid Python, cannot be imported or defines no detector, and for a name that is taken.
     """
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # the module is most likely in the user's folder
     try:
         imported = importlib.import_module(module)
+    except SyntaxError as error:
+        raise InputError(f"the module {module!r} is not valid Python ({error}); mend it") from error
     except ImportError as error:
         raise InputError(f"the module {module!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from error
     classes = [c for c in vars(imported).values() if _is_detector(c) and c.__module__ == imported.__name__]
@@ -130,7 +133,7 @@ def add(module: str) -> list[str]:
 def get(name: str) -> type[Detector]:
     """The detector of a name. Case and dashes do not matter, and the name of the class works as well.
 
-    Raises InputError, with the nearest names, for an unknown name.
+    Raises InputError, with the nearest names if some are near, for an unknown name.
 
     >>> get("fence-gan") is get("FenceGAN")
     True
@@ -141,13 +144,15 @@ def get(name: str) -> type[Detector]:
     for known, target in (targets() | COMBINED).items():
         if _key(name) in (_key(known), _key(target.partition(":")[2])):
             return _import(target)
-    near = difflib.get_close_matches(name.lower(), names(), 3) or names()
+    near = difflib.get_close_matches(name.lower(), [*names(), *COMBINED], 3)
+    if not near:
+        raise InputError(f"no method {shown(repr(name))}; ganad methods lists all")
     raise InputError(f"no method {name!r}; did you mean {', '.join(near)}? (ganad methods lists all)")
 
 
 def summary(name: str) -> str:
     """The first line of a detector's docstring, read from its source, because importing all methods takes seconds."""
-    module, _, cls = targets()[name].partition(":")
+    module, _, cls = (targets() | COMBINED)[name].partition(":")
     spec = find_spec(module)
     if spec is None or not spec.origin:
         return ""

@@ -2,8 +2,11 @@
 
 import codecs
 import json
+import threading
+from encodings import utf_8_sig
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ganad import InputError, PCAResidual
@@ -14,6 +17,20 @@ from ganad.serve.limits import Limits
 
 from .test_zoo import expected
 from .zoo import table, text
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_arrows_threads_run_no_python_for_utf_8(tmp_path, monkeypatch, mark):
+    path, callers, decode = tmp_path / "t.csv", set(), utf_8_sig.IncrementalDecoder.decode
+
+    def noted(self, *arguments, **options):
+        callers.add(threading.get_ident())
+        return decode(self, *arguments, **options)
+
+    path.write_bytes(mark + b"a,b\n1,2\n3,4\n")
+    monkeypatch.setattr(utf_8_sig.IncrementalDecoder, "decode", noted)
+    assert read(path).columns == ["a", "b"]
+    assert callers <= {threading.get_ident()}  # others abort a process that ends meanwhile
 
 
 @pytest.mark.parametrize(
@@ -91,3 +108,21 @@ def test_other_tables_have_no_encoding_to_be_told(tmp_path):
     (tmp_path / "t.csv").write_bytes(text().encode("mac-roman"))
     source = read(tmp_path / "t.csv", encoding="mac-roman").source
     assert np.array_equal(next(iter_table(tmp_path / "t.parquet", source)).x, expected())
+
+
+def test_a_missing_column_is_named_with_the_one_that_is_nearly_it(tmp_path):
+    (tmp_path / "a.csv").write_text("s1,s2\n1,2\n3,4\n")
+    (tmp_path / "b.csv").write_text("s1,S2\n1,2\n3,4\n")
+    source = read(tmp_path / "a.csv").source
+    for read_again in (lambda path: read(path, source=source), lambda path: list(iter_table(path, source))):
+        with pytest.raises(InputError, match="column 's2' is missing, .*; 'S2' is there"):
+            read_again(tmp_path / "b.csv")
+
+
+def test_a_frame_with_other_columns_is_refused_in_one_sentence():
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    model = PCAResidual(n_components=1).fit(pd.DataFrame(rows, columns=["s1", "s2"]))
+    for columns, words in ((["s1", "S2"], "'s2' missing, 'S2' not known"), (["s2", "s1"], "in another order")):
+        with pytest.raises(InputError, match=words) as refused:
+            model.anomaly_score(pd.DataFrame(rows, columns=columns))
+        assert "\\n" not in str(refused.value)

@@ -11,6 +11,7 @@ import time
 from datetime import datetime
 
 import numpy as np
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
@@ -90,6 +91,9 @@ def test_marks_export_and_retention(place, tmp_path):
     assert "2 samples in" in err
     found = pyarrow.parquet.read_table(tmp_path / "rows.parquet")
     assert found["feedback"].to_pylist() == ["normal", "anomaly"]
+    run("history", place, "--export", tmp_path / "rows.csv", "--flagged")
+    text = pyarrow.csv.read_csv(tmp_path / "rows.csv")
+    assert text["feedback"].to_pylist() == ["normal", "anomaly"] and "thumbnail" not in text.column_names
     _, err = run("history", place, "--keep-days", 5.5 / 24)
     assert "4 samples forgotten" in err
     with History(place) as history:
@@ -105,6 +109,7 @@ def test_marks_export_and_retention(place, tmp_path):
         (["--mark", "99=normal"], "no sample 99"),
         (["--model", "cd"], "holds no model cd"),
         (["--export", "none/x.parquet"], "no such folder"),
+        (["--export", "rows.txt"], "use one of these endings"),
         (["--keep-days", "-1"], "must be 0 or more"),
         (["--check", "--since", "2h"], "--since does not choose samples for --check; leave one of the two out"),
         (["--check", "--model", "ab", "--flagged"], "--flagged does not choose samples for --check"),

@@ -92,6 +92,7 @@ def test_a_stray_quotation_mark_spoils_its_own_line(table_file, history, caplog)
 def test_an_empty_stream_and_one_with_a_name_twice(table_file, history, caplog):
     assert score(table_file, history, []).unreadable == 0
     assert score(table_file, history, ["\n", "\n"]).unreadable == 0
+    assert score(table_file, history, ["junk\n"]).unreadable == 1
     assert score(table_file, history, ["a,a\n", "1,2\n"]).unreadable == 1
     assert "occurs more than once" in caplog.text and history.count() == 0
     assert score(table_file, history, ["\n", '"a,b\n', "1,2\n"]).unreadable == 1

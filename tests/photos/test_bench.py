@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ganad import InputError, bench, registry
-from ganad.bench import OwnData, Recipe, Suite, Task, own_data
+from ganad.bench import OwnData, Recipe, Suite, Task, own_data, tables
 from ganad.bench.rows import current, is_current
 from ganad.bench.suites.photos import AUTO
 from ganad.bench.trial import trial
@@ -68,6 +68,8 @@ def test_folders_that_say_what_trains_are_taken_as_they_are(folder):
     own = OwnData(str(folder / "laid"))
     suite = suite_of(own)
     assert suite.protocol == "user-folders"
+    page = tables.write(folder / "none", folder / "page", suite)[0].read_text("utf-8")
+    assert "folders say what trains" in page and "A fifth" not in page
     row = trial(Task(suite, "PCA"))
     assert row["n_train"] == 12 and row["metrics"]["n"] == 8 and "pixel_auroc" in row["metrics"]
     samples = own.read()

@@ -85,6 +85,8 @@ def test_two_workers_answer_alike_count_together_and_one_that_is_killed_is_repla
         assert patiently(port, "/score", body) == first
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+        said = process.stderr.read()
+        assert said.count("serving ") == 1 and said.index("loading ") < said.index("serving ")
     finally:
         process.kill()
         process.communicate()
@@ -94,7 +96,7 @@ HANGUP = """
 import functools, os, pathlib, signal, sys, time
 from ganad.serve.processes import serve_in_processes
 
-def work(folder, at):
+def work(folder, at, on_start):
     signal.signal(signal.SIGHUP, lambda *_: (folder / f"told {os.getpid()}").touch())
     (folder / f"up {os.getpid()}").touch()
     while True:

@@ -1,16 +1,20 @@
 """A model file that is replaced: the new one answers, no request is dropped, and no answer mixes two models."""
 
+import asyncio
 import hashlib
 import signal
 import threading
 import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import httpx
+import numpy as np
+import pandas as pd
 import pytest
 
-from ganad import load
+from ganad import KDE, load
 from ganad.history import History
 from ganad.loading import load_hashed
 from ganad.serve import Limits
@@ -105,6 +109,20 @@ def test_a_file_that_is_not_a_model_leaves_the_old_one(picture_model, other_mode
             assert httpx.get(f"{url}/model").json()["sha256"] == known
         other_model.save(path)
         wait_for(url, path)
+
+
+@pytest.mark.parametrize(("columns", "refused"), [(("a", "b"), None), (("a", "c"), "columns"), (None, "images")])
+def test_a_model_of_other_samples_leaves_the_old_one(columns, refused, picture_model, caplog):
+    def served(names):
+        rows = np.random.default_rng(0).normal(size=(30, 2))
+        model = picture_model if names is None else KDE().fit(pd.DataFrame(rows, columns=list(names)))
+        return Served.of(model, "torch", Limits(), sha256=str(names))
+
+    first = served(("a", "b"))
+    current, new = Current(first, lambda served: None), replace(served(columns), sha256="another")
+    asyncio.run(current.reload(lambda: new))
+    assert current.served is (first if refused else new)
+    assert current.failures == bool(refused) and (refused or "") in caplog.text
 
 
 def test_the_old_model_is_forgotten(picture_model, tmp_path):

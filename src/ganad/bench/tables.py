@@ -26,14 +26,20 @@ papers' rule is another. A line with † has a note of its own below the tables.
 network. A budget of `quick` is a training length for two CPU cores, not the papers': its rows say how methods do after
 that little, not how good they can get. CIFAR-10 was read from a copy in JPEG, which smooths it a little.
 """
-_OWN = """Written by `ganad bench` from the rows in this folder; every cell can be made again. A fifth of the normal
-samples, drawn by the seed, and all anomalies are the test set; the other normal samples train. Cells show the mean ±
-the sample standard deviation over seeds, after the last epoch. No test label trains, stops, scales or chooses anything.
+_OWN = """Written by `ganad bench` from the rows in this folder; every cell can be made again.
+{split}
+Cells show the mean ± the sample standard deviation over seeds, after the last epoch. No test label trains, stops,
+scales or chooses anything.
 If you choose the best of many rows, you choose by the test labels, so the figure of that row is a little too good.
 "best epoch" is the mean AUROC that the best epoch on the test labels would have claimed, for methods that can be scored
 while they train; it is not a result. Rows in italics learn nothing or need no network. A budget of `quick` is a short
 training length, and its rows say how well methods do after that little training; `paper` is their default length.
 """
+
+_SPLITS = {
+    "user-holdout": "A fifth of the normal samples, drawn by the seed, and all anomalies test; the others train.",
+    "user-folders": "The folders say what trains and what tests; the seed draws neither.",
+}
 
 
 def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> list[Path]:
@@ -47,7 +53,9 @@ def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> 
     rows = [row for row in every if "suite" in row]
     curves = [] if own else [row for row in every if "curve_of" in row]
     tables = list(collect(rows, [own] if own else SUITES.values()))
-    title, introduction = (f"Detectors on {own.name}", _OWN) if own else (_TITLE, _INTRODUCTION)
+    title, introduction = _TITLE, _INTRODUCTION
+    if own:
+        title, introduction = f"Detectors on {own.name}", _OWN.format(split=_SPLITS[own.protocol])
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     pages = {

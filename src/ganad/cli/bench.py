@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import InputError, Interrupted
+from .layouts import measured_folders
 from .options import (
     Address,
     Anomalies,
@@ -176,6 +177,8 @@ def _estimate(todo: list[Task], folder: Path, retry: bool, workers: int) -> None
     todo = missing(todo, folder, retry=retry)
     made = [row for suite in {t.suite.name for t in todo} for row in rows.read(path_of(suite, folder))]
     unknown = {(c.suite, c.label) for c in cost.costs(todo, made, []) if c.hours is None}
+    if unknown:
+        typer.echo(f"timing a few steps of {len(unknown)} lines, some seconds each", err=True)
     pace.run([t for t in todo if (t.suite.name, t.label) in unknown], folder)
     typer.echo(cost.table(cost.costs(todo, made, rows.read(folder / pace.FILE)), workers))
 
@@ -194,7 +197,10 @@ def _read_own(where: OwnData, budget: str) -> _Mine:
 
     with Bar("reading") as bar:
         samples = where.read(bar.update)
-    return _Mine(own_data.suite(where, samples), samples, budget)
+    suite = own_data.suite(where, samples)
+    if suite.protocol == "user-folders":
+        measured_folders(where.path)
+    return _Mine(suite, samples, budget)
 
 
 def _show(row: dict[str, Any], done: int, total: int, *, mine: _Mine | None, folder: Path, several: bool) -> None:

@@ -139,9 +139,10 @@ def _fit_and_save(detector: Detector, samples: Samples, asked: Asked, parent: Pa
     import numpy as np
 
     from ..calibrate import SmallCalibrationSet, hold_out
-    from ..data import described, known_to
+    from ..data import described
     from ..data.description import reread
     from ..data.image_account import squeezed
+    from ..data.table import known_to
     from ..logs import SHOWN, MetricsFile, TensorBoard
     from ..training import Checkpoint, ranks
 

@@ -54,7 +54,7 @@ def history(
         typer.Option(metavar="ID=WORD", help="Say that a sample is normal or anomaly, or none to take it back."),
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write all samples that are asked for as Parquet.")
+        Path | None, typer.Option(metavar="FILE", help="Write all samples that are asked for, to .csv or .parquet.")
     ] = None,
     keep_days: Annotated[float | None, typer.Option(help="Forget samples that are older.")] = None,
     keep_mb: Annotated[float | None, typer.Option(help="Forget the oldest samples beyond so many megabytes.")] = None,
@@ -75,7 +75,10 @@ def history(
     _refuse_ignored(asked)
     marks = [_mark(text) for text in mark or ()]
     if export is not None:
+        from ..history.export import check_ending
+
         check_place(export, "export", url)
+        check_ending(export)
     with History(url, create=False) as kept:
         which: Filter = {
             "since": seconds(since, "--since"),

@@ -1,4 +1,4 @@
-"""Folders laid out as the field's benchmarks are, in ``ganad fit`` and ``ganad score``: which part is for what."""
+"""Folders laid out as the field's benchmarks are, in ``ganad fit``, ``score`` and ``bench``: which part is for what."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def training_folder(data: str, classes: str | None) -> str:
         return data
     typer.echo(f"{data}: learning {_below(layout.train, data)}; ganad score takes {_below(layout.test, data)}")
     return str(layout.train)
+
+
+def measured_folders(data: str) -> None:
+    """Say which parts of such a folder train and test in ``ganad bench``."""
+    from ..data.layouts import layout_of
+
+    if layout := layout_of(data):
+        typer.echo(f"{data}: learning {_below(layout.train, data)}, testing {_below(layout.test, data)}")
 
 
 @dataclass(frozen=True)

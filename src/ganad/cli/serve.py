@@ -46,18 +46,22 @@ def serve(
         raise InputError(f"--spot-checks must be between 0 and 1, not {spot_checks:g}; it is a share of the samples")
     if history is None and "--spot-checks" in given(context):
         raise InputError("--spot-checks are kept in a history; give --history as well")
-    typer.echo(f"serving {model} on http://{host}:{port}", err=True)
     size = math.ceil(max_mb * 2**20)
     limits = Limits(body_bytes=size, bodies_bytes=max(size, Limits.bodies_bytes))
     if history is not None and workers > 1:
         raise InputError("--history belongs to one process, which draws the board; leave out --workers")
+    typer.echo(f"loading {model} ...", err=True)
     how = dict(history=history, spot_checks=spot_checks)
     one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits, **how)  # type: ignore[arg-type]
+
+    def tell() -> None:
+        typer.echo(f"serving {model} on http://{host}:{port}", err=True)
+
     if workers == 1:
-        one()
+        one(on_start=tell)
     else:
         try:
             from ..serve.processes import serve_in_processes
         except ImportError as error:
             raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
-        serve_in_processes(one, workers, host, port)
+        serve_in_processes(one, workers, host, port, tell)

@@ -32,8 +32,9 @@ def methods(
 ) -> None:
     """List the methods, or the settings of one."""
     if name is None:
-        for known in registry.names():
+        for known in ("auto", *registry.names()):
             typer.echo(f"{known:20} {registry.summary(known)}")
+        typer.echo("\nensemble:A,B,C joins methods, snapshots:A one method's weights at several epochs.")
         return
     detector = registry.get(name)
     typer.echo(f"{detector.__name__}: {(detector.__doc__ or '').partition(chr(10))[0]}\n")

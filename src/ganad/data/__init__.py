@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .folder import load_folder
     from .photos import Photos, find_masks, load_photos, read_mask
     from .reading import load
-    from .table import iter_table, known_to, load_table, refill
+    from .table import iter_table, load_table, refill
     from .table_file import TABLES, is_table
     from .table_options import TableOptions
 else:
@@ -29,7 +29,6 @@ else:
         "find_masks": "photos",
         "is_table": "table_file",
         "iter_table": "table",
-        "known_to": "table",
         "load": "reading",
         "load_folder": "folder",
         "load_photos": "photos",
@@ -59,7 +58,6 @@ __all__ = [
     "find_masks",
     "is_table",
     "iter_table",
-    "known_to",
     "labels_of",
     "load",
     "load_folder",

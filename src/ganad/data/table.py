@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import operator
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from .written import account, origin_by, origin_of
 _LOG = logging.getLogger("ganad")
 INDEX = ("", "Unnamed: 0")  # what pandas and R call the numbers of the rows, and pandas once it has read them back
 _TOGETHER = 65_536  # rows
+_SEARCHED = 2000  # columns among which a name that is nearly the missing one is looked for
 
 
 def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Unpack[TableOptions]) -> Samples:
@@ -80,6 +82,8 @@ def iter_table(
         path, rows, asked, _separator(source), options.get("query"), _said_encoding(source, options)
     )
     refuse_misplaced(str(path), options, Place(place, dialect))
+    if names:
+        _refuse_incomplete(names, source["columns"], place)  # of all columns, where a part has those asked for alone
     others = _unasked(names, known | {label or source.get("label")}, source)
     first = 0
     for batch in batches:
@@ -304,7 +308,17 @@ def _refuse_incomplete(names: list[str], recipes: list[Recipe], path: Path) -> N
         lacking = f"column {first} is missing"
         if len(missing) > 1:
             lacking = f"columns {first} and {len(missing) - 1} more are missing"
-        raise InputError(f"{path}: {lacking}, which the model was trained on")
+        raise InputError(f"{path}: {lacking}, which the model was trained on{_near(missing[0], names, recipes)}")
+
+
+def _near(name: str, names: list[str], recipes: list[Recipe]) -> str:
+    """The column that most likely is the missing one, as the end of a sentence; empty where none is near."""
+    left = {other.strip().lower(): other for other in names} if len(names) <= _SEARCHED else {}
+    for recipe in recipes:
+        if recipe["name"] in names:
+            left.pop(recipe["name"].strip().lower(), None)
+    near = difflib.get_close_matches(name.strip().lower(), left, 1, 0.8)
+    return f"; {shown(repr(left[near[0]]), 200)} is there" if near else ""
 
 
 def _unasked(names: Sequence[str], known: set[str | None], source: dict[str, Any]) -> list[str]:

@@ -61,7 +61,7 @@ def cells(
     taken = names if known is None else [name for name in names if name in known] or names[:1]
     yield from pyarrow.csv.open_csv(
         pyarrow.input_stream(str(path), compression=dialect.packing),
-        read_options=pyarrow.csv.ReadOptions(encoding=dialect.encoding, skip_rows=dialect.skipped),
+        read_options=pyarrow.csv.ReadOptions(encoding=_arrows(dialect.encoding), skip_rows=dialect.skipped),
         parse_options=pyarrow.csv.ParseOptions(
             delimiter=dialect.separator,
             newlines_in_values=True,
@@ -74,6 +74,14 @@ def cells(
             include_columns=[] if known is None else taken,
         ),
     )
+
+
+def _arrows(encoding: str) -> str:
+    """What Arrow is told: of UTF-8 its own name, with a mark or without, for Arrow skips the mark itself.
+
+    For all others Arrow's threads call Python's decoder, which aborts a process that ends at that moment.
+    """
+    return "utf8" if encoding == "utf-8-sig" else encoding
 
 
 def look(

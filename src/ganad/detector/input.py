@@ -197,13 +197,15 @@ def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple
             return _mapped_table(X, columns, owner, reset=fitted is None), None
         table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
     except ValueError as error:  # scikit-learn's words, in our type
-        raise InputError(_in_our_words(str(error), X, owner)) from error
+        raise InputError(_in_our_words(str(error), X, owner, fitted)) from error
     names = getattr(columns, "feature_names_in_", None)
     return table, None if names is None else tuple(map(str, names))
 
 
-def _in_our_words(text: str, X: Any, owner: str) -> str:
-    """Why a table was refused: where it is not finite, which scikit-learn does not say, or else in its words."""
+def _in_our_words(text: str, X: Any, owner: str, fitted: InputSpec | None) -> str:
+    """Why a table was refused: where it is not finite, which columns are others, or else in scikit-learn's words."""
+    if text.startswith("The feature names should match") and fitted is not None:
+        return _other_columns(list(map(str, X.columns)), list(fitted.names or ()), owner)
     if "NaN" not in text and "infinity" not in text:
         return text
     values = np.asarray(X, np.float64)
@@ -214,3 +216,17 @@ def _in_our_words(text: str, X: Any, owner: str) -> str:
     if np.isnan(values[row, column]):
         what, remedy = "NaN", "fill the gaps, or read the table with ganad.data.load(X, impute=True)"
     return f"Input X contains {what} ({where}); {owner} needs numbers: {remedy}"
+
+
+def _other_columns(names: list[str], fitted: list[str], owner: str) -> str:
+    """What is wrong with a frame's columns, as a sentence."""
+    found = [
+        f"{shown(repr(some[0]), 200)}{f' and {len(some) - 1} more' * (len(some) > 1)} {what}"
+        for some, what in (
+            ([name for name in fitted if name not in names], "missing"),
+            ([name for name in names if name not in fitted], "not known"),
+        )
+        if some
+    ]
+    wrong = ", ".join(found) or "they are in another order"
+    return f"The columns should match those that {owner} was fitted on: {wrong}"

@@ -53,6 +53,15 @@ def input_of(detector: Detector) -> dict[str, Any]:
     }
 
 
+def columns_of(detector: Detector) -> list[str] | int | None:
+    """What a table must hold for a detector: its columns in order, or their number; None for images."""
+    if input_of(detector)["kind"] != "table":
+        return None
+    if source := getattr(detector, "source_", None):
+        return [recipe["name"] for recipe in source["columns"]]
+    return list(getattr(detector, "columns_", None) or []) or int(detector.input_.sample_shape[0])
+
+
 class PhotoScoring(Scoring):
     """One detector of photos; a body is one photo, and photos are looked at one after the other."""
 

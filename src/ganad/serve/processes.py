@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, Metric
@@ -25,19 +27,27 @@ _SPAWN = multiprocessing.get_context("spawn")
 _GRACE = 15.0  # seconds that workers have to answer what is under way
 
 
-def serve_in_processes(serve: Callable[..., None], workers: int, host: str, port: int) -> None:
-    """Call ``serve(at=socket)`` in so many processes until SIGTERM or Ctrl-C; one that is killed is started again.
+def serve_in_processes(
+    serve: Callable[..., None], workers: int, host: str, port: int, on_start: Callable[[], Any] | None = None
+) -> None:
+    """Call ``serve`` in so many processes until SIGTERM or Ctrl-C; one that is killed is started again.
 
-    SIGHUP is passed on to all of them. serve: must be picklable. Raises InputError for an address that cannot be
-    listened on, and in the words of a worker for what that one refuses.
+    SIGHUP is passed on to all of them. serve: must be picklable; it gets ``at``, a socket that listens, and
+    ``on_start`` to call once it answers. on_start: called here once the first process answers. Raises InputError for an
+    address that cannot be listened on, and in the words of a worker for what that one refuses.
     """
     stopping, hanging_up = _event_of("SIGINT", "SIGTERM"), _event_of("SIGHUP")
     with _bound(host, port) as at, scratch() as folder, stopping as stop, hanging_up as hung_up:
         os.environ[FIGURES] = str(folder)
         refusals: SimpleQueue[str] = _SPAWN.SimpleQueue()
-        running = [_started(serve, at, refusals) for _ in range(workers)]
+        answering = _SPAWN.Event()
+        start = functools.partial(_started, serve, at, refusals, answering)
+        running = [start() for _ in range(workers)]
         try:
             while not stop.wait(0.2):
+                if on_start and answering.is_set():
+                    on_start()
+                    on_start = None
                 if told := hung_up.is_set():
                     hung_up.clear()
                 for number, process in enumerate(running):
@@ -45,7 +55,7 @@ def serve_in_processes(serve: Callable[..., None], workers: int, host: str, port
                         raise InputError(refusals.get())
                     if not process.is_alive():
                         mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
-                        running[number] = _started(serve, at, refusals)
+                        running[number] = start()
                     elif told:  # one that is only starting ends, and reads the file anew
                         os.kill(cast(int, process.pid), signal.SIGHUP)
         finally:
@@ -73,16 +83,18 @@ def _event_of(*names: str) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _started(serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str]) -> SpawnProcess:
-    process = _SPAWN.Process(target=_work, args=(serve, at, refusals))
+def _started(
+    serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str], answering: Event
+) -> SpawnProcess:
+    process = _SPAWN.Process(target=_work, args=(serve, at, refusals, answering))
     process.start()
     return process
 
 
-def _work(serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str]) -> None:
+def _work(serve: Callable[..., None], at: socket.socket, refusals: SimpleQueue[str], answering: Event) -> None:
     end_with_parent()
     try:
-        serve(at=at)
+        serve(at=at, on_start=answering.set)
     except (InputError, MissingExtra, OSError) as error:
         refusals.put(str(error))
 

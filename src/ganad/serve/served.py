@@ -13,9 +13,10 @@ from typing import Any
 
 from .. import __version__
 from ..detector import Detector
+from ..errors import InputError
 from .answers import finite
 from .limits import Limits
-from .photos import EngineName, input_of, scoring_of
+from .photos import EngineName, columns_of, input_of, scoring_of
 from .scoring import Keep, Scoring, forget
 
 _LOG = logging.getLogger("ganad")
@@ -76,9 +77,13 @@ class Current:
         self.served = served
 
     async def reload(self, load: Callable[[], Served]) -> None:
-        """Answer with what ``load`` returns, which runs in a thread; if it cannot, the old model goes on answering."""
+        """Answer with what ``load`` returns, which runs in a thread.
+
+        If it cannot, or the new model takes other samples, the old one goes on answering.
+        """
         try:
             new = await asyncio.to_thread(load)
+            _refuse_other(self.served.detector, new.detector)
         except Exception as error:  # whatever is wrong with a file, the service stays up
             self.failures += 1
             _LOG.error("the model is not replaced: %s", error)
@@ -87,6 +92,15 @@ class Current:
             self.put(new)
             self.reloads += 1
             _LOG.info("answering with the model %s", new.sha256[:12])
+
+
+def _refuse_other(old: Detector, new: Detector) -> None:
+    """Raise InputError for a model that takes other samples: clients go on sending those of the old one."""
+    kinds = input_of(old)["kind"], input_of(new)["kind"]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"the file's model is for {kinds[1]} and this service for {kinds[0]}; start another service")
+    if columns_of(old) != columns_of(new):
+        raise InputError("the file's model is for a table with other columns; start another service for it")
 
 
 class ModelFile:

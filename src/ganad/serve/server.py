@@ -7,12 +7,16 @@ import gc
 import ipaddress
 import logging
 import socket
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..atomic import sweep
 from ..errors import InputError, MissingExtra
 from .limits import Limits
+
+if TYPE_CHECKING:
+    import uvicorn
 
 
 def serve(
@@ -25,12 +29,13 @@ def serve(
     history: str | Path | None = None,
     spot_checks: float = 0.02,
     at: socket.socket | None = None,
+    on_start: Callable[[], Any] | None = None,
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
     When the model's file changes, and on SIGHUP, what it holds then answers. history: file or URL of a history that
     keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at. at: a
-    socket that listens already, in place of ``host`` and ``port``.
+    socket that listens already, in place of ``host`` and ``port``. on_start: called once requests are answered.
 
     Raises MissingExtra without the extra ``serve``, or ``watch`` for a history, ModelFileError for a file that is not
     a model, and InputError for a model that the engine cannot score, a history that cannot be kept or an address that
@@ -74,6 +79,8 @@ def serve(
             timeout_keep_alive=5,
         )
         server = uvicorn.Server(config)
+        if on_start:
+            _tell_start(server, on_start)
         # a second Ctrl-C cancels what is under way, of which uvicorn would log a traceback each
         logging.getLogger("uvicorn.error").addFilter(lambda _: not server.force_exit)
         if board:
@@ -84,6 +91,17 @@ def serve(
             raise SystemExit
     except SystemExit as stop:  # uvicorn's, which has logged the reason
         raise InputError(f"cannot listen on {host}, port {port}; choose another with --host and --port") from stop
+
+
+def _tell_start(server: uvicorn.Server, on_start: Callable[[], Any]) -> None:
+    """Have ``on_start`` called once the server listens; uvicorn has no hook for that."""
+    startup = server.startup
+
+    async def told(sockets: list[socket.socket] | None = None) -> None:
+        await startup(sockets)
+        on_start()
+
+    server.startup = told  # type: ignore[method-assign]
 
 
 def allow_connections(n: int) -> None:

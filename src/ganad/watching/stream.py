@@ -195,6 +195,7 @@ def _csv_lines(lines: Iterator[str], first: int) -> Iterator[_Line]:
     except (csv.Error, InputError) as error:
         yield _Line(first, None, str(error))
         return
+    number = first
     for number, text in enumerate(lines, first + 1):
         try:
             cells = _cells(text, delimiter)
@@ -205,6 +206,8 @@ def _csv_lines(lines: Iterator[str], first: int) -> Iterator[_Line]:
             yield _Line(number, dict(zip(names, cells)), dialect=dialect)
         elif cells:
             yield _Line(number, None, f"{len(cells)} cells, and the first line names {len(names)} columns")
+    if number == first:
+        yield _Line(first, None, "it is taken for the columns' names, and no row follows")
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
