@@ -19,11 +19,15 @@ def load(path: str | Path, device: str = "auto") -> Detector:
     Warns with OtherVersion if another minor version wrote the file. Raises ModelFileError for a damaged, altered or
     foreign file, and InputError for a missing one.
     """
-    return load_hashed(path, device)[0]
+    return _loaded(path, device)[0]
 
 
 def load_hashed(path: str | Path, device: str = "auto") -> tuple[Detector, str]:
     """The detector of ``load``, and the SHA-256 of the bytes that it came from, whatever becomes of the file."""
+    return _loaded(path, device)
+
+
+def _loaded(path: str | Path, device: str) -> tuple[Detector, str]:  # called by both, so that warnings name the caller
     tensors, raw = files.read(path, "model")
     sha256 = raw.pop("sha256")
     if raw.get("class") == regions_file.CLASS:

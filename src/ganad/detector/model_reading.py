@@ -160,7 +160,7 @@ def _compare_versions(source: _Source) -> None:
             f"{source.path} was written by ganad {shown(repr(source.written_by), 20)}, this is {files.__version__}; it "
             f"should score alike, and docs/compatibility.md says what is promised",
             OtherVersion,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
@@ -241,7 +241,7 @@ def _prove(detector: Saved, path: str | Path, header: Header) -> None:
             f"{path}: its searches end a little elsewhere than the file says, as on another processor; a setting that "
             f"somebody changed shows alike, so compare the file's SHA-256 with its maker's",
             OtherScores,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 
