@@ -142,7 +142,7 @@ class Regions(Looking, Detector):
         if held_out is not None:
             self.calibrate(held_out, false_alarm_rate=false_alarm_rate)
             judged = Judged(self, held_out, self.calibration_, held_out=True)
-        self._conclude(self._tested(judged), frames=3)
+        self._conclude(self._tested(judged), frames=4)  # of them one is that of the clock
         return self
 
     def _learn_photos(
