@@ -363,7 +363,7 @@ def test_frames_of_numbers_keep_scikit_learns_rules_and_can_be_scored_from_a_fil
     assert np.allclose(
         detector.anomaly_score(read(tmp_path / "t.csv", source=detector.source_)), detector.anomaly_score(frame)
     )
-    with pytest.raises(InputError, match="same order"):
+    with pytest.raises(InputError, match="in another order"):
         detector.anomaly_score(frame[["b", "a"]])
 
 
