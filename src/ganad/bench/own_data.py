@@ -13,7 +13,7 @@ from ..data import Samples
 from ..data.layouts import TRAINING, layout_of, read_layout
 from ..data.photos import find_masks, load_photos, usual_side
 from ..errors import InputError
-from ..photos.choice import LARGE, weights_installed
+from ..photos.choice import LARGE, choice_here, weights_installed
 from .baselines import plain
 from .recipes import Recipe, Suite
 from .suites import photos
@@ -135,7 +135,8 @@ def _outside(epochs: int) -> tuple[Recipe, ...]:
 
 def _photos() -> tuple[Recipe, ...]:
     """Detectors of regions; those of vectors where the backbone's weights are installed."""
-    return photos.with_backbone() if weights_installed() else photos.without_backbone()
+    auto = choice_here()
+    return photos.with_backbone(auto) if weights_installed("efficientnet-lite0") else photos.without_backbone(auto)
 
 
 def _images(n: int, side: int) -> tuple[Recipe, ...]:

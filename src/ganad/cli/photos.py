@@ -23,7 +23,7 @@ BackboneOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME[:FILE]",
-        help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0, "
+        help="Learn vectors of full-size photos from a network trained on ImageNet: efficientnet-lite0 or -lite2, "
         "resnet18:FILE, wide-resnet50-2:FILE, alexnet:FILE, or onnx:FILE for any other. Or vectors of edges and lines, "
         "which need no weights: filters. Without --method, what no option says is as auto has it.",
     ),

