@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...photos.choice import FILTERS, PLACES, Choice
+from ...photos.choice import FILTERS, PLACES, SMALLER, Choice
 from ..recipes import Recipe
 
 _VECTORS: dict[str, Any] = dict(backbone="efficientnet-lite0", max_regions=4_000)
@@ -23,6 +23,10 @@ _SHORT = dict(epochs=5)
 def _auto(label: str, choice: Choice) -> Recipe:
     """What ``ganad fit`` takes for large photos where nobody names a method."""
     return Recipe(label, choice.method, settings=choice.settings, regions=choice.options, is_baseline=True)
+
+
+#: what ``auto`` takes where the weights of EfficientNet-Lite0 alone are installed
+ON_LITE0 = _auto("auto on EfficientNet-Lite0", SMALLER)
 
 
 def with_backbone(auto: Choice = PLACES) -> tuple[Recipe, ...]:
