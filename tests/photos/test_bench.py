@@ -94,7 +94,7 @@ def test_masks_of_small_images_are_refused(folder, tmp_path):
 
 
 def test_the_line_auto_is_what_fit_takes():
-    for recipe, taken in zip(AUTO, (choice.PLACES, choice.FILTERS)):
+    for recipe, taken in zip(AUTO, (choice.PLACES, choice.FILTERS, choice.SMALLER), strict=True):
         assert (recipe.detector, recipe.regions) == (taken.method, taken.options)
         made = regions_of(registry.get(recipe.detector)(**recipe.settings), **recipe.regions)
         assert isinstance(made, Regions)

@@ -6,7 +6,7 @@ from ..baselines import plain
 from ..recipes import Recipe, Suite
 from .digits import DIGITS
 from .images import contrasted, images
-from .photos import ON_LITE0, with_backbone
+from .photos import AUTO, with_backbone
 from .readings import READINGS
 from .remedies import with_remedies
 from .tabular import FRAUD, KDD, KDD_PLAIN, LINE, PLANE, SMALL_TABLE, TABLE_PLAIN
@@ -98,7 +98,7 @@ SUITES: dict[str, Suite] = {
         Suite("ocan-fraud", "card-fraud-raw", _FRAUD + TABLE_PLAIN),
         Suite("ocan-fraud-codes", "card-fraud-codes", _FRAUD + TABLE_PLAIN),
         Suite("mmoc-production", "prod-3936-22", _LINE + TABLE_PLAIN),
-        Suite("tiles", "tiles", (*with_backbone(), ON_LITE0), todays=True, smoke=(20, 30)),
+        Suite("tiles", "tiles", (*with_backbone(), AUTO[2]), todays=True, smoke=(20, 30)),
         Suite("lsun", "lsun-bedroom", (Recipe("ADGAN", "ADGAN", preset="lsun", quick=dict(epochs=1)), *plain(60))),
     )
 }

@@ -25,14 +25,17 @@ def _auto(label: str, choice: Choice) -> Recipe:
     return Recipe(label, choice.method, settings=choice.settings, regions=choice.options, is_baseline=True)
 
 
-#: what ``auto`` takes where the weights of EfficientNet-Lite0 alone are installed
-ON_LITE0 = _auto("auto on EfficientNet-Lite0", SMALLER)
+#: with the weights of its backbone, without any, and with those of the smaller network alone
+AUTO = (
+    _auto("auto", PLACES),
+    _auto("auto without a backbone", FILTERS),
+    _auto("auto on EfficientNet-Lite0", SMALLER),
+)
 
 
 def with_backbone(auto: Choice = PLACES) -> tuple[Recipe, ...]:
     """All lines, for which EfficientNet-Lite0's weights are needed, and those of ``auto``."""
-    without = _auto("auto without a backbone", FILTERS)
-    return (_auto("auto", auto), without, *on_vectors(), *on_filters(), *on_tiles())
+    return (_auto("auto", auto), AUTO[1], *on_vectors(), *on_filters(), *on_tiles())
 
 
 def without_backbone(auto: Choice = FILTERS) -> tuple[Recipe, ...]:
