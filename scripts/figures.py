@@ -158,13 +158,13 @@ def photos(rows: list[Row]) -> str:
         if not mine:
             continue
         values = [statistics.mean(row["metrics"][name] for row in mine) for name in names]
-        cost = f"{max(r['fit_s'] for r in mine):.0f} | {max(r['score_s'] for r in mine):.0f}"
+        cost = " | ".join(f"{statistics.median(r[name] for r in mine):.0f}" for name in ("fit_s", "score_s"))
         name = f"*{recipe.label}*" if recipe.is_baseline else recipe.label
         cells = " | ".join(f"{value:.3f}" for value in values)
         lines.append(
             (-values[0], f"| {name} | {len(mine)} | {cells} | {cost} | {max(r['peak_mb'] for r in mine):.0f} |")
         )
-    head = ["line", "seeds", *(METRICS[name] for name in names), "fit s", "score s", "peak MB"]
+    head = ["line", "seeds", *(METRICS[name] for name in names), "fit s, median", "score s, median", "peak MB"]
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(text for _, text in sorted(lines))])
 
 
