@@ -397,6 +397,8 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "cancer.parquet")
     where = bench.OwnData(str(tmp_path / "cancer.parquet"), label="target", normal=("1",))
     suite = bench.own_data.suite(where, where.read())
+    labels = {recipe.label for recipe in suite.recipes}
+    assert {"distance to the mean", "auto"} < labels and "brightness" not in labels
     rows = run(suite, tmp_path, labels=["1-NN", "DCAE", "random"], seeds=2, budget="smoke", workers=2)
     places = ranking(suite, rows, "smoke")
     assert {p.recipe.label for p in places[:2]} == {"1-NN", "DCAE"} and places[-1].recipe.label == "random"

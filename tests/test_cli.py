@@ -277,6 +277,11 @@ def test_a_split_is_of_a_data_set_by_name(digits_model, tmp_path, data):
     assert "--split is for data sets by name" in err
 
 
+def test_a_set_without_a_split_has_no_training_samples(digits_model, tmp_path):
+    _, err = run("score", digits_model, "digits", "--split", "train", "-o", tmp_path / "s.csv", code=2)
+    assert "digits: the set is not split into train and test" in err
+
+
 def test_scores_need_a_known_ending(digits_model, tmp_path):
     _, err = run("score", digits_model, "digits", "-o", tmp_path / "s.txt", code=2)
     assert "written as .csv or .parquet" in err

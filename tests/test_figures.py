@@ -176,6 +176,9 @@ def test_the_command_lists_draws_and_names_what_it_could_not_draw(results, tmp_p
     listed = ganad("--list")
     assert listed.exit_code == 0 and all(name in listed.output for name in FIGURES)
     assert "not to be had: LSUN" in listed.output
+    of_one = ganad("adgan", "fence-gan-1", "--list")
+    assert "not to be had: LSUN" in of_one.output and "fence-gan-1 " in of_one.output
+    assert "fence-gan-2" not in of_one.output and "study-means" not in of_one.output
     done = ganad("study", "fence-gan-2", "-o", tmp_path, "--results", results, "--format", "png,svg")
     assert done.exit_code == 0 and {p.suffix for p in tmp_path.iterdir()} == {".png", ".svg"}
     some = ganad("fence-gan-3", "fence-gan-2", "-o", tmp_path, "--results", tmp_path / "nothing")

@@ -93,6 +93,11 @@ def test_masks_of_small_images_are_refused(folder, tmp_path):
         OwnData(str(tmp_path), masks=str(folder / "masks")).read()
 
 
+def test_large_photos_have_no_columns(folder):
+    with pytest.raises(InputError, match="photos have no columns; leave --label"):
+        OwnData(str(folder / "photos"), label="class").read()
+
+
 def test_the_line_auto_is_what_fit_takes():
     for recipe, taken in zip(AUTO, (choice.PLACES, choice.FILTERS, choice.SMALLER), strict=True):
         assert (recipe.detector, recipe.regions) == (taken.method, taken.options)

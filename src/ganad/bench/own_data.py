@@ -53,6 +53,8 @@ class OwnData:
         large = usual_side(self.path) > LARGE if Path(self.path).is_dir() else False
         if self.masks is not None and not large:
             raise InputError(f"{self.path}: masks are for photos of more than {LARGE} pixels; leave --masks out")
+        if large and (self.label or self.drop or self.impute):
+            raise InputError(f"{self.path}: photos have no columns; leave --label, --drop and --impute out")
         layout = layout_of(self.path) if large and not (self.normal or self.anomaly) else None
         if layout is not None:
             masks = Path(self.masks) if self.masks else layout.masks
@@ -111,10 +113,11 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     components = max(1, min(40, n - 1) if is_image else min(10, n - 1, width // 2))
     recipes = _images(n, max(samples.x.shape[1:3])) if is_image else _table(n)
     recipes += _outside(_epochs(20_000 if is_image else 50_000, n))
+    baselines = (recipe for recipe in plain(components) if is_image or recipe.settings.get("variant") != "brightness")
     return Suite(
         own.name,
         "user-holdout",
-        (*plain(components), Recipe("auto", "Auto"), *recipes),
+        (*baselines, Recipe("auto", "Auto"), *recipes),
         quick_train=_MOST_TRAIN,
         quick_test=_MOST_TEST,
         own=own,

@@ -41,7 +41,7 @@ def figures(
         Path | None,
         typer.Option("--data-dir", "--data", help="Folder with the data sets; else $GANAD_DATA, else a cache."),
     ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List the figures, and those that cannot be had.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List these figures, and those that cannot be had.")] = False,
 ) -> None:
     """Draw the papers' figures from what was measured, or from fits made for them.
 
@@ -50,7 +50,7 @@ def figures(
     from ..figures import Asked, chosen, write
 
     if listed:
-        _list()
+        _list(what or [])
         return
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
@@ -73,10 +73,10 @@ def figures(
         raise typer.Exit(3)
 
 
-def _list() -> None:
-    """Every figure with its place in the paper, and what it needs or why it cannot be had."""
-    from ..figures import FIGURES
+def _list(names: list[str]) -> None:
+    """Each figure with its place in the paper, and what it needs or why it cannot be had."""
+    from ..figures import named
 
-    for entry in FIGURES.values():
+    for entry in named(names):
         needs = entry.needs if entry.draw else f"not to be had: {entry.reason}"
         typer.echo(f"{entry.name:20} {entry.place:22} {entry.title}\n{'':20} {needs}")

@@ -111,6 +111,8 @@ def score(
 
     if split_ is not None and (data not in DATASETS or Path(data).exists()):
         raise InputError(f"{data}: --split is for data sets by name, and this is none; leave it out")
+    if split_ in ("train", "test") and not DATASETS[data].has_split:
+        raise InputError(f"{data}: the set is not split into train and test; leave --split out")
     check_place(output, "scores", data)
     if report is not None:
         check_place(report, "report", data, model, output)

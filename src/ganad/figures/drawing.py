@@ -19,24 +19,27 @@ FIGURES: dict[str, Entry] = {
 }
 
 
-def chosen(names: Sequence[str]) -> list[Entry]:
-    """The figures of these papers and names, each once; without a name, all that can be had.
+def named(names: Sequence[str]) -> list[Entry]:
+    """The figures of these papers and names, each once; without a name, all. Some cannot be had.
 
-    Raises InputError, with the nearest names, for one that is not known, and with the reason for a figure that cannot
-    be had.
+    Raises InputError, with the nearest names, for one that is not known.
     """
     found: dict[str, Entry] = {}
     for name in names or PAPERS:
-        if name in PAPERS:
-            found |= {e.name: e for e in FIGURES.values() if e.paper == name and e.draw}
-            continue
-        if name not in FIGURES:
+        if name not in PAPERS and name not in FIGURES:
             near = difflib.get_close_matches(name.lower(), [*FIGURES, *PAPERS], 3) or list(PAPERS)
             raise InputError(f"no figure {name!r}; did you mean {', '.join(near)}? (ganad figures --list has all)")
-        if not FIGURES[name].draw:
-            raise InputError(f"{name} cannot be drawn: {FIGURES[name].reason}")
-        found[name] = FIGURES[name]
+        found |= {e.name: e for e in FIGURES.values() if name in (e.paper, e.name)}
     return list(found.values())
+
+
+def chosen(names: Sequence[str]) -> list[Entry]:
+    """Those of ``named`` that can be had. Raises InputError, with the reason, for a name of one that cannot."""
+    found = named(names)
+    for entry in found:
+        if entry.name in names and not entry.draw:
+            raise InputError(f"{entry.name} cannot be drawn: {entry.reason}")
+    return [entry for entry in found if entry.draw]
 
 
 def write(entry: Entry, asked: Asked, folder: str | Path, formats: Sequence[str] = ("png",)) -> list[Path]:
