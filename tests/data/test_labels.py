@@ -80,3 +80,14 @@ def test_classes_in_neither_list_are_named_and_wrong_names_refused():
 def test_a_mask_needs_classes():
     with pytest.raises(InputError, match="--normal and --anomaly need classes"):
         choose_normal(Samples(np.zeros(2)), normal=["a"])
+
+
+@pytest.mark.parametrize("unknown", ["anomaly", "ignore"])
+def test_a_table_knows_what_its_normal_rows_show(tmp_path, unknown):
+    rows = [f"{'' if i % 10 == 0 else i},{'xz'[i % 2]},ok" for i in range(20)] + ["1000,w,bad"] * 40
+    (tmp_path / "t.csv").write_text("\n".join(["a,kind,y", *rows]))
+    whole = load(tmp_path / "t.csv", label="y", impute=True, unknown=unknown)
+    assert whole.x[0, 0] == 1000 and "kind=w" in whole.columns
+    learnt = only_normal(whole, ["ok"])
+    assert learnt.x[:, 0].max() == 19 and learnt.x[0, 0] == learnt.source["columns"][0]["fill"] < 19
+    assert learnt.columns == ["a", "kind=x", "kind=z"] and len(learnt.x) == 20 and not learnt.unseen

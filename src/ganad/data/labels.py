@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from .samples import Samples
+from .table import known_to
 
 _LOG = logging.getLogger("ganad")
 _NAMED = 20  # classes that a message lists
@@ -30,10 +31,12 @@ def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -
     """The samples to train on: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
 
     Without names all samples train. If they have several classes, a warning is logged, because defects would be learnt
-    as normal. Raises InputError as ``choose_normal`` does.
+    as normal. A table knows what the normal rows alone show of it: the others fill no gaps, and texts of theirs count
+    as never seen. Raises InputError as ``choose_normal`` does.
     """
     if normal or anomaly:
-        return samples.subset(choose_normal(samples, normal=normal, anomaly=anomaly))
+        mask = choose_normal(samples, normal=normal, anomaly=anomaly)
+        return (known_to(samples, np.flatnonzero(mask)) if mask.any() else samples).subset(mask)
     known = [] if samples.y is None else sorted(set(samples.y.astype(str)))
     if len(known) > 1:
         _LOG.warning(
