@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 import ganad
 from ganad import KDE, AutoEncoder, FenceGAN, GANomaly, InputError, calibrate
 from ganad.calibrate import SmallCalibrationSet
+from ganad.errors import UntrustedFit
 
 from .samples import normal, small
 
@@ -157,7 +158,15 @@ def test_held_out_rows_meet_new_texts_as_new_rows_do(tmp_path):
 def test_verdicts_agree_where_score_and_threshold_are_infinite():
     model = KDE(verbose=0).fit(texts(250, 0))
     new = texts(500, 1)
-    model.calibrate(new, false_alarm_rate=0.02)
+    with pytest.warns(UntrustedFit):
+        model.calibrate(new, false_alarm_rate=0.02)
     assert np.isinf(model.threshold_), "more than 2 % have new texts"
     assert (model.predict(new) == 1).all()
     assert not np.isnan(model.decision_function(new)).any()
+
+
+def test_an_infinite_threshold_is_said():
+    model = KDE(verbose=0).fit(texts(250, 0))
+    with pytest.warns(UntrustedFit, match=r"nothing can be flagged: \d+ of 500 calibration samples have an infinite"):
+        model.calibrate(texts(500, 1), false_alarm_rate=0.02)
+    assert calibrate.endless(1.0, model.calibration_) == "" == calibrate.endless(np.inf, np.empty(0))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from ganad import DETECTORS, KDE, AutoEncoder, GANomaly, InputError, load
+from ganad import DETECTORS, KDE, AutoEncoder, GANomaly, InputError, calibrate, load
 from ganad.calibrate import SmallCalibrationSet
 from ganad.export import export_onnx
 from ganad.serve.engine import make_scorer
@@ -124,3 +124,27 @@ def test_a_method_that_searches_says_why_it_cannot_be_exported(tmp_path):
     with pytest.raises(InputError, match="it searches for the code"):
         export_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sample_that_is_no_number_is_no_good_one(tmp_path):
+    x = real("table")
+    export_onnx(small(AutoEncoder).fit(x), tmp_path / "m.onnx")
+    row = x[:1].astype(np.float32)
+    row[0, 0] = np.nan
+    score, odd = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": row})
+    assert np.isnan(score[0]) and odd[0]
+
+
+def test_the_service_counts_samples_like_calibration_samples_as_equal():
+    """Rows of few kinds, such as switches: most scores occur in the calibration set, and 32 bits part them."""
+    rng = np.random.default_rng(0)
+    x = rng.binomial(1, 0.1, (600, 6)).astype(float)
+    model = KDE(verbose=0).fit(x, hold_out=0.3, false_alarm_rate=0.05)
+    name, score = make_scorer(model, "onnx")
+    new = rng.binomial(1, 0.1, (3000, 6)).astype(float)
+    assert name == "onnx"
+    assert np.array_equal(score(new) > model.threshold_, model.predict(new) == -1)
+    assert np.array_equal(calibrate.p_values(score(new), model.calibration_), model.p_values(new))
+    far = score(x + 0.3)
+    np.testing.assert_allclose(far, model.anomaly_score(x + 0.3), rtol=1e-5)
+    assert len(np.unique(far)) == len(np.unique(x, axis=0)), "what differs stays different"

@@ -13,7 +13,7 @@ import warnings
 import numpy as np
 from scipy.stats import beta
 
-from .errors import InputError
+from .errors import InputError, UntrustedFit
 
 _FEW = 20  # calibration samples; with 19 the lowest p-value is .05
 
@@ -78,7 +78,8 @@ def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
 
     With a = false_alarm_rate and m calibration samples, the rate is at most floor(a (m + 1)) / (m + 1), and exactly
     that if all scores differ. With fewer than 1 / a - 1 calibration samples the threshold is infinite and a
-    SmallCalibrationSet warning says so. Raises InputError unless 0 < a < 1.
+    SmallCalibrationSet warning says so. It is infinite as well where so many of their scores are; then UntrustedFit
+    warns. Raises InputError unless 0 < a < 1.
 
     >>> threshold(np.arange(99.0), false_alarm_rate=0.05)
     94.0
@@ -94,7 +95,21 @@ def threshold(calibration: np.ndarray, false_alarm_rate: float = 0.01) -> float:
             stacklevel=3,
         )
         return float("inf")
-    return float(np.sort(calibration)[-allowed])
+    found = float(np.sort(calibration)[-allowed])
+    if words := endless(found, calibration):
+        warnings.warn(words, UntrustedFit, stacklevel=3)
+    return found
+
+
+def endless(found: float, calibration: np.ndarray) -> str:
+    """What to say of an infinite threshold that the scores ``(m,)`` of calibration samples gave; else ""."""
+    if not np.isposinf(found) or not len(calibration):
+        return ""
+    return (
+        f"nothing can be flagged: {int(np.isposinf(calibration).sum()):,} of {len(calibration):,} calibration samples "
+        f"have an infinite score, such as rows with a text that no training row has; give more normal samples, "
+        f"unknown='ignore' for such texts (--unknown ignore), or a higher false-alarm rate"
+    )
 
 
 def rate_interval(n_calibration: int, false_alarm_rate: float, level: float = 0.95) -> tuple[float, float]:

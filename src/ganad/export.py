@@ -31,7 +31,7 @@ class _Scorer(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         score = self.detector.score_batch(self.detector.input_.to_network(x)).float()
-        return score, score > self.detector.threshold_
+        return score, ~(score <= self.detector.threshold_)  # NaN is no good sign
 
 
 def export_onnx(detector: Detector, path: str | Path, *, photo_shape: tuple[int, int] | None = None) -> None:

@@ -57,13 +57,15 @@ def report(
     x = samples.x if isinstance(samples, Samples) else samples
     if scores is None:
         scores = detector.anomaly_score(x if photos else samples)
-    scores = drawable(np.asarray(scores))
+    scores = np.asarray(scores)
     values = _Photos(x) if photos else np.asarray(x)
     if scores.shape != values.shape[:1]:
         raise InputError(f"scores of shape {scores.shape} do not fit {len(values)} samples; give one for each")
     is_image = isinstance(values, _Photos) or values.ndim > 2
+    scored = _scored(detector, _names(samples) or range(len(scores)), scores, labels)
+    endless, scores = int(np.isposinf(scores).sum()), scored.scores
     contents = report_page.Contents(
-        scored=_scored(detector, _names(samples) or range(len(scores)), scores, labels),
+        scored=scored,
         images=_images(detector, values, scores, _masks(masks, _names(samples))) if is_image else None,
         table=None if isinstance(values, _Photos) or values.ndim > 2 else report_page.Table(values, _columns(samples)),
         codes=_codes(detector, x),
@@ -71,7 +73,12 @@ def report(
         places=places,
         generated=_if_able(detector, "sample", GENERATED, random_state=0) if is_image else None,
         method=type(detector).__name__,
-        facts={**(facts or {}), **_doubts(detector), **{name: versions()[name] for name in ("ganad", "torch")}},
+        facts={
+            **(facts or {}),
+            **_endless(endless),
+            **_doubts(detector),
+            **{name: versions()[name] for name in ("ganad", "torch")},
+        },
         settings=detector.get_params(),
         history=detector.history_,
         unreadable=samples.unreadable if isinstance(samples, Samples) else (),
@@ -79,10 +86,16 @@ def report(
     return report_page.write(path, contents)
 
 
-def drawable(scores: np.ndarray) -> np.ndarray:
-    """Scores ``(n,)`` without infinities, which no curve can hold: these samples get the highest of the others."""
-    finite = scores[np.isfinite(scores)]
-    return np.where(np.isposinf(scores), finite.max() if len(finite) else 0.0, scores)
+def drawable(scores: np.ndarray, threshold: float = -np.inf) -> np.ndarray:
+    """Scores ``(n,)`` without infinities, which no curve can hold: these lie above the others and the threshold."""
+    finite = np.append(scores[np.isfinite(scores)], threshold if np.isfinite(threshold) else [])
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    return np.where(np.isposinf(scores), high + ((high - low) / 20 or 1.0), scores)
+
+
+def _endless(n: int) -> dict[str, str]:
+    """How many scores are infinite, where some are: a row with a text that training did not have."""
+    return {"infinite scores": f"{n:,}, drawn beyond the others"} if n else {}
 
 
 def _checked(path: Path) -> Path:
@@ -99,7 +112,7 @@ def _scored(
 ) -> report_page.Scored:
     calibration = getattr(detector, "calibration_", None)
     return report_page.Scored(
-        scores=scores,
+        scores=drawable(scores, detector.threshold_),
         names=names,
         threshold=detector.threshold_,
         labels=labels,
@@ -109,7 +122,8 @@ def _scored(
 
 
 def _rival(name: str, detector: Detector, x: Any) -> report_page.Rival:
-    return report_page.Rival(name, np.asarray(detector.anomaly_score(x)), detector.threshold_)
+    scores = drawable(np.asarray(detector.anomaly_score(x)), detector.threshold_)
+    return report_page.Rival(name, scores, detector.threshold_)
 
 
 class _Photos:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganad import InputError
+from ganad import KDE, InputError
 from ganad.data import choose_normal, iter_table, load, refill
 from ganad.data.text_file import cells, look
 
@@ -203,3 +203,13 @@ def test_of_a_csv_file_the_known_columns_alone_are_read(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,a\n1,2,3\n")
     with pytest.raises(InputError, match="'a' occurs more than once"):
         look(tmp_path / "t.csv", {"b"})
+
+
+def test_samples_of_other_columns_are_not_read_by_their_places(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n" + "\n".join(f"{i},{i % 3}" for i in range(20)))
+    (tmp_path / "b.csv").write_text("b,a\n" + "\n".join(f"{i % 3},{i}" for i in range(20)))
+    model = KDE(verbose=0).fit(load(tmp_path / "a.csv"))
+    with pytest.raises(InputError, match=r"columns b, a, and the model learnt a, b; .*source=detector.source_"):
+        model.anomaly_score(load(tmp_path / "b.csv"))
+    same = load(tmp_path / "b.csv", source=model.source_)
+    assert np.array_equal(model.anomaly_score(same), model.anomaly_score(load(tmp_path / "a.csv")))

@@ -13,8 +13,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
 import ganad
-from ganad import IGMMGAN, AutoEncoder, InputError, IsolationForest
+from ganad import IGMMGAN, AutoEncoder, InputError, IsolationForest, calibrate, reporting
 from ganad.data import Samples, Unreadable
+from ganad.errors import UntrustedFit
 
 from ..samples import fitted, normal, small
 
@@ -152,3 +153,23 @@ def test_every_picture_is_explained_and_redrawn(open_page, tmp_path, method):
     page.locator("#gallery button").first.click()
     assert "50 held-out normal samples" in page.locator("#d-place").inner_text()
     assert ganad.__version__ in page.locator(".facts").inner_text()
+
+
+def test_infinite_scores_lie_above_threshold_and_others(tmp_path):
+    """As the table of scores has them: an anomaly with a text that training did not have is flagged and ranks first."""
+    assert reporting.drawable(np.array([1.0, np.inf, 3.0]), 9.0).tolist() == [1.0, 9.4, 3.0]
+    assert reporting.drawable(np.array([np.inf]), np.inf).tolist() == [1.0]
+    x = normal("table")
+    model = small(AutoEncoder).fit(x[:40]).calibrate(x[40:70], false_alarm_rate=0.1)
+    scores = model.anomaly_score(x[:30])
+    scores[3] = np.inf
+    labels = (np.arange(30) == 3).astype(int)
+    data = data_of(ganad.report(model, x[:30], tmp_path / "r.html", scores=scores, labels=labels))
+    assert data["facts"]["infinite scores"] == "1, drawn beyond the others"
+    drawn = unpacked(data["scores"], "<f8")
+    assert drawn.max() > model.threshold_ and data["names"][int(drawn.argmax())] == "3"
+    p = unpacked(data["p_values"], "<f4")
+    assert p[int(drawn.argmax())] == np.float32(calibrate.p_values(scores, model.calibration_)[3])
+    with pytest.warns(UntrustedFit):
+        model.calibrate_on_scores(np.append(model.calibration_, [np.inf] * 5), false_alarm_rate=0.1)
+    assert data_of(ganad.report(model, x[:30], tmp_path / "r.html", scores=scores))["threshold"] is None

@@ -27,7 +27,7 @@ from PIL import Image
 from typer.testing import CliRunner
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ganad import InputError, IsolationForest
+from ganad import AutoEncoder, InputError, IsolationForest
 from ganad.cli.main import build_app
 from ganad.data import Samples
 from ganad.serve import Limits
@@ -481,6 +481,13 @@ def test_the_description_names_every_path(tables):
     assert set(paths) == {"/score", "/model", "/health", "/metrics"}
     model = httpx.get(f"{tables}/model").json()
     assert model["engine"] == "onnx" and model["columns"] == ["width", "height", "colour=x", "colour=y"]
+
+
+def test_pictures_are_not_scored_by_a_model_of_other_pixels():
+    model = AutoEncoder(verbose=0, epochs=1).fit(normal("images") / 255)
+    with running(model) as url:
+        answer = post(url, png(normal("images")[0]), "image/png")
+    assert answer.status_code == 422 and "pixels up to 1" in answer.json()["error"]
 
 
 def test_where_onnx_runtime_refuses_a_graph_torch_scores(table_model, monkeypatch):

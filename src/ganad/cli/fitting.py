@@ -215,7 +215,9 @@ def _tell_of(checkpoint: Path, resume: bool) -> None:
 
 def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None:
     """Threshold and self-test."""
-    from ..calibrate import of_few
+    import numpy as np
+
+    from ..calibrate import endless, of_few
 
     share, unlearnt = f"{100 * detector.contamination:g} %", detector.count_unlearnt(trained)
     rule = f"{share} of {'samples it had not learnt' if unlearnt else 'these samples'} lie above"
@@ -227,6 +229,8 @@ def _tell(detector: Detector, trained: int, held_out: int, asked: Asked) -> None
     typer.echo(f"threshold {detector.threshold_:.6g} ({rule})")
     if asked.false_alarm_rate is not None and (few := of_few(held_out, asked.false_alarm_rate)):
         typer.echo(f"few       {few}")
+    if words := endless(detector.threshold_, getattr(detector, "calibration_", np.empty(0))):
+        typer.echo(f"untrusted {words}")
     typer.echo(f"{'self-test' if detector.self_test_.trusted else 'untrusted'} {detector.self_test_}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -28,16 +29,21 @@ def recalibrate(
     are the highest of the normal scores, and a threshold set on them would miss anomalies.
     """
     check_place(output, "model", model, history)
-    from ..calibrate import rate_interval
+    from ..calibrate import endless, rate_interval
+    from ..errors import UntrustedFit
     from ..history import History
     from ..recalibration import recalibrate as renewed
 
     with History(history, create=False) as kept:
         when = dict(since=seconds(since, "--since"), until=seconds(until, "--until"))
-        detector, change = renewed(model, kept, false_alarm_rate=false_alarm_rate, **when)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UntrustedFit)  # by a line of the output
+            detector, change = renewed(model, kept, false_alarm_rate=false_alarm_rate, **when)
     detector.save(output)
     low, high = rate_interval(len(change.new_samples), change.false_alarm_rate)
     typer.echo(str(change))
+    if words := endless(detector.threshold_, change.new_samples):
+        typer.echo(f"untrusted {words}")
     typer.echo(
         f"at most {100 * change.false_alarm_rate:g} % false alarms, calibrated on {len(change.new_samples):,} spot "
         f"checks; the rate of this one threshold lies between {100 * low:.2g} and {100 * high:.2g} % (95 %)"

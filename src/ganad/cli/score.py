@@ -251,7 +251,7 @@ def _show_areas(scores: np.ndarray, labels: np.ndarray | None) -> None:
     from ..metrics import auroc, average_precision
     from ..reporting import drawable
 
-    y, s = labels[labels >= 0], drawable(scores)[labels >= 0]
+    y, s = labels[labels >= 0], drawable(scores[labels >= 0])
     typer.echo(f"AUROC {auroc(y, s):.4f}  AP {average_precision(y, s):.4f}")
 
 

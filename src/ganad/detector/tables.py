@@ -6,6 +6,7 @@ as the command line reads a file, by the recipe that the model keeps.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..data.frames import frame_table, is_frame, is_plain
 from ..data.notation import Notation
 from ..data.table import INDEX, encode
 from ..data.table_options import UNKNOWN, Place
+from ..display import shown
 from ..errors import InputError
 from .input import InputSpec
 
@@ -46,6 +48,12 @@ class Reader:
         """New samples by the recipe of the training data; None for what is an array, with names or without."""
         check_is_fitted(self, "nets_")
         if isinstance(X, Samples):
+            known = getattr(self, "columns_", None)
+            if known is not None and X.columns is not None and list(known) != list(X.columns):
+                raise InputError(
+                    f"the samples have columns {_few(X.columns)}, and the model learnt {_few(known)}; read them as its "
+                    f"training data: ganad.data.load(..., source=detector.source_)"
+                )
             return X
         if not is_frame(X):
             return None
@@ -60,6 +68,10 @@ class Reader:
         """New samples as an array ``(n, *sample_shape)``; InputError if they are not of the kind fitted on."""
         samples = self._read(X)
         return self.input_.check(X if samples is None else samples.x, type(self).__name__)
+
+
+def _few(names: Sequence[str]) -> str:
+    return shown(", ".join(names[:4]), 80) + (", ..." if len(names) > 4 else "")
 
 
 def read_to_learn(X: Any) -> Samples | None:

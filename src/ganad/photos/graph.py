@@ -87,7 +87,8 @@ class PhotoScorer(nn.Module):
         score = pooled_tensor(scores, regions.pool).reshape(1)
         full = torch.cat([scores, torch.full_like(scores[:1], torch.nan)])
         heat = full[self.places].reshape(self.grid_shape)
-        return score.float(), score > regions.threshold_, heat.float()
+        # NaN is no good sign
+        return score.float(), ~(score <= regions.threshold_), heat.float()
 
     def _means(self, z: Tensor) -> Tensor:
         """The vectors of the cells, as ``Cells.means`` of NumPy's arrays."""

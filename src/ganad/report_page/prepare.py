@@ -164,7 +164,7 @@ def _histogram(run: Run, edges: np.ndarray) -> dict[str, Any]:
 def _reference(run: Run, calibration: np.ndarray | None, edges: np.ndarray) -> dict[str, Any]:
     """The scores among which a sample is ranked."""
     if calibration is not None and len(calibration):
-        what, chosen = "held-out normal samples", numbers("calibration", calibration)
+        what, chosen = "held-out normal samples", numbers("calibration", np.minimum(calibration, edges[-1]))
     elif run.odd is not None and not run.odd.all():
         what, chosen = "samples labelled normal", run.scores[~run.odd]
     else:

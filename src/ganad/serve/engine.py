@@ -13,6 +13,7 @@ from ..errors import InputError, MissingExtra
 from ..export import export_onnx
 
 Scorer = Callable[[np.ndarray], np.ndarray]
+_ROUNDING = 8 * float(np.finfo(np.float32).eps)  # of a score, relative
 
 
 def make_scorer(detector: Detector, engine: Literal["auto", "onnx", "torch"]) -> tuple[str, Scorer]:
@@ -47,8 +48,25 @@ def onnx_scorer(detector: Detector) -> Scorer:
             reason = (str(error).splitlines() or [""])[0]
             raise InputError(f"ONNX Runtime does not take the graph of {type(detector).__name__} ({reason})") from error
 
+    references = np.append(getattr(detector, "calibration_", []), detector.threshold_)
+    references = np.unique(references[np.isfinite(references)])
+
     def score(x: np.ndarray) -> np.ndarray:
         values: np.ndarray = session.run(["score"], {"x": x.astype(np.float32)})[0]
-        return values.astype(np.float64)
+        return _equal_within_rounding(values.astype(np.float64), references)
 
     return score
+
+
+def _equal_within_rounding(scores: np.ndarray, references: np.ndarray) -> np.ndarray:
+    """Scores ``(n,)`` from 32 bits, equal to a threshold or calibration score of 64 bits where rounding parts them.
+
+    A sample like one of the calibration set has its score. Rounded up it would lie above, and where many samples are
+    alike the rate of false alarms would not hold. references: ``(m,)`` in rising order.
+    """
+    if not len(references):
+        return scores
+    after = np.searchsorted(references, scores).clip(1, max(1, len(references) - 1))
+    low, high = references[after - 1], references[np.minimum(after, len(references) - 1)]
+    nearest = np.where(np.abs(scores - low) <= np.abs(high - scores), low, high)
+    return np.where(np.abs(scores - nearest) <= _ROUNDING * np.abs(nearest), nearest, scores)

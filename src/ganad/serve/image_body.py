@@ -9,6 +9,7 @@ from PIL import Image
 from ..data import Samples
 from ..data.decode import decode_one
 from ..detector import Detector
+from ..errors import InputError
 from .limits import Limits
 
 _LIGHT = 2**14  # bytes, and pixels
@@ -33,6 +34,16 @@ def depth_of(detector: Detector) -> int | None:
 
 def image(body: bytes, detector: Detector, limits: Limits) -> Samples:
     """One image as the model's training images were read."""
+    scaling = detector.input_.scaling
+    if (
+        getattr(detector, "source_", None) is None
+        and scaling.contrast is None
+        and 0 < scaling.shift + scaling.scale <= 1
+    ):
+        raise InputError(
+            "this model learnt an array of pixels up to 1 and does not know how pictures become such pixels; fit it on "
+            "a folder of pictures, or on pixels from 0 to 255"
+        )
     height, width = detector.input_.sample_shape[:2]
     mode = "RGB" if len(detector.input_.sample_shape) == 3 and detector.input_.sample_shape[2] == 3 else "L"
     pixels = decode_one(body, (height, width), mode, limits.pixels, depth_of(detector))
