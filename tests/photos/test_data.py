@@ -8,6 +8,7 @@ from ganad import InputError
 from ganad.data import Samples
 from ganad.data.layouts import layout_of
 from ganad.data.photos import Photos, find_masks, load_photos, read_mask
+from ganad.photos.part import read_shape
 
 
 @pytest.fixture
@@ -97,6 +98,20 @@ def test_a_mask_in_dark_values_alone_is_refused_and_a_black_one_marks_nothing(tm
     for pixels in (np.uint8(128 * drawn), np.uint16(65535 * drawn), drawn > 0):
         Image.fromarray(pixels).save(file)
         assert read_mask(file, None).sum() == 2
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_in_a_mask_is_no_defect(tmp_path, mode):
+    """Whatever colour it hides."""
+    drawn = Image.new("RGBA", (10, 8), (255, 255, 255, 0))
+    drawn.paste((255, 255, 255, 255), (5, 2, 6, 4))
+    if mode == "P":
+        drawn = Image.fromarray(np.uint8(np.asarray(drawn)[..., 3] > 0), mode="P")
+        drawn.putpalette([255] * 6)
+        drawn.info["transparency"] = 0
+    drawn.convert(mode).save(tmp_path / "a.png")
+    for seen in (read_mask(tmp_path / "a.png", (8, 10)), read_shape(tmp_path / "a.png")):
+        assert seen.sum() == 2 and seen[2:4, 5].all()
 
 
 def test_a_mask_is_found_below_its_kind_and_never_by_a_number_alone(tmp_path):

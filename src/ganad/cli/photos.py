@@ -49,7 +49,9 @@ CropOption = Annotated[
 ]
 MaskOutOption = Annotated[
     Path | None,
-    typer.Option(metavar="IMAGE", help="An image as large as the photos, black where they are not to be looked at."),
+    typer.Option(
+        metavar="IMAGE", help="An image as large as the photos. Where it is black or transparent, nothing is looked at."
+    ),
 ]
 AugmentOption = Annotated[
     str | None,

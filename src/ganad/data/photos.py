@@ -12,7 +12,7 @@ from typing import overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import check_depth, decode, open_image, reason, strict
+from .decode import check_depth, decode, decode_mask, open_image, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
@@ -140,8 +140,8 @@ def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
 def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
     """Where the defect is, bool ``(H, W)``: the bright half of the grey values; nowhere without a file.
 
-    shape: of the photo; None: it is as large as its mask. Raises InputError for a mask that cannot be read, has
-    another size or is drawn in dark values alone, and where neither file nor shape is given.
+    Transparent is black. shape: of the photo; None: it is as large as its mask. Raises InputError for a mask that
+    cannot be read, has another size or is drawn in dark values alone, and where neither file nor shape is given.
     """
     if file is None:
         if shape is None:
@@ -149,7 +149,7 @@ def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
         return np.zeros(shape[:2], bool)
     try:
         with strict():
-            values = decode(file, None, "L")
+            values = decode_mask(file)
     except Exception as error:
         raise InputError(f"{file}: the mask cannot be read: {reason(error, file)}") from error
     if shape is not None and values.shape != shape[:2]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.decode import decode, reason, strict
+from ..data.decode import decode_mask, reason, strict
 from ..errors import InputError
 from .view import Grid
 
@@ -122,11 +122,14 @@ def _span(used: np.ndarray, side: int) -> tuple[int, int]:
 
 
 def read_shape(file: str | Path) -> np.ndarray:
-    """The part drawn in an image, bool ``(H, W)``: its bright half; InputError for a file that cannot be read."""
+    """The part drawn in an image, bool ``(H, W)``: its bright half, of which what is transparent is none.
+
+    Raises InputError for a file that cannot be read.
+    """
     file = Path(file)
     try:
         with strict():
-            values = decode(file, None, "L")
+            values = decode_mask(file)
     except Exception as error:
         raise InputError(f"{file}: the image of the part cannot be read: {reason(error, file)}") from error
     return values > 127
