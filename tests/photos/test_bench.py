@@ -76,6 +76,15 @@ def test_folders_that_say_what_trains_are_taken_as_they_are(folder):
     assert samples.hash() == own.read().hash() != samples.subset(np.arange(5)).hash()
 
 
+def test_photos_with_a_defect_and_without_a_mask_are_counted(folder):
+    for own in (OwnData(str(folder / "laid")), OwnData(str(folder / "photos"), masks=str(folder / "masks"))):
+        samples = own.read()
+        assert own_data.without_masks(samples) == []
+        samples.masks[-1] = None
+        [said] = own_data.without_masks(samples)
+        assert said.startswith("1 of 4 photos of kind scratch has no mask")
+
+
 def test_the_command_measures_photos_and_prints_their_tables(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(own_data, "_photos", lambda: (PCA, AUTO[1]))

@@ -175,6 +175,20 @@ def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
 
 
+def test_photos_of_a_kind_of_defect_without_a_mask_are_counted_once(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    score = ("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.csv")
+    score += ("--masks", laid_out / "ground_truth", "--normal", "good")
+    assert "no mask" not in run(*score).output
+    (laid_out / "ground_truth" / "dent" / "001_mask.png").unlink()
+    said = run(*score).stderr
+    assert said.count("no mask") == 1 and "ganad: 1 of 2 photos of kind dent has no mask" in said
+
+
 def test_masks_of_one_kind_are_found_by_its_name_and_missing_figures_are_explained(laid_out):
     made = run(
         *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),

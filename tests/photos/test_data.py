@@ -7,7 +7,7 @@ from PIL import Image
 from ganad import InputError
 from ganad.data import Samples
 from ganad.data.layouts import layout_of
-from ganad.data.photos import Photos, find_masks, load_photos, read_mask
+from ganad.data.photos import Photos, find_masks, load_photos, read_mask, without_mask
 from ganad.photos.part import read_shape
 
 
@@ -76,6 +76,23 @@ def test_masks_are_found_by_name_in_either_layout(tmp_path):
         read_mask(masks[0], (8, 9))
     with pytest.raises(InputError, match="no mask for any"):
         find_masks(tmp_path, ["other/a.jpg"])
+
+
+@pytest.mark.parametrize("name", ["a.PNG", "a_mask.Jpg", "a.jpeg", "a_mask.TIFF", "a.bmp", "a.webp"])
+def test_masks_are_found_with_any_ending_of_images(tmp_path, name):
+    (tmp_path / "crack").mkdir()
+    Image.fromarray(np.full((8, 8), 255, np.uint8)).save(tmp_path / "crack" / name)
+    assert find_masks(tmp_path, ["crack/a.jpg", "good/a.jpg"]) == [tmp_path / "crack" / name, None]
+
+
+def test_photos_without_a_mask_among_those_with_one_are_counted(tmp_path):
+    kinds, masks = np.array(["good", "bad", "bad", "worse"]), [None, None, tmp_path, None]
+    one = "1 of 2 photos of kind bad has no mask; no pixel of them counts as a defect"
+    assert list(without_mask(kinds, masks, None)) == [one]
+    said = list(without_mask(kinds, masks, np.array([0, 1, 1, 1])))
+    assert said[0] == one and said[1].startswith("1 of 1 photos of kind worse")
+    assert next(without_mask(None, masks, None)).startswith("3 of 4 photos have no mask")
+    assert not list(without_mask(kinds, masks, np.array([0, -1, -1, -1])))
 
 
 def test_a_mask_in_dark_values_alone_is_refused_and_a_black_one_marks_nothing(tmp_path):

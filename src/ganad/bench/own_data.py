@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import data, registry
 from ..data import Samples
-from ..data.layouts import TRAINING, layout_of, read_layout
-from ..data.photos import find_masks, load_photos, usual_side
+from ..data.layouts import NORMAL, TRAINING, layout_of, read_layout
+from ..data.photos import find_masks, load_photos, usual_side, without_mask
 from ..errors import InputError
 from ..photos.choice import LARGE, choice_here, weights_installed
 from .baselines import plain
@@ -122,6 +122,13 @@ def suite(own: OwnData, samples: Samples) -> Suite:
         quick_test=_MOST_TEST,
         own=own,
     )
+
+
+def without_masks(samples: Samples) -> list[str]:
+    """Which photos with a defect have no mask, in sentences; samples: as ``OwnData.read`` gives them."""
+    if samples.masks is None or samples.y is None:
+        return []
+    return list(without_mask(samples.y, samples.masks, ~np.isin(samples.y, (TRAINING, *NORMAL))))
 
 
 def _epochs(seen: int, n: int) -> int:

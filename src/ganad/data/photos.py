@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import overload
@@ -16,7 +17,8 @@ from .decode import check_depth, decode, decode_mask, open_image, reason, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
-_MASK_ENDS = tuple(part + end for end in (".png", ".bmp", ".tif", ".tiff") for part in ("", "_mask"))
+_MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")  # what keeps every pixel comes first
+_MASK_ENDS = tuple(part + suffix for suffix in _MASK_SUFFIXES for part in ("", "_mask"))
 _WINDOW = 64  # photos decoded at a time while a folder is looked through
 
 
@@ -124,17 +126,40 @@ def usual_side(root: str | Path, follow_links: bool = False) -> int:
 def find_masks(root: str | Path, names: Sequence[str]) -> list[Path | None]:
     """The mask of each photo by its name ``KIND/NAME.jpg``; None if there is none, as for good photos.
 
-    Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``, also as .bmp or .tif, and
-    without what stands before KIND in the photo's name. Raises InputError if there is no such folder, or no photo has
-    a mask in it.
+    Looked for below ``root`` are ``KIND/NAME.png`` and MVTec's ``KIND/NAME_mask.png``, also with the other endings of
+    images, in small letters or large, and without what stands before KIND in the photo's name. Raises InputError if
+    there is no such folder, or no photo has a mask in it.
     """
     root = Path(root)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of masks; its files are called KIND/NAME.png or KIND/NAME_mask.png")
-    found = [_mask_of(root, name) for name in names]
+
+    @functools.cache
+    def listed(folder: Path) -> dict[str, Path]:
+        """The files of a folder by their names, with the ending in small letters."""
+        return {f.stem + f.suffix.lower(): f for f in sorted(folder.iterdir())} if folder.is_dir() else {}
+
+    found = [_mask_of(root, name, listed) for name in names]
     if not any(found):
         raise InputError(f"{root}: no mask for any of {len(names):,} photos, such as {_stem(names[0])}.png")
     return found
+
+
+def without_mask(kinds: np.ndarray | None, masks: Sequence[Path | None], labels: np.ndarray | None) -> Iterator[str]:
+    """A sentence for each kind of defect of which some photos have no mask, and so count as without a defect.
+
+    kinds: of the photos, ``(n,)``; None: they are of one. labels: 1 for photos with a defect; None: a kind is one of
+    defects where it has a mask.
+    """
+    kinds = np.full(len(masks), "") if kinds is None else kinds.astype(str)
+    known = np.array([mask is not None for mask in masks])
+    defects = known if labels is None else labels == 1
+    for kind in np.unique(kinds[defects]):
+        of_kind = known[kinds == kind]
+        missing, of = int((~of_kind).sum()), f" of kind {kind}" if kind else ""
+        if missing:
+            verb = "has" if missing == 1 else "have"
+            yield f"{missing:,} of {len(of_kind):,} photos{of} {verb} no mask; no pixel of them counts as a defect"
 
 
 def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
@@ -173,13 +198,14 @@ def _refuse_dark(file: Path, values: np.ndarray) -> None:
         raise InputError(f"{file}: its brightest value is {brightest}; white ({white}) is the defect, draw it so")
 
 
-def _mask_of(root: Path, name: str) -> Path | None:
+def _mask_of(root: Path, name: str, listed: Callable[[Path], dict[str, Path]]) -> Path | None:
     parts = _stem(name).split("/")
     least = min(2, len(parts))  # without its kind a name may be that of another kind's photo
     for first in range(len(parts) - least + 1):
+        beside = listed(root.joinpath(*parts[first:-1]))
         for end in _MASK_ENDS:
-            file = root / f"{'/'.join(parts[first:])}{end}"
-            if file.is_file():
+            file = beside.get(parts[-1] + end)
+            if file is not None and file.is_file():
                 return file
     return None
 
