@@ -73,6 +73,7 @@ def test_folders_that_say_what_trains_are_taken_as_they_are(folder):
     row = trial(Task(suite, "PCA"))
     assert row["n_train"] == 12 and row["metrics"]["n"] == 8 and "pixel_auroc" in row["metrics"]
     samples = own.read()
+    assert samples.hash() == OwnData(own.path, normal=("good",)).read().hash()
     assert samples.hash() == own.read().hash() != samples.subset(np.arange(5)).hash()
 
 

@@ -157,6 +157,18 @@ def test_a_benchmarks_folder_is_known_by_its_layout_and_masks_give_figures_by_ki
     assert table["regions"].to_pylist() == found
 
 
+def test_classes_that_are_named_leave_masks_and_learnt_photos_of_a_benchmarks_folder_out(laid_out):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--max-regions", 200, "--normal", "good"),
+        *("--method", "pca-residual", "--n-components", 5, "--verbose", 0),
+    )
+    assert made.exit_code == 0 and "10 normal samples" in made.output, made.output
+    for named, labels in ((("--normal", "good"), "1100011"), (("--anomaly", "dent"), "1100000")):
+        scored = run("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv", *named)
+        assert scored.exit_code == 0 and "masks of ground_truth" in scored.output, scored.output
+        assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list(labels)
+
+
 def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     made = run(
         *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),

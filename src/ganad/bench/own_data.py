@@ -55,8 +55,8 @@ class OwnData:
             raise InputError(f"{self.path}: masks are for photos of more than {LARGE} pixels; leave --masks out")
         if large and (self.label or self.drop or self.impute):
             raise InputError(f"{self.path}: photos have no columns; leave --label, --drop and --impute out")
-        layout = layout_of(self.path) if large and not (self.normal or self.anomaly) else None
-        if layout is not None:
+        layout = layout_of(self.path) if large else None
+        if layout is not None and layout.says(self.normal, self.anomaly):
             masks = Path(self.masks) if self.masks else layout.masks
             return read_layout(replace(layout, masks=masks), progress=progress)
         samples = self._photos(progress) if large else self._others(progress)
