@@ -69,6 +69,20 @@ def test_photos_of_quite_another_size_are_told(photos):
     assert "2 photos are less than half or more than twice as large as those learnt" in scored.stderr, scored.output
 
 
+def test_a_photo_that_is_too_small_stops_neither_fit_nor_score(photos):
+    photo = Image.open(photos / "normal" / "0.png")
+    photo.resize((5, 5)).save(photos / "normal" / "tiny.png")
+    photo.resize((59, 39)).save(photos / "test" / "good" / "less.png")
+    made = run(
+        *("fit", photos / "normal", "-o", photos / "m.ganad", "--tiles", "16/8", "--method", "pca-residual"),
+        *("--n-components", 3, "--max-regions", 100, "--crop", "10,0,40,40", "--verbose", 0),
+    )
+    assert made.exit_code == 3 and "tiny.png: 5 x 5 pixels, too few: at least 50 x 40" in made.stderr, made.output
+    scored = run("score", photos / "m.ganad", photos / "test", "-o", photos / "s.csv")
+    assert scored.exit_code == 3 and "good/less.png: 59 x 39 pixels, too few" in scored.stderr, scored.output
+    assert len((photos / "s.csv").read_text().splitlines()) == 7
+
+
 def test_a_view_of_photos_is_refused_for_a_table(photos):
     (photos / "t.csv").write_text("a,b\n1,2\n3,4\n")
     for view in (("--tiles", "64/32"), ("--backbone", "filters")):

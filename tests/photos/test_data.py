@@ -1,14 +1,18 @@
 """Photos at their own size, and the masks beside them."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganad import InputError
 from ganad.data import Samples
+from ganad.data import load as load_data
 from ganad.data.layouts import layout_of
 from ganad.data.photos import Photos, find_masks, load_photos, read_mask, without_mask
 from ganad.photos.part import read_shape
+from ganad.watching.reading import Reader
 
 
 @pytest.fixture
@@ -35,6 +39,21 @@ def test_photos_keep_their_size_and_the_unreadable_are_listed(folder):
     assert samples.y.tolist() == ["good", "good", "turned"]
     assert [bad.path for bad in samples.unreadable] == ["good/c.png"]
     assert samples.source == {"kind": "photos", "mode": "L"}
+
+
+def test_photos_that_are_too_small_are_listed_with_the_others_that_cannot_be_used(folder):
+    Image.fromarray(np.zeros((5, 6), np.uint8)).save(folder / "good" / "tiny.png")
+    for least, small in ((None, ["good/c.png", "good/tiny.png"]), ((40, 20), ["good/a.png", "good/c.png"])):
+        samples = load_photos(folder, least=least)
+        assert [bad.path for bad in samples.unreadable][:2] == small and samples.source.get("least") == (
+            None if least is None else [40, 20]
+        )
+    assert samples.unreadable[-1].reason == "6 x 5 pixels, too few: at least 20 x 40 are needed"
+    assert load_data(folder, source=samples.source).names == ["good/b.png", "turned/d.jpg"]
+    watched = Reader(SimpleNamespace(source_=samples.source))
+    assert watched.picture(folder / "good" / "b.png", folder).shape == (41, 23)
+    with pytest.raises(InputError, match="50 x 30 pixels, too few"):
+        watched.picture(folder / "good" / "a.png", folder)
 
 
 def test_photos_are_decoded_when_asked_for(folder):

@@ -90,7 +90,7 @@ def _new(asked: Asked) -> Detector:
     if method == DEFAULT and asked.preset is None and asked.form["size"] is None:
         method, chosen, photos = photos.chosen(asked.data, asked.how["follow_links"])
         given = chosen | given
-    asked.how |= asked.form | dict(own_size=photos.own_size)
+    asked.how |= asked.form | dict(own_size=photos.own_size, least=photos.least)
     return photos.of_photos(make_detector(method, asked.preset, given))
 
 

@@ -94,6 +94,16 @@ class PhotoOptions:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
 
+    @property
+    def least(self) -> tuple[int, int] | None:
+        """Height and width that a photo needs for the crop, if there is one; InputError for a crop that cannot be."""
+        if self.crop is None or not self.own_size:
+            return None
+        from ..photos.part import crop_of
+
+        left, top, width, height = crop_of(self.crop)
+        return top + height, left + width
+
     def refuse_for_tables(self, data: str) -> None:
         """Raise InputError where a view of photos is named for a table."""
         from ..data import is_table

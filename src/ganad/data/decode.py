@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 #: Other image formats, which are listed as unreadable instead of being ignored.
 UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".exr", ".dcm", ".pgm", ".ppm"}
+LEAST_SIDE = 8  #: of a photo that keeps its size
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 
 
@@ -50,6 +51,16 @@ def decode(
 def decode_mask(file: Path) -> np.ndarray:
     """What a person drew, as grey values ``(H, W)``: white is meant, and black or transparent is not."""
     return decode(file, None, "L", ground=0)
+
+
+def refuse_small(photo: np.ndarray, least: Sequence[int] | None = None) -> None:
+    """Raise, with what ``reason`` gives, for a photo that is smaller than what is looked at.
+
+    least: height and width of that, where a model says it.
+    """
+    (height, width), (least_height, least_width) = photo.shape[:2], least or (LEAST_SIDE, LEAST_SIDE)
+    if height < least_height or width < least_width:
+        raise _Refused(f"{width} x {height} pixels, too few: at least {least_width} x {least_height} are needed")
 
 
 def check_depth(depth: int | None) -> None:

@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from ..errors import InputError
-from .decode import check_depth, decode, decode_mask, open_image, reason, strict
+from .decode import check_depth, decode, decode_mask, open_image, reason, refuse_small, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
@@ -60,6 +60,7 @@ def load_photos(
     *,
     mode: str | None = None,
     depth: int | None = None,
+    least: Sequence[int] | None = None,
     follow_links: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -67,8 +68,8 @@ def load_photos(
     """All photos below the folder ``root``, or the photo ``root``, at their own size; ``Samples.x`` is a ``Photos``.
 
     mode: "L" or "RGB"; None takes grey if the first photos are all grey. depth: bits that photos of 16 bits use, 8 to
-    16; None: all. Subfolders are classes. Every file is decoded
-    once here to list unreadable files in ``unreadable``. The pixels are not kept.
+    16; None: all. least: height and width that a photo must have, 8 and 8 if None. Subfolders are classes. Every file
+    is decoded once here to list in ``unreadable`` what is smaller or cannot be read. The pixels are not kept.
 
     Raises InputError if there is no photo or none can be read.
     """
@@ -80,24 +81,30 @@ def load_photos(
     names = [f.name if f == root else f.relative_to(root).as_posix() for f in files]
     with strict(), ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         chosen = mode or look(files)[1]
-        reasons = list(_reasons(pool, files, chosen, depth, progress))
+        reasons = list(_reasons(pool, files, chosen, depth, least, progress))
     unreadable = [Unreadable(name, why) for name, why in zip(names, reasons) if why]
     if len(unreadable) == len(files):
         raise InputError(f"{root}: none of the {len(files)} images can be read; the first: {unreadable[0].reason}")
     good = [(file, name) for file, name, why in zip(files, names, reasons) if not why]
     photos = Photos([file for file, _ in good], [name for _, name in good], chosen, depth)
-    source = {"kind": "photos", "mode": chosen} | ({} if depth is None else {"depth": depth})
+    source: dict[str, Any] = {"kind": "photos", "mode": chosen} | ({} if depth is None else {"depth": depth})
+    source |= {} if least is None else {"least": list(least)}
     return Samples(photos, classes_of(photos.names), photos.names, unreadable=[*unreadable, *outside], source=source)  # type: ignore[arg-type]
 
 
 def _reasons(
-    pool: ThreadPoolExecutor, files: list[Path], mode: str, depth: int | None, progress: Progress | None
+    pool: ThreadPoolExecutor,
+    files: list[Path],
+    mode: str,
+    depth: int | None,
+    least: Sequence[int] | None,
+    progress: Progress | None,
 ) -> Iterator[str]:
-    """The reason why each file cannot be read; "" if it can."""
+    """The reason why each file cannot be used; "" if it can."""
 
     def attempt(file: Path) -> str:
         try:
-            decode(file, None, mode, depth)
+            refuse_small(decode(file, None, mode, depth), least)
         except Exception as error:
             return reason(error, file)
         return ""
