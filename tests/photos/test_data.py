@@ -56,6 +56,11 @@ def test_photos_that_are_too_small_are_listed_with_the_others_that_cannot_be_use
         watched.picture(folder / "good" / "a.png", folder)
 
 
+def test_the_account_has_the_sizes_of_photos_as_they_are_turned(folder):
+    for form in (dict(own_size=True), dict(size=16)):
+        assert load_data(folder, **form).source["read"]["sizes"] == {"50 x 30": 1, "23 x 41": 1, "20 x 60": 1}
+
+
 def test_photos_are_decoded_when_asked_for(folder):
     photos = load_photos(folder, mode="RGB").x
     assert photos[0].shape == (30, 50, 3)

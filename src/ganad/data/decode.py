@@ -123,6 +123,11 @@ def is_turned(image: Image.Image) -> bool:
     return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
 
 
+def shape_of(image: Image.Image) -> tuple[int, int]:
+    """Height and width of an image once it is turned by its EXIF orientation, by its head alone."""
+    return image.size if is_turned(image) else (image.height, image.width)
+
+
 class _Refused(ValueError):
     """A readable image that cannot be converted to pixels from 0 to 255."""
 
