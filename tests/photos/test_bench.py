@@ -86,6 +86,15 @@ def test_photos_with_a_defect_and_without_a_mask_are_counted(folder):
         assert said.startswith("1 of 4 photos of kind scratch has no mask")
 
 
+def test_masks_that_cannot_be_used_are_refused_before_any_trial(folder, tmp_path):
+    own, small = OwnData(str(folder / "laid")), tmp_path / "small.png"
+    Image.fromarray(np.uint8([[255]])).save(small)
+    samples = own.read()
+    samples.masks[-1] = small
+    with pytest.raises(InputError, match="small.png: a mask of 1 x 1 pixels"):
+        own_data.suite(own, samples)
+
+
 def test_the_command_measures_photos_and_prints_their_tables(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(own_data, "_photos", lambda: (PCA, AUTO[1]))

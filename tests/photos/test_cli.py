@@ -15,7 +15,7 @@ from ganad import InputError, NearestNeighbor
 from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
-from ganad.photos import Backbone, Tiles, choice
+from ganad.photos import Backbone, Regions, Tiles, choice
 
 from .samples import plates, scratched, weights
 
@@ -213,6 +213,20 @@ def test_photos_of_a_kind_of_defect_without_a_mask_are_counted_once(laid_out):
     (laid_out / "ground_truth" / "dent" / "001_mask.png").unlink()
     said = run(*score).stderr
     assert said.count("no mask") == 1 and "ganad: 1 of 2 photos of kind dent has no mask" in said
+
+
+def test_masks_that_cannot_be_used_are_named_before_anything_is_scored(laid_out, monkeypatch):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--max-regions", 200),
+        *("--method", "pca-residual", "--n-components", 5, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    for kind in ("dent", "scratch"):
+        Image.fromarray(np.uint8([[255]])).save(laid_out / "ground_truth" / kind / "001_mask.png")
+    monkeypatch.setattr(Regions, "inspect", lambda *_: pytest.fail("something was scored"))
+    refused = run("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv")
+    said = "".join(refused.output.split())
+    assert refused.exit_code == 2 and "2maskscannotbeused" in said and "scratch/001_mask.png" in said, refused.output
 
 
 def test_masks_of_one_kind_are_found_by_its_name_and_missing_figures_are_explained(laid_out):

@@ -10,7 +10,7 @@ from ganad import InputError
 from ganad.data import Samples
 from ganad.data import load as load_data
 from ganad.data.layouts import layout_of
-from ganad.data.photos import Photos, find_masks, load_photos, read_mask, without_mask
+from ganad.data.photos import Photos, check_masks, find_masks, load_photos, read_mask, without_mask
 from ganad.photos.part import read_shape
 from ganad.watching.reading import Reader
 
@@ -117,6 +117,23 @@ def test_photos_without_a_mask_among_those_with_one_are_counted(tmp_path):
     assert said[0] == one and said[1].startswith("1 of 1 photos of kind worse")
     assert next(without_mask(None, masks, None)).startswith("3 of 4 photos have no mask")
     assert not list(without_mask(kinds, masks, np.array([0, -1, -1, -1])))
+
+
+def test_all_masks_that_cannot_be_used_are_named_at_once(folder):
+    photos, masks = load_photos(folder).x, [folder / f"{i}.png" for i in range(3)]
+    for mask, shape in zip(masks, ((30, 50), (41, 23), (60, 20)), strict=True):  # the last photo is turned
+        Image.fromarray(np.full(shape, 255, np.uint8)).save(mask)
+    check_masks(masks, photos)
+    Image.fromarray(np.full((50, 30), 255, np.uint8)).save(masks[0])
+    with pytest.raises(InputError, match=r"^\S+0.png: a mask of 30 x 50 pixels for a photo of 50 x 30"):
+        check_masks([*masks[:2], None], photos)
+    check_masks(masks, None)
+    Image.fromarray(np.ones((60, 20), np.uint8)).save(masks[2])
+    with pytest.raises(InputError, match=r"2 masks cannot be used: \S+0.png, \S+2.png; the first: \S+ a mask of 30"):
+        check_masks(masks, photos)
+    photos.files[0].unlink()
+    with pytest.raises(InputError, match="no longer readable"):
+        photos.shape(0)
 
 
 def test_a_mask_in_dark_values_alone_is_refused_and_a_black_one_marks_nothing(tmp_path):

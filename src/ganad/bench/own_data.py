@@ -11,7 +11,7 @@ import numpy as np
 from .. import data, registry
 from ..data import Samples
 from ..data.layouts import NORMAL, TRAINING, layout_of, read_layout
-from ..data.photos import find_masks, load_photos, usual_side, without_mask
+from ..data.photos import Photos, check_masks, find_masks, load_photos, usual_side, without_mask
 from ..errors import InputError
 from ..photos.choice import LARGE, choice_here, weights_installed
 from .baselines import plain
@@ -100,11 +100,12 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     At ``quick`` every network sees about the same number of samples in all, so a trial takes as long with few samples
     as with many. At ``paper`` every method has its default length and all samples, because nothing is published.
     Baselines come first, then ``auto``, then the networks by the time they take, so that the first rows already rank
-    something.
+    something. Raises InputError for masks that cannot be used.
     """
     assert samples.y is not None
     own = replace(own, hash=samples.hash())
-    if not isinstance(samples.x, np.ndarray):
+    if isinstance(samples.x, Photos):
+        check_masks(samples.masks or (), samples.x)
         laid_out = TRAINING in samples.y
         return Suite(own.name, "user-folders" if laid_out else "user-holdout", _photos(), smoke=_SMOKE_PHOTOS, own=own)
     n = max(1, int((samples.y == "normal").sum()) * 8 // 10)

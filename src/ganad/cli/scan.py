@@ -40,7 +40,8 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     """
     import numpy as np
 
-    from ..data import find_masks, read_mask
+    from ..data import Photos, find_masks, read_mask
+    from ..data.photos import check_masks
     from ..photos import Regions
     from ..pixel_metrics import PixelFigures
 
@@ -49,6 +50,7 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     if samples.names is None or (not isinstance(detector, Regions) and samples.x.ndim < 3):
         raise InputError("--masks say where defects are in images, and these data are a table")
     files = [] if masks is None else find_masks(masks, samples.names)
+    check_masks(files, samples.x if isinstance(samples.x, Photos) else None)  # before hours of scores
     found = Scan(np.empty(len(samples.x)), [], masks=files)
     if files:
         found.pixels, found.defective = PixelFigures(len(files)), np.zeros(len(files), bool)

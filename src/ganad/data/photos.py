@@ -13,12 +13,13 @@ from typing import Any, overload
 import numpy as np
 
 from ..errors import InputError
-from .decode import check_depth, decode, decode_mask, open_image, reason, refuse_small, strict
+from .decode import check_depth, decode, decode_mask, open_image, reason, refuse_small, shape_of, strict
 from .folder import classes_of, images_in, look
 from .samples import Progress, Samples, Unreadable
 
 _MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg")  # what keeps every pixel comes first
 _MASK_ENDS = tuple(part + suffix for suffix in _MASK_SUFFIXES for part in ("", "_mask"))
+_NAMED = 20  # masks that a message lists
 _WINDOW = 64  # photos decoded at a time while a folder is looked through
 
 
@@ -47,12 +48,25 @@ class Photos(Sequence[np.ndarray]):
         rows = np.arange(len(self))[index]
         return Photos([self.files[i] for i in rows], [self.names[i] for i in rows], self.mode, self.depth)
 
+    def shape(self, number: int) -> tuple[int, int]:
+        """Height and width of a photo, by its head alone."""
+        file = self.files[number]
+        try:
+            with strict(), open_image(file) as image:
+                return shape_of(image)
+        except Exception as error:
+            raise self._gone(file, error) from error
+
     def _decoded(self, file: Path) -> np.ndarray:
         try:
             with strict():
                 return decode(file, None, self.mode, self.depth)
-        except Exception as error:  # it could be read when the folder was checked
-            raise InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again") from error
+        except Exception as error:
+            raise self._gone(file, error) from error
+
+    def _gone(self, file: Path, error: Exception) -> InputError:
+        """What to say of a file that could be read when the folder was checked."""
+        return InputError(f"{file}: no longer readable ({reason(error, file)}); read the folder again")
 
 
 def load_photos(
@@ -167,6 +181,27 @@ def without_mask(kinds: np.ndarray | None, masks: Sequence[Path | None], labels:
         if missing:
             verb = "has" if missing == 1 else "have"
             yield f"{missing:,} of {len(of_kind):,} photos{of} {verb} no mask; no pixel of them counts as a defect"
+
+
+def check_masks(masks: Sequence[Path | None], photos: Photos | None) -> None:
+    """Raise InputError, naming all of them, if ``read_mask`` refuses masks; no photo is decoded.
+
+    photos: whose masks they are; None: photos that were resized, whose masks may have any size.
+    """
+    wrong: dict[Path, InputError] = {}
+    for i, mask in enumerate(masks):
+        if mask is not None:
+            try:
+                read_mask(mask, None if photos is None else photos.shape(i))
+            except InputError as error:
+                wrong[mask] = error
+    if not wrong:
+        return
+    first = next(iter(wrong.values()))
+    if len(wrong) == 1:
+        raise first
+    names = ", ".join(str(mask) for mask in [*wrong][:_NAMED]) + (", ..." if len(wrong) > _NAMED else "")
+    raise InputError(f"{len(wrong):,} masks cannot be used: {names}; the first: {first}")
 
 
 def read_mask(file: Path | None, shape: tuple[int, ...] | None) -> np.ndarray:
