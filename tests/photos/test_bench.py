@@ -73,7 +73,26 @@ def test_folders_that_say_what_trains_are_taken_as_they_are(folder):
     row = trial(Task(suite, "PCA"))
     assert row["n_train"] == 12 and row["metrics"]["n"] == 8 and "pixel_auroc" in row["metrics"]
     samples = own.read()
+    assert samples.hash() == OwnData(own.path, normal=("good",)).read().hash()
     assert samples.hash() == own.read().hash() != samples.subset(np.arange(5)).hash()
+
+
+def test_photos_with_a_defect_and_without_a_mask_are_counted(folder):
+    for own in (OwnData(str(folder / "laid")), OwnData(str(folder / "photos"), masks=str(folder / "masks"))):
+        samples = own.read()
+        assert own_data.without_masks(samples) == []
+        samples.masks[-1] = None
+        [said] = own_data.without_masks(samples)
+        assert said.startswith("1 of 4 photos of kind scratch has no mask")
+
+
+def test_masks_that_cannot_be_used_are_refused_before_any_trial(folder, tmp_path):
+    own, small = OwnData(str(folder / "laid")), tmp_path / "small.png"
+    Image.fromarray(np.uint8([[255]])).save(small)
+    samples = own.read()
+    samples.masks[-1] = small
+    with pytest.raises(InputError, match="small.png: a mask of 1 x 1 pixels"):
+        own_data.suite(own, samples)
 
 
 def test_the_command_measures_photos_and_prints_their_tables(folder, tmp_path, monkeypatch):

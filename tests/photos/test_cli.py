@@ -15,7 +15,7 @@ from ganad import InputError, NearestNeighbor
 from ganad.cli.main import build_app
 from ganad.cli.photos import PhotoOptions
 from ganad.data import load_photos
-from ganad.photos import Backbone, Tiles, choice
+from ganad.photos import Backbone, Regions, Tiles, choice
 
 from .samples import plates, scratched, weights
 
@@ -67,6 +67,20 @@ def test_photos_of_quite_another_size_are_told(photos):
         photo.resize((int(photo.width * factor), int(photo.height * factor))).save(photos / f"test/good/{name}.png")
     scored = run("score", photos / "m.ganad", photos / "test", "-o", photos / "s.csv")
     assert "2 photos are less than half or more than twice as large as those learnt" in scored.stderr, scored.output
+
+
+def test_a_photo_that_is_too_small_stops_neither_fit_nor_score(photos):
+    photo = Image.open(photos / "normal" / "0.png")
+    photo.resize((5, 5)).save(photos / "normal" / "tiny.png")
+    photo.resize((59, 39)).save(photos / "test" / "good" / "less.png")
+    made = run(
+        *("fit", photos / "normal", "-o", photos / "m.ganad", "--tiles", "16/8", "--method", "pca-residual"),
+        *("--n-components", 3, "--max-regions", 100, "--crop", "10,0,40,40", "--verbose", 0),
+    )
+    assert made.exit_code == 3 and "tiny.png: 5 x 5 pixels, too few: at least 50 x 40" in made.stderr, made.output
+    scored = run("score", photos / "m.ganad", photos / "test", "-o", photos / "s.csv")
+    assert scored.exit_code == 3 and "good/less.png: 59 x 39 pixels, too few" in scored.stderr, scored.output
+    assert len((photos / "s.csv").read_text().splitlines()) == 7
 
 
 def test_a_view_of_photos_is_refused_for_a_table(photos):
@@ -157,6 +171,18 @@ def test_a_benchmarks_folder_is_known_by_its_layout_and_masks_give_figures_by_ki
     assert table["regions"].to_pylist() == found
 
 
+def test_classes_that_are_named_leave_masks_and_learnt_photos_of_a_benchmarks_folder_out(laid_out):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--max-regions", 200, "--normal", "good"),
+        *("--method", "pca-residual", "--n-components", 5, "--verbose", 0),
+    )
+    assert made.exit_code == 0 and "10 normal samples" in made.output, made.output
+    for named, labels in ((("--normal", "good"), "1100011"), (("--anomaly", "dent"), "1100000")):
+        scored = run("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv", *named)
+        assert scored.exit_code == 0 and "masks of ground_truth" in scored.output, scored.output
+        assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list(labels)
+
+
 def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     made = run(
         *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
@@ -173,6 +199,34 @@ def test_masks_alone_say_which_photos_have_a_defect(laid_out):
     assert scored.exit_code == 0, scored.output
     assert "pixel auroc" in scored.output and "regions" not in (laid_out / "s.csv").read_text()
     assert [row["label"] for row in csv.DictReader((laid_out / "s.csv").open())] == list("1100011")
+
+
+def test_photos_of_a_kind_of_defect_without_a_mask_are_counted_once(laid_out):
+    made = run(
+        *("fit", laid_out / "train", "-o", laid_out / "m.ganad", "--size", 32, "--method", "pca-residual"),
+        *("--n-components", 3, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    score = ("score", laid_out / "m.ganad", laid_out / "test", "-o", laid_out / "s.csv")
+    score += ("--masks", laid_out / "ground_truth", "--normal", "good")
+    assert "no mask" not in run(*score).output
+    (laid_out / "ground_truth" / "dent" / "001_mask.png").unlink()
+    said = run(*score).stderr
+    assert said.count("no mask") == 1 and "ganad: 1 of 2 photos of kind dent has no mask" in said
+
+
+def test_masks_that_cannot_be_used_are_named_before_anything_is_scored(laid_out, monkeypatch):
+    made = run(
+        *("fit", laid_out, "-o", laid_out / "m.ganad", "--tiles", "16/8", "--max-regions", 200),
+        *("--method", "pca-residual", "--n-components", 5, "--verbose", 0),
+    )
+    assert made.exit_code == 0, made.output
+    for kind in ("dent", "scratch"):
+        Image.fromarray(np.uint8([[255]])).save(laid_out / "ground_truth" / kind / "001_mask.png")
+    monkeypatch.setattr(Regions, "inspect", lambda *_: pytest.fail("something was scored"))
+    refused = run("score", laid_out / "m.ganad", laid_out, "-o", laid_out / "s.csv")
+    said = "".join(refused.output.split())
+    assert refused.exit_code == 2 and "2maskscannotbeused" in said and "scratch/001_mask.png" in said, refused.output
 
 
 def test_masks_of_one_kind_are_found_by_its_name_and_missing_figures_are_explained(laid_out):

@@ -78,8 +78,9 @@ def test_a_photo_of_a_folder_that_is_too_small_is_named(tmp_path):
     model.fit(same_size(4))
     for name, photo in (("a", same_size(1)[0]), ("b", same_size(1)[0][:50])):
         Image.fromarray(photo).save(tmp_path / f"{name}.png")
-    with pytest.raises(InputError, match=r"^b\.png: photo 1 has 90 x 50 pixels, too few for the crop"):
-        model.anomaly_score(load_photos(tmp_path).x)
+    for look in (model.anomaly_score, model.fit):
+        with pytest.raises(InputError, match=r"^b\.png: photo 1 has 90 x 50 pixels, too few for the crop"):
+            look(load_photos(tmp_path).x)
 
 
 def test_images_of_the_part_that_cannot_work_are_refused_in_words(tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 
 from .. import data, registry
 from ..data import Samples
-from ..data.layouts import TRAINING, layout_of, read_layout
-from ..data.photos import find_masks, load_photos, usual_side
+from ..data.layouts import NORMAL, TRAINING, layout_of, read_layout
+from ..data.photos import Photos, check_masks, find_masks, load_photos, usual_side, without_mask
 from ..errors import InputError
 from ..photos.choice import LARGE, choice_here, weights_installed
 from .baselines import plain
@@ -55,8 +55,8 @@ class OwnData:
             raise InputError(f"{self.path}: masks are for photos of more than {LARGE} pixels; leave --masks out")
         if large and (self.label or self.drop or self.impute):
             raise InputError(f"{self.path}: photos have no columns; leave --label, --drop and --impute out")
-        layout = layout_of(self.path) if large and not (self.normal or self.anomaly) else None
-        if layout is not None:
+        layout = layout_of(self.path) if large else None
+        if layout is not None and layout.says(self.normal, self.anomaly):
             masks = Path(self.masks) if self.masks else layout.masks
             return read_layout(replace(layout, masks=masks), progress=progress)
         samples = self._photos(progress) if large else self._others(progress)
@@ -100,11 +100,12 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     At ``quick`` every network sees about the same number of samples in all, so a trial takes as long with few samples
     as with many. At ``paper`` every method has its default length and all samples, because nothing is published.
     Baselines come first, then ``auto``, then the networks by the time they take, so that the first rows already rank
-    something.
+    something. Raises InputError for masks that cannot be used.
     """
     assert samples.y is not None
     own = replace(own, hash=samples.hash())
-    if not isinstance(samples.x, np.ndarray):
+    if isinstance(samples.x, Photos):
+        check_masks(samples.masks or (), samples.x)
         laid_out = TRAINING in samples.y
         return Suite(own.name, "user-folders" if laid_out else "user-holdout", _photos(), smoke=_SMOKE_PHOTOS, own=own)
     n = max(1, int((samples.y == "normal").sum()) * 8 // 10)
@@ -122,6 +123,13 @@ def suite(own: OwnData, samples: Samples) -> Suite:
         quick_test=_MOST_TEST,
         own=own,
     )
+
+
+def without_masks(samples: Samples) -> list[str]:
+    """Which photos with a defect have no mask, in sentences; samples: as ``OwnData.read`` gives them."""
+    if samples.masks is None or samples.y is None:
+        return []
+    return list(without_mask(samples.y, samples.masks, ~np.isin(samples.y, (TRAINING, *NORMAL))))
 
 
 def _epochs(seen: int, n: int) -> int:

@@ -200,6 +200,8 @@ def _read_own(where: OwnData, budget: str) -> _Mine:
     suite = own_data.suite(where, samples)
     if suite.protocol == "user-folders":
         measured_folders(where.path)
+    for words in own_data.without_masks(samples):
+        typer.echo(f"ganad: {words}", err=True)
     return _Mine(suite, samples, budget)
 
 

@@ -195,7 +195,7 @@ def fit(
         on_cluster.fit(engine_of(engine, workers, address, gpus_per_worker), checkpoint_of(output))
         return
     engine_of(engine, None, address, gpus_per_worker)  # refuses what belongs to a cluster
-    data = training_folder(data, normal or anomaly)
+    data, classes = training_folder(data, split(normal), split(anomaly))
     check_place(output, "model", data, *filter(None, [continue_]))
     written = dict(decimal=decimal, thousands=thousands, missing=split(missing), day_first=day_first, encoding=encoding)
     asked = Asked(
@@ -204,7 +204,8 @@ def fit(
         method=method,
         preset=preset,
         given=(context.obj or {}) | dict(_named(text) for text in set_ or ()),
-        classes=(split(normal), split(anomaly)),
+        classes=classes,
+        old_classes=(split(normal), split(anomaly)),
         false_alarm_rate=false_alarm_rate,
         resume=resume,
         parent=continue_,

@@ -41,6 +41,7 @@ class Asked:
     preset: str | None
     given: dict[str, str]  #: settings of the method, as text
     classes: tuple[tuple[str, ...], tuple[str, ...]]  #: normal and anomalous ones
+    old_classes: tuple[tuple[str, ...], tuple[str, ...]]  #: those of the old data
     false_alarm_rate: float | None
     resume: bool
     parent: Path | None  #: the model to continue
@@ -62,7 +63,7 @@ def run(asked: Asked) -> None:
     parent = _parent(asked) if asked.parent else None
     detector = parent.heir(asked.given) if parent else _new(asked)
     samples = _samples(asked)
-    old = asked.old_data and only_normal(_read_old(asked.old_data, asked), *asked.classes)
+    old = asked.old_data and only_normal(_read_old(asked.old_data, asked), *asked.old_classes)
     with joined() as place:
         _fit_and_save(detector, samples, asked, parent)
     if not place.leads:
@@ -89,7 +90,7 @@ def _new(asked: Asked) -> Detector:
     if method == DEFAULT and asked.preset is None and asked.form["size"] is None:
         method, chosen, photos = photos.chosen(asked.data, asked.how["follow_links"])
         given = chosen | given
-    asked.how |= asked.form | dict(own_size=photos.own_size)
+    asked.how |= asked.form | dict(own_size=photos.own_size, least=photos.least)
     return photos.of_photos(make_detector(method, asked.preset, given))
 
 

@@ -7,19 +7,21 @@ from pathlib import Path
 
 import typer
 
+Names = tuple[str, ...]
 
-def training_folder(data: str, classes: str | None) -> str:
-    """Where the normal photos are: ``train/good`` of such a folder, or the data themselves.
 
-    classes: of --normal or --anomaly, which say it themselves.
+def training_folder(data: str, normal: Names, anomaly: Names) -> tuple[str, tuple[Names, Names]]:
+    """Where the normal photos are, and the classes there: ``train/good`` of such a folder, or the data themselves.
+
+    Classes of --normal and --anomaly that are not the layout's own say themselves what is learnt.
     """
     from ..data.layouts import layout_of
 
-    layout = None if classes else layout_of(data)
-    if layout is None:
-        return data
+    layout = layout_of(data)
+    if layout is None or not layout.says(normal, anomaly):
+        return data, (normal, anomaly)
     typer.echo(f"{data}: learning {_below(layout.train, data)}; ganad score takes {_below(layout.test, data)}")
-    return str(layout.train)
+    return str(layout.train), ((), ())
 
 
 def measured_folders(data: str) -> None:
@@ -40,19 +42,20 @@ class Tested:
 
 
 def tested(data: str, normal: str | None, anomaly: str | None, masks: Path | None, own_size: bool) -> Tested:
-    """The photos to score: ``test`` of such a folder with its normal class and masks, or what was given.
+    """The photos to score: ``test`` of such a folder with its masks, and with its normal class if none is named.
 
     own_size: whether the model's photos have their own size; only then are masks taken that nobody named.
     """
     from ..data.layouts import layout_of
 
-    layout = None if normal or anomaly else layout_of(data)
+    layout = layout_of(data)
     if layout is None:
         return Tested(data, normal, masks and _masks_of(data, masks))
     masks = masks or (layout.masks if own_size else None)
+    known = "" if normal or anomaly else f", of which {layout.normal} is normal"
     place = f", masks of {masks.name}" if masks else ""
-    typer.echo(f"{data}: scoring {_below(layout.test, data)}, of which {layout.normal} is normal{place}")
-    return Tested(str(layout.test), layout.normal, masks)
+    typer.echo(f"{data}: scoring {_below(layout.test, data)}{known}{place}")
+    return Tested(str(layout.test), normal if known == "" else layout.normal, masks)
 
 
 def _masks_of(data: str, masks: Path) -> Path:

@@ -49,7 +49,9 @@ CropOption = Annotated[
 ]
 MaskOutOption = Annotated[
     Path | None,
-    typer.Option(metavar="IMAGE", help="An image as large as the photos, black where they are not to be looked at."),
+    typer.Option(
+        metavar="IMAGE", help="An image as large as the photos. Where it is black or transparent, nothing is looked at."
+    ),
 ]
 AugmentOption = Annotated[
     str | None,
@@ -91,6 +93,16 @@ class PhotoOptions:
     def own_size(self) -> bool:
         """Whether photos keep their size."""
         return self.tiles is not None or self.backbone is not None
+
+    @property
+    def least(self) -> tuple[int, int] | None:
+        """Height and width that a photo needs for the crop, if there is one; InputError for a crop that cannot be."""
+        if self.crop is None or not self.own_size:
+            return None
+        from ..photos.part import crop_of
+
+        left, top, width, height = crop_of(self.crop)
+        return top + height, left + width
 
     def refuse_for_tables(self, data: str) -> None:
         """Raise InputError where a view of photos is named for a table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ class Scan:
     regions: list[list[Region]] | None = None  #: of each photo that keeps its size
     pixels: PixelFigures | None = None  #: maps against masks
     defective: np.ndarray | None = None  #: ``(n,)`` bool, whose masks mark anything, where masks were given
+    masks: list[Path | None] = field(default_factory=list)  #: the file of each one's, where masks were given
 
 
 def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
@@ -39,7 +40,8 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     """
     import numpy as np
 
-    from ..data import find_masks, read_mask
+    from ..data import Photos, find_masks, read_mask
+    from ..data.photos import check_masks
     from ..photos import Regions
     from ..pixel_metrics import PixelFigures
 
@@ -48,7 +50,8 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     if samples.names is None or (not isinstance(detector, Regions) and samples.x.ndim < 3):
         raise InputError("--masks say where defects are in images, and these data are a table")
     files = [] if masks is None else find_masks(masks, samples.names)
-    found = Scan(np.empty(len(samples.x)), [])
+    check_masks(files, samples.x if isinstance(samples.x, Photos) else None)  # before hours of scores
+    found = Scan(np.empty(len(samples.x)), [], masks=files)
     if files:
         found.pixels, found.defective = PixelFigures(len(files)), np.zeros(len(files), bool)
     for i, (score, heat, regions) in enumerate(_looked_at(detector, samples.x)):

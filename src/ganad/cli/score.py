@@ -145,6 +145,7 @@ class _Found:
     places: list[dict[str, Any]]  #: figures by kind of defect
     lacks: str  #: what labels that are known do not name, so that there are no figures: "normal", "an anomaly" or ""
     unseen: Unseen
+    unmasked: list[str]  #: which photos with a defect have no mask, in sentences
     far: int  #: photos that are much smaller or larger than those learnt
 
 
@@ -156,9 +157,11 @@ def _scored(
     from ..data import Photos, Samples
     from ..data.image_account import count_far
     from ..data.labels import labels_of, unnamed
+    from ..data.photos import without_mask
 
     done, classes, named = [], set[str](), (split(what.normal), anomaly)
     unseen, seen, kinds, far = Unseen(), None, None, 0
+    unmasked: list[str] = []
     for samples in parts:
         samples = without(samples, what.data, what.masks)
         unseen.add(samples)
@@ -166,6 +169,7 @@ def _scored(
             far += count_far(samples.x, getattr(detector, "source_", None) or {})
         seen = scan(detector, samples, what.masks)
         labels = labels_of(samples, *named)
+        unmasked += without_mask(samples.y, seen.masks, labels) if seen.masks else ()
         if labels is None and seen.defective is not None:
             labels = seen.defective.astype(int)
         file.add(samples, seen.scores, labels, seen.regions)
@@ -176,11 +180,12 @@ def _scored(
     others = unnamed(classes, *named)
     samples, scores, labels = joined(done)
     lacks = _lacking([labels for *_, labels in done])
-    return _Found(samples, scores, labels, others, _places(seen, kinds, scores, labels), lacks, unseen, far)
+    places = _places(seen, kinds, scores, labels)
+    return _Found(samples, scores, labels, others, places, lacks, unseen, unmasked, far)
 
 
 def _tell(found: _Found, file: ScoreFile, threshold: float) -> None:
-    for words in (*file.warned, *found.unseen.lines()):
+    for words in (*file.warned, *found.unseen.lines(), *found.unmasked):
         typer.echo(f"ganad: {words}", err=True)
     if found.far:
         photos = f"{found.far:,} photo{' is' if found.far == 1 else 's are'}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 #: Other image formats, which are listed as unreadable instead of being ignored.
 UNSUPPORTED = {".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".tga", ".psd", ".exr", ".dcm", ".pgm", ".ppm"}
+LEAST_SIDE = 8  #: of a photo that keeps its size
 MAX_PIXELS = 64 * 10**6  #: larger images are refused before they are decoded
 
 
@@ -34,15 +35,32 @@ def decode_one(
         raise InputError(f"the image cannot be read: {reason(error, Path('image'))}") from error
 
 
-def decode(file: Path, size: tuple[int, int] | None, mode: str, depth: int | None = None) -> np.ndarray:
+def decode(
+    file: Path, size: tuple[int, int] | None, mode: str, depth: int | None = None, ground: int = 255
+) -> np.ndarray:
     """One image as uint8 ``(H, W)`` or ``(H, W, 3)``, at its own size if ``size`` is None.
 
     It takes the first frame, turns it by its EXIF orientation, keeps the upper eight bits of 16-bit grey and puts
-    transparency on white. depth: bits that 16-bit grey uses, of which the upper eight are kept; None: all. For a
-    damaged file, or damaged EXIF data, it raises what Pillow raises.
+    transparency on ``ground``, which is white. depth: bits that 16-bit grey uses, of which the upper eight are kept;
+    None: all. For a damaged file, or damaged EXIF data, it raises what Pillow raises.
     """
     with open_image(file) as image:
-        return _pixels(image, size, mode, depth)
+        return _pixels(image, size, mode, depth, ground)
+
+
+def decode_mask(file: Path) -> np.ndarray:
+    """What a person drew, as grey values ``(H, W)``: white is meant, and black or transparent is not."""
+    return decode(file, None, "L", ground=0)
+
+
+def refuse_small(photo: np.ndarray, least: Sequence[int] | None = None) -> None:
+    """Raise, with what ``reason`` gives, for a photo that is smaller than what is looked at.
+
+    least: height and width of that, where a model says it.
+    """
+    (height, width), (least_height, least_width) = photo.shape[:2], least or (LEAST_SIDE, LEAST_SIDE)
+    if height < least_height or width < least_width:
+        raise _Refused(f"{width} x {height} pixels, too few: at least {least_width} x {least_height} are needed")
 
 
 def check_depth(depth: int | None) -> None:
@@ -105,24 +123,31 @@ def is_turned(image: Image.Image) -> bool:
     return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
 
 
+def shape_of(image: Image.Image) -> tuple[int, int]:
+    """Height and width of an image once it is turned by its EXIF orientation, by its head alone."""
+    return image.size if is_turned(image) else (image.height, image.width)
+
+
 class _Refused(ValueError):
     """A readable image that cannot be converted to pixels from 0 to 255."""
 
 
-def _pixels(image: Image.Image, size: tuple[int, int] | None, mode: str, depth: int | None) -> np.ndarray:
+def _pixels(
+    image: Image.Image, size: tuple[int, int] | None, mode: str, depth: int | None, ground: int = 255
+) -> np.ndarray:
     with image:
         if size is not None and image.format == "JPEG":
             height, width = size
             target = (height, width) if is_turned(image) else (width, height)
             image.draft(mode if image.mode in ("L", "RGB", "YCbCr") else None, target)
         image.load()
-        pixels = ImageOps.exif_transpose(_eight_bit(image, depth or 16)).convert(mode)
+        pixels = ImageOps.exif_transpose(_eight_bit(image, depth or 16, ground)).convert(mode)
     if size is not None and pixels.size != (size[1], size[0]):
         pixels = pixels.resize((size[1], size[0]), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(pixels, np.uint8)
 
 
-def _eight_bit(image: Image.Image, depth: int) -> Image.Image:
+def _eight_bit(image: Image.Image, depth: int, ground: int) -> Image.Image:
     """The picture in a mode that ``convert`` handles well; it saturates 16-bit grey and truncates floats."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
@@ -138,8 +163,8 @@ def _eight_bit(image: Image.Image, depth: int) -> Image.Image:
         return _grey(np.rint(floats * 255), image)
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         colour = image.convert("RGBA")
-        white = Image.new("RGBA", colour.size, (255, 255, 255, 255))
-        flat = Image.alpha_composite(white, colour).convert("RGB")
+        plain = Image.new("RGBA", colour.size, (ground, ground, ground, 255))
+        flat = Image.alpha_composite(plain, colour).convert("RGB")
         flat.info["exif"] = image.info.get("exif", b"")
         return flat
     return image

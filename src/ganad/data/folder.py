@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .decode import MAX_PIXELS, SUFFIXES, UNSUPPORTED, check_depth, is_turned, open_image, strict
+from .decode import MAX_PIXELS, SUFFIXES, UNSUPPORTED, check_depth, open_image, shape_of, strict
 from .fetch import cache_dir
 from .pixel_cache import PixelCache
 from .samples import Progress, Samples, Unreadable, image_source
@@ -145,7 +145,7 @@ def look(files: list[Path]) -> tuple[list[int], str]:
             break
         try:
             with open_image(file) as image:
-                sizes[image.size if is_turned(image) else image.size[::-1]] += 1
+                sizes[shape_of(image)] += 1
                 grey &= image.mode in ("1", "L", "LA", "F") or image.mode.startswith("I")
         except Exception:
             continue

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .decode import open_image, strict
+from .decode import open_image, shape_of, strict
 from .photos import Photos
 from .samples import Samples
 
@@ -68,7 +68,8 @@ def _looked_at(place: Path) -> tuple[str, str] | None:
     """Size and mode of an image that could be read a moment ago."""
     try:
         with open_image(place) as image:
-            return f"{image.width} x {image.height}", image.mode
+            height, width = shape_of(image)
+            return f"{width} x {height}", image.mode
     except Exception:
         return None
 

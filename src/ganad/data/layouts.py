@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,10 @@ class Layout:
     test: Path  #: photos in subfolders by kind
     normal: str  #: the kind that is normal
     masks: Path | None  #: ``KIND/NAME.png`` or ``KIND/NAME_mask.png``
+
+    def says(self, normal: Sequence[str], anomaly: Sequence[str]) -> bool:
+        """Whether classes that are named as normal and as anomalies tell no more than the folders do."""
+        return not anomaly and set(normal) <= {self.train.name, self.normal}
 
 
 def layout_of(root: str | Path) -> Layout | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -25,6 +26,7 @@ def load(
     mode: str | None = None,
     depth: int | None = None,
     own_size: bool = False,
+    least: Sequence[int] | None = None,
     follow_links: bool = False,
     source: dict[str, Any] | None = None,
     cache: str | Path | None = None,
@@ -34,10 +36,10 @@ def load(
     """Samples from a data set's name, a folder of images, one image, or a table: a file, a query or a frame.
 
     split: "train", "test" or "all", for the sets that have one. own_size: photos of a folder keep their size, and
-    ``Samples.x`` is a ``Photos``. depth: bits that images of 16 bits use, such as 12 of many cameras. follow_links:
-    read what links in a folder of images lead to outside of it. source: the recipe that a model was trained on; new
-    data are then read in the same size and colour, or matched to the same columns. table: how a table is to be read,
-    see ``TableOptions``.
+    ``Samples.x`` is a ``Photos``; least: height and width that they must have. depth: bits that images of 16 bits use,
+    such as 12 of many cameras. follow_links: read what links in a folder of images lead to outside of it. source: the
+    recipe that a model was trained on; new data are then read in the same size and colour, or matched to the same
+    columns. table: how a table is to be read, see ``TableOptions``.
 
     Raises InputError that says what, where and what to do.
     """
@@ -55,7 +57,9 @@ def load(
         raise InputError(f"{name}: no such file or folder, and no data set of that name; known: {', '.join(DATASETS)}")
     if own_size or (source or {}).get("kind") == "photos":
         _refuse({**table, "size": size}, f"{path}:", "not for photos that keep their size; leave it out")
-        kept: dict[str, Any] = dict(mode=(source or {}).get("mode", mode), depth=depth or (source or {}).get("depth"))
+        recipe = source or {}
+        kept: dict[str, Any] = dict(mode=recipe.get("mode", mode), depth=depth or recipe.get("depth"))
+        kept["least"] = recipe.get("least", least)
         return _accounted(path, load_photos(path, **kept, follow_links=follow_links, progress=progress), source)
     if source and source.get("kind") != "images":
         raise InputError(f"{path}: images, but the model was trained on a table; give a .csv, .parquet or .xlsx file")

@@ -77,6 +77,7 @@ class _Images(msgspec.Struct, tag_field="kind", tag="images"):
 class _Photos(msgspec.Struct, tag_field="kind", tag="photos"):
     mode: Literal["L", "RGB"]
     depth: int | None = None
+    least: tuple[int, int] | None = None
     read: _ImagesRead | None = None
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.decode import decode, reason, strict
+from ..data.decode import LEAST_SIDE, decode_mask, reason, strict
 from ..errors import InputError
 from .view import Grid
-
-_LEAST_SIDE = 8  # of a photo, and of what is left of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +79,10 @@ class Part:
 def crop_of(text: str) -> tuple[int, int, int, int]:
     """Left, top, width and height of "x,y,w,h"; InputError for another text."""
     found = re.fullmatch(r"\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,\s*(\d{1,5})\s*,\s*(\d{1,5})\s*", text)
-    if not found or min(int(found[3]), int(found[4])) < _LEAST_SIDE:
+    if not found or min(int(found[3]), int(found[4])) < LEAST_SIDE:
         raise InputError(
             f"crop={text!r}: give left, top, width and height in pixels, such as 100,50,800,600; sides of "
-            f"{_LEAST_SIDE} or more"
+            f"{LEAST_SIDE} or more"
         )
     left, top, width, height = (int(number) for number in found.groups())
     return left, top, width, height
@@ -116,17 +114,20 @@ def _span(used: np.ndarray, side: int) -> tuple[int, int]:
     """First and last + 1 of the used places, at least as wide as a photo's least side where there is room."""
     places = np.flatnonzero(used)
     first, last = int(places[0]), int(places[-1]) + 1
-    missing = max(0, _LEAST_SIDE - (last - first))
+    missing = max(0, LEAST_SIDE - (last - first))
     first = max(0, first - missing)
-    return first, min(side, max(last, first + _LEAST_SIDE))
+    return first, min(side, max(last, first + LEAST_SIDE))
 
 
 def read_shape(file: str | Path) -> np.ndarray:
-    """The part drawn in an image, bool ``(H, W)``: its bright half; InputError for a file that cannot be read."""
+    """The part drawn in an image, bool ``(H, W)``: its bright half, of which what is transparent is none.
+
+    Raises InputError for a file that cannot be read.
+    """
     file = Path(file)
     try:
         with strict():
-            values = decode(file, None, "L")
+            values = decode_mask(file)
     except Exception as error:
         raise InputError(f"{file}: the image of the part cannot be read: {reason(error, file)}") from error
     return values > 127

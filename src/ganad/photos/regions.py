@@ -36,7 +36,7 @@ from .looking import Looking
 from .part import Part, crop_of, part_of, read_shape
 from .pool import pooled
 from .self_testing import Judged, tested
-from .sequence import as_photos, check_photo, taken
+from .sequence import as_photos, check_photo, naming, taken
 from .tiles import Tiles
 from .whitening import Whitening
 
@@ -185,8 +185,10 @@ class Regions(Looking, Detector):
         found: list[np.ndarray] = []
         with Bar(f"reading regions{stage}", enabled=self.verbose > 0) as bar:
             for i, photo in enumerate(photos):
-                self.channels_ = check_photo(photo, i, self.channels_ if i else None)
-                variants = augment.variants(*self._seen(photo, i), self.augment, [seed, i])
+                with naming(photos, i):
+                    self.channels_ = check_photo(photo, i, self.channels_ if i else None)
+                    looked_at = self._seen(photo, i)
+                variants = augment.variants(*looked_at, self.augment, [seed, i])
                 for k, (seen, inside) in enumerate(variants):
                     there = self._there(seen, inside)
                     blocks = self._blocks(seen, inside)

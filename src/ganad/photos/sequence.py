@@ -9,10 +9,9 @@ from typing import Any, cast, overload
 import numpy as np
 from torch import Tensor
 
+from ..data.decode import LEAST_SIDE
 from ..data.photos import Photos
 from ..errors import InputError
-
-_LEAST_SIDE = 8
 
 
 def as_photos(X: Any, least: int = 1) -> Sequence[np.ndarray]:
@@ -78,9 +77,9 @@ def check_photo(photo: Any, number: int, channels: int | None) -> int:
         what = f"{photo.dtype} {photo.shape}" if isinstance(photo, np.ndarray) else type(photo).__name__
         raise InputError(f"photo {number}: {what}; a photo is uint8 of shape (H, W) or (H, W, 3)")
     found = photo.shape[2] if photo.ndim == 3 else 1
-    if found not in (1, 3) or min(photo.shape[:2]) < _LEAST_SIDE:
+    if found not in (1, 3) or min(photo.shape[:2]) < LEAST_SIDE:
         raise InputError(
-            f"photo {number}: shape {photo.shape}; it must be (H, W) or (H, W, 3) with sides of {_LEAST_SIDE} or more"
+            f"photo {number}: shape {photo.shape}; it must be (H, W) or (H, W, 3) with sides of {LEAST_SIDE} or more"
         )
     if channels is not None and found != channels:
         raise InputError(f"photo {number} has {found} channels, the others have {channels}; convert it")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data import TABLES, Samples, iter_table
-from ..data.decode import SUFFIXES, UNSUPPORTED, decode, reason, strict
+from ..data.decode import SUFFIXES, UNSUPPORTED, decode, reason, refuse_small, strict
 from ..detector import Detector
 from ..errors import InputError
 
@@ -45,6 +45,8 @@ class Reader:
                 raise ValueError("a link that leads out of the folder")
             with strict():
                 pixels = decode(path, self._size, self._source["mode"], self._source.get("depth"))
+                if self._size is None:
+                    refuse_small(pixels, self._source.get("least"))
         except Exception as error:
             raise InputError(reason(error, path)) from error
         return pixels if self._shape is None else pixels.reshape(self._shape)
