@@ -249,6 +249,10 @@ def test_rows_of_a_table_are_scored_one_by_one_and_only_new_ones_when_it_grows(t
     _, told = watch_once(table_file, folder, history)
     assert told == ["log.csv row 1500", "log.csv row 1501"]
     assert history.rows(newest=True, limit=1)[0].is_anomaly
+    history.prune(max_age_days=0)
+    with open(path, "a") as file:
+        file.write("9,9,red\n")
+    assert watch_once(table_file, folder, history)[1] == ["log.csv row 1502"] and history.count() == 1
 
 
 def test_an_output_that_fails_ends_the_watch_and_blames_no_table(table_file, folder, history, caplog):

@@ -9,8 +9,11 @@ from typing import Any, Literal, TypedDict
 Feedback = Literal["normal", "anomaly"]
 
 
+RANDOM = 32  #: characters of a random key; one that is made of its sample has another length
+
+
 def new_key() -> str:
-    """A key that no other sample has."""
+    """A key that no other sample has, ``RANDOM`` characters long."""
     return uuid.uuid4().hex
 
 

@@ -72,6 +72,16 @@ files = Table(
     Column("acted", Boolean, nullable=False),
 )
 
+#: Samples that retention took and that may be met again, as the rows of a table that grows. Histories of earlier
+#: versions of ganad lack it until one of this version writes to them.
+forgotten = Table(
+    "ganad_forgotten",
+    metadata,
+    Column("model", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("is_anomaly", Boolean, nullable=False),
+)
+
 models = Table(
     "ganad_models",
     metadata,
