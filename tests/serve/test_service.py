@@ -411,8 +411,11 @@ def test_bodies_that_together_are_too_large_wait(table_model):
 
 
 def test_other_hosts_names_are_refused(tables):
-    assert httpx.get(f"{tables}/model", headers={"Host": "evil.example"}).status_code == 400
-    assert httpx.get(f"{tables}/health").json() == {"status": "ok"}
+    for host in ("evil.example", "127.0.0.1.evil.example:8000", "192.168.0.1", "[", ""):
+        answer = httpx.get(f"{tables}/model", headers={"Host": host})
+        assert answer.status_code == 400 and "that host" in answer.json()["error"]
+    for host in ("localhost", "127.0.0.1:1", "127.0.0.5:8000", "[::1]:8000"):
+        assert httpx.get(f"{tables}/health", headers={"Host": host}).json() == {"status": "ok"}
 
 
 def test_concurrent_requests_are_batched_and_each_gets_its_own_score(pictures, picture_model):
@@ -548,6 +551,14 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
 def test_options_of_the_command_that_cannot_be(option, value, words):
     done = CliRunner().invoke(build_app([]), ["serve", "model", option, value])
     assert done.exit_code == 2 and words in done.output
+
+
+def test_an_address_of_another_form_is_told_as_a_url(monkeypatch):
+    from ganad import serve
+
+    monkeypatch.setattr(serve, "serve", lambda model, *, on_start, **rest: on_start())
+    done = CliRunner().invoke(build_app([]), ["serve", "model", "--host", "::1", "--port", "8001"])
+    assert "on http://[::1]:8001\n" in done.output
 
 
 def test_a_port_in_use_is_said(table_model, tmp_path):

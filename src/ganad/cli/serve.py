@@ -55,7 +55,8 @@ def serve(
     one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits, **how)  # type: ignore[arg-type]
 
     def tell() -> None:
-        typer.echo(f"serving {model} on http://{host}:{port}", err=True)
+        place = f"[{host}]" if ":" in host else host  # an IPv6 address
+        typer.echo(f"serving {model} on http://{place}:{port}", err=True)
 
     if workers == 1:
         one(on_start=tell)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import __version__
 from ..detector import Detector
 from .html import add_pages
 from .limits import Limits
 from .meters import Meters
-from .middleware import Answers, answer_errors
+from .middleware import Answers, OwnNames, answer_errors
 from .photos import EngineName
 from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
@@ -69,7 +68,7 @@ def create_app(
         lifespan=lambda app: _life(current, make, file, board),
     )
     if local_only:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"])
+        app.add_middleware(OwnNames, others={"testserver"})
     app.add_middleware(Answers, on_answer=meters.answered)
     answer_errors(app)
 
