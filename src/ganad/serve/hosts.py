@@ -30,6 +30,6 @@ def names_of(hosts: Iterable[str]) -> frozenset[str]:
     """Names in small letters; InputError for one with more than the name."""
     hosts = list(hosts)
     for host in hosts:
-        if name_of(host) != host.lower():
-            raise InputError(f"{shown(host)} is no host's name; give it without https:// and port: ganad.example.org")
+        if not host or name_of(host) != host.lower():
+            raise InputError(f"{shown(host)!r} is no host's name; give it without https:// and port: ganad.example.org")
     return frozenset(map(name_of, hosts))

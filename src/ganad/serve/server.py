@@ -6,13 +6,13 @@ import contextlib
 import gc
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..atomic import sweep
 from ..errors import InputError, MissingExtra
-from .hosts import is_loopback
+from .hosts import is_loopback, names_of
 from .limits import Limits
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    allow_hosts: Iterable[str] = (),
     engine: Literal["auto", "onnx", "torch"] = "auto",
     limits: Limits | None = None,
     history: str | Path | None = None,
@@ -33,7 +34,8 @@ def serve(
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
-    When the model's file changes, and on SIGHUP, what it holds then answers. history: file or URL of a history that
+    When the model's file changes, and on SIGHUP, what it holds then answers. allow_hosts: names of a proxy before the
+    service, to which it answers as well. history: file or URL of a history that
     keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at. at: a
     socket that listens already, in place of ``host`` and ``port``. on_start: called once requests are answered.
 
@@ -51,6 +53,7 @@ def serve(
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..loading import load_hashed  # with torch, which takes seconds to import
 
+    names = names_of(allow_hosts)
     sweep()
     limits, file = limits or Limits(), ModelFile(Path(model))
     detector, sha256 = load_hashed(model)
@@ -61,8 +64,16 @@ def serve(
 
         # an answer does not wait for its row, so a row need not wait for the disk
         board = Board(History(history, durable=False), file.path, spot_checks)
-    local = is_loopback(host)
-    app = create_app(detector, sha256=sha256, engine=engine, limits=limits, local_only=local, file=file, board=board)
+    app = create_app(
+        detector,
+        sha256=sha256,
+        engine=engine,
+        limits=limits,
+        local_only=is_loopback(host),
+        allow_hosts=names,
+        file=file,
+        board=board,
+    )
     del detector
     allow_connections(limits.connections)
     gc.collect()
