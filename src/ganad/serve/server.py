@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import signal
 import socket
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
     import uvicorn
 
 
+@contextlib.contextmanager
+def _without_hangup() -> Iterator[None]:
+    """Within: SIGHUP ends nothing. The service's loop takes it over; before that a file that changes is seen anyway."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+@_without_hangup()
 def serve(
     model: str | Path,
     *,
