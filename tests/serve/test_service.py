@@ -561,6 +561,27 @@ def test_an_address_of_another_form_is_told_as_a_url(monkeypatch):
     assert "on http://[::1]:8001\n" in done.output
 
 
+def test_a_stop_that_was_swallowed_while_it_loaded_ends_it(monkeypatch):
+    from ganad import serve
+    from ganad.cli import stopping
+
+    def run(model, *, on_start, **rest):
+        with contextlib.suppress(KeyboardInterrupt):  # as Python does in a callback of a weak reference
+            signal.raise_signal(signal.SIGTERM)
+        monkeypatch.setattr(signal, "raise_signal", sent.append)
+        on_start()
+
+    sent = []
+    monkeypatch.setattr(serve, "serve", run)
+    former = signal.signal(signal.SIGTERM, stopping.stop)
+    try:
+        done = CliRunner().invoke(build_app([]), ["serve", "model"])
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        stopping.asked.clear()
+    assert sent == [signal.SIGTERM] and "serving" not in done.output
+
+
 def test_a_port_in_use_is_said(table_model, tmp_path):
     table_model.save(tmp_path / "m.safetensors")
     with socket.create_server(("127.0.0.1", 0)) as other:  # in a process of its own, for a browser's loop may run here

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+import signal
 from typing import Annotated
 
 import typer
 
 from ..errors import InputError, MissingExtra
 from .options import ModelFile, given, reports_errors, split
+from .stopping import asked
 
 
 @reports_errors
@@ -60,6 +62,9 @@ def serve(
     one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits, **how)  # type: ignore[arg-type]
 
     def tell() -> None:
+        if asked.is_set():  # and the interrupt was swallowed; now that the service listens it ends as it always does
+            signal.raise_signal(signal.SIGTERM)
+            return
         place = f"[{host}]" if ":" in host else host  # an IPv6 address
         typer.echo(f"serving {model} on http://{place}:{port}", err=True)
 
