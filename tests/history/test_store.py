@@ -213,6 +213,12 @@ def test_an_error_keeps_nothing_of_a_transaction(url):
         assert history.count() == 0
 
 
+def test_a_score_that_is_no_number_is_an_anomaly_and_loses_no_others(url):
+    with History(url) as history:
+        history.add([entry(1), entry(2, score=math.nan, p_value=math.nan), entry(3)])
+        assert [(row.score, row.is_anomaly) for row in history.rows()] == [(1, False), (math.inf, True), (3, False)]
+
+
 def test_foreign_names_are_kept(url):
     with History(url) as history:
         history.add([entry(name="\udcff.png"), entry(name="nul\0"), entry(name="'; DROP TABLE ganad_samples; --")])
