@@ -172,6 +172,15 @@ class History:
         with self._begin() as connection:
             return connection.scalar(select(func.count()).select_from(samples).where(*_conditions(which))) or 0
 
+    def confirmed(self, model: str) -> tuple[int, float]:
+        """How many samples of a model a person calls anomalies, and when they last did; 0 for never."""
+        found = select(func.count(), func.max(samples.c.feedback_at)).where(
+            *_conditions(Filter(model=model, feedback="anomaly"))
+        )
+        with self._begin() as connection:
+            n, last = connection.execute(found).one()
+        return n, last or 0.0
+
     def p_values(
         self, model: str | None = None, since: float | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
