@@ -91,13 +91,18 @@ class History:
 
     def mark(self, id: int, feedback: Feedback | None) -> None:
         """Keep what a person says of a row; None takes it back. InputError for a row that is not there."""
-        if feedback not in (None, *get_args(Feedback)):
-            raise InputError(f"feedback {feedback!r} is not one of {', '.join(get_args(Feedback))}")
-        at = None if feedback is None else time.time()
-        change = update(samples).where(samples.c.id == id).values(feedback=feedback, feedback_at=at)
+        self.mark_all([(id, feedback)])
+
+    def mark_all(self, marks: Iterable[tuple[int, Feedback | None]]) -> None:
+        """As ``mark``, of several rows, all or none."""
         with self._begin() as connection:
-            if connection.execute(change).rowcount == 0:
-                raise InputError(f"{self.place}: no sample {id}")
+            for id, feedback in marks:
+                if feedback not in (None, *get_args(Feedback)):
+                    raise InputError(f"feedback {feedback!r} is not one of {', '.join(get_args(Feedback))}")
+                at = None if feedback is None else time.time()
+                change = update(samples).where(samples.c.id == id).values(feedback=feedback, feedback_at=at)
+                if connection.execute(change).rowcount == 0:
+                    raise InputError(f"{self.place}: no sample {id}")
 
     def register(self, model: ModelRecord) -> None:
         """Keep what is known of a model, once."""
