@@ -118,6 +118,8 @@ COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
         (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "not valid Unicode"),
         (b'[{"width": 1, "height": 1, "\\ud800": "x"}]', "application/json", 422, "column 'colour' is missing"),
         (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "finite"),
+        (b'[{"width": 1%s}]' % (b"0" * 400), "application/json", 422, "has a number that is too large"),
+        (b'[{"width": 1%s}, {"width": 1}]' % (b"0" * 20), "application/json", 422, "has a number that is too large"),
         (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
         (b"[[1, 2, 3, 1e999]]", "application/json", 422, "finite"),
         (b"PAR1 nothing", "application/vnd.apache.parquet", 422, "body"),
