@@ -106,7 +106,7 @@ def test_marks_export_and_retention(place, tmp_path):
         (["--since", "yesterday"], "--since yesterday is no time"),
         (["--feedback", "good"], "--feedback good is not one of normal, anomaly, none"),
         (["--mark", "9:normal"], "such as 17=normal"),
-        (["--mark", "99=normal"], "no sample 99"),
+        (["--mark", "9=normal", "--mark", "99=normal"], "no sample 99"),
         (["--model", "cd"], "holds no model cd"),
         (["--export", "none/x.parquet"], "no such folder"),
         (["--export", "rows.txt"], "use one of these endings"),

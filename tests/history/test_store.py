@@ -166,6 +166,23 @@ def test_retention_by_age_and_by_size(url):
         assert history.prune(max_mb=0) == 9
 
 
+def test_what_may_be_met_again_stays_known_without_its_sample(url):
+    done = FileRecord(key="picture", name="a.png", model=A, seen_at=5.0)
+    with History(url) as history:
+        with history._engine.begin() as connection:  # as an earlier ganad left it
+            connection.exec_driver_sql("DROP TABLE ganad_forgotten")
+        history.add([entry(0, key="row"), entry(1), entry(2, key="picture")], [done])
+    with History(url, create=False) as history:
+        assert history.prune(max_age_days=0) == 3 and history.count() == 0
+        assert history.seen(["row", "picture", "other"], [A]) == {"row": True}
+        assert history.seen(["row"], [B]) == {}
+        with history._engine.begin() as connection:  # what has a random key would only take place
+            assert len(connection.exec_driver_sql("SELECT * FROM ganad_forgotten").all()) == 1
+        history.add([entry(0, key="row")])
+        assert history.prune(max_age_days=0) == 1
+        assert history.seen(["row"]) == {"row": True}
+
+
 def test_a_pruned_sqlite_file_is_smaller(tmp_path):
     path = tmp_path / "history.db"
     with History(path) as history:
@@ -194,6 +211,12 @@ def test_an_error_keeps_nothing_of_a_transaction(url):
         with pytest.raises(InputError, match="not a history that ganad can use"):
             history.add([entry(1), entry(2, key=None)])
         assert history.count() == 0
+
+
+def test_a_score_that_is_no_number_is_an_anomaly_and_loses_no_others(url):
+    with History(url) as history:
+        history.add([entry(1), entry(2, score=math.nan, p_value=math.nan), entry(3)])
+        assert [(row.score, row.is_anomaly) for row in history.rows()] == [(1, False), (math.inf, True), (3, False)]
 
 
 def test_foreign_names_are_kept(url):

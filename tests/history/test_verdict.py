@@ -101,6 +101,12 @@ def test_what_a_person_confirmed_does_not_count(kept):
     monitor._again_from = 0.0  # at once
     assert monitor.refresh()
     assert not monitor.verdict().drifting and monitor.drift.n == 940
+    first, *_ = kept.rows(feedback="anomaly")
+    other, *_ = kept.rows(feedback="none")
+    kept.mark(first.id, None)
+    kept.mark(other.id, "anomaly")
+    monitor._again_from = 0.0
+    assert monitor.refresh()  # though there are as many as before
 
 
 def test_a_monitor_that_reads_as_samples_come_says_what_one_says_that_reads_all(kept):

@@ -249,6 +249,37 @@ def test_rows_of_a_table_are_scored_one_by_one_and_only_new_ones_when_it_grows(t
     _, told = watch_once(table_file, folder, history)
     assert told == ["log.csv row 1500", "log.csv row 1501"]
     assert history.rows(newest=True, limit=1)[0].is_anomaly
+    history.prune(max_age_days=0)
+    with open(path, "a") as file:
+        file.write("9,9,red\n")
+    assert watch_once(table_file, folder, history)[1] == ["log.csv row 1502"] and history.count() == 1
+
+
+def test_a_command_is_run_for_a_grown_table_only_when_other_rows_are_flagged(table_file, folder, history, tmp_path):
+    log, path = tmp_path / "log", table(folder / "log.csv", 3)
+    note = f"import sys; open({str(log)!r}, 'a').write(sys.argv[1] + chr(10))"
+    actions = Actions(run=f'{sys.executable} -c "{note}" {{path}}')
+
+    def runs_after(row, actions=actions):
+        with open(path, "a") as file:
+            file.write(row)
+        watch_once(table_file, folder, history, actions=actions)
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+    assert [runs_after(row) for row in ("0,10,red\n", "50,50,blue\n", "0,10,red\n", "60,60,red\n")] == [0, 1, 1, 2]
+    assert runs_after("70,70,red\n", Actions()) == 2
+    assert runs_after("0,10,red\n") == 3  # nothing was done for the row before
+    history.prune(max_age_days=0)
+    assert runs_after("0,10,red\n") == 3
+
+
+def test_a_moved_table_that_is_there_again_is_moved_again(table_file, folder, history, tmp_path):
+    actions = Actions(move=tmp_path / "odd")
+    for _ in range(2):
+        table(folder / "log.csv", 3, shift=50)
+        watch_once(table_file, folder, history, actions=actions)
+        assert not os.listdir(folder)
+        (tmp_path / "odd" / "log.csv").write_text("another one")
 
 
 def test_an_output_that_fails_ends_the_watch_and_blames_no_table(table_file, folder, history, caplog):

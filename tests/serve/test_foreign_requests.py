@@ -10,10 +10,13 @@ import pytest
 
 from ganad import InputError
 from ganad.serve import parquet_pages
+from ganad.serve.hosts import names_of
 from ganad.serve.limits import Limits
 from ganad.serve.parquet_body import parquet_table
 from ganad.serve.parquet_pages import pages
 from ganad.serve.rejections import Refused
+
+from .conftest import running
 
 CSV = b"width,height,colour\n1,1,x\n"
 
@@ -108,6 +111,23 @@ def test_a_foreign_page_may_not_send_bodies(tables, headers):
 def test_our_own_page_and_programs_may(tables, site):
     headers = {"Content-Type": "text/csv", "Origin": tables} | ({"Sec-Fetch-Site": site} if site else {})
     assert httpx.post(f"{tables}/score", content=CSV, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["ganad.example.org", None])
+def test_the_page_behind_a_proxy_may(table_model, host):
+    headers = {"Content-Type": "text/csv", "Origin": "https://ganad.example.org", "Sec-Fetch-Site": "same-origin"}
+    headers |= {"Host": host} if host else {}  # a proxy passes the name on, or gives its own
+    with running(table_model, allow_hosts=["Ganad.example.org"]) as url:
+        assert httpx.post(f"{url}/score", content=CSV, headers=headers).status_code == 200
+        other = headers | {"Origin": "https://example.org"}
+        assert httpx.post(f"{url}/score", content=CSV, headers=other).status_code == 403
+        assert httpx.get(f"{url}/model", headers={"Host": "example.org"}).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["https://ganad.example.org", "ganad.example.org:443", "*.example.org/", ""])
+def test_a_name_that_is_more_than_one_is_refused(name):
+    with pytest.raises(InputError, match="without https:// and port"):
+        names_of([name])
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganad import KDE, load
+from ganad import KDE, InputError, load, loading
 from ganad.history import History
 from ganad.loading import load_hashed
-from ganad.serve import Limits
+from ganad.serve import Limits, serve
 from ganad.serve.board import Board
 from ganad.serve.served import Current, ModelFile, Served
 
@@ -137,6 +137,19 @@ def test_the_old_model_is_forgotten(picture_model, tmp_path):
     current.put(second)
     assert old() is None  # without the garbage collector, which does not search what was there at the start
     board.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+def test_a_hangup_before_it_listens_ends_nothing(tmp_path, monkeypatch):
+    def load(path):
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        raise InputError("loaded")
+
+    former = signal.getsignal(signal.SIGHUP)
+    monkeypatch.setattr(loading, "load_hashed", load)
+    with pytest.raises(InputError, match="loaded"):
+        serve(tmp_path / "model")
+    assert signal.getsignal(signal.SIGHUP) == former
 
 
 @pytest.mark.slow

@@ -118,6 +118,8 @@ COLUMNS = ["width", "height", "colour", *(f"unknown {i}" for i in range(9_997))]
         (b'[{"width": 1, "height": 1, "colour": "\\ud800"}]', "application/json", 422, "not valid Unicode"),
         (b'[{"width": 1, "height": 1, "\\ud800": "x"}]', "application/json", 422, "column 'colour' is missing"),
         (b'[{"width": 1e39, "height": 1, "colour": "x"}]', "application/json", 422, "finite"),
+        (b'[{"width": 1%s}]' % (b"0" * 400), "application/json", 422, "has a number that is too large"),
+        (b'[{"width": 1%s}, {"width": 1}]' % (b"0" * 20), "application/json", 422, "has a number that is too large"),
         (b"[[1, 2]]", "application/json", 422, "row 0 must be 4 numbers"),
         (b"[[1, 2, 3, 1e999]]", "application/json", 422, "finite"),
         (b"PAR1 nothing", "application/vnd.apache.parquet", 422, "body"),
@@ -411,8 +413,11 @@ def test_bodies_that_together_are_too_large_wait(table_model):
 
 
 def test_other_hosts_names_are_refused(tables):
-    assert httpx.get(f"{tables}/model", headers={"Host": "evil.example"}).status_code == 400
-    assert httpx.get(f"{tables}/health").json() == {"status": "ok"}
+    for host in ("evil.example", "127.0.0.1.evil.example:8000", "192.168.0.1", "[", ""):
+        answer = httpx.get(f"{tables}/model", headers={"Host": host})
+        assert answer.status_code == 400 and "that host" in answer.json()["error"]
+    for host in ("localhost", "127.0.0.1:1", "127.0.0.5:8000", "[::1]:8000"):
+        assert httpx.get(f"{tables}/health", headers={"Host": host}).json() == {"status": "ok"}
 
 
 def test_concurrent_requests_are_batched_and_each_gets_its_own_score(pictures, picture_model):
@@ -555,6 +560,35 @@ def test_the_command_serves_and_drains_on_sigterm(table_model, tmp_path):
 def test_options_of_the_command_that_cannot_be(option, value, words):
     done = CliRunner().invoke(build_app([]), ["serve", "model", option, value])
     assert done.exit_code == 2 and words in done.output
+
+
+def test_an_address_of_another_form_is_told_as_a_url(monkeypatch):
+    from ganad import serve
+
+    monkeypatch.setattr(serve, "serve", lambda model, *, on_start, **rest: on_start())
+    done = CliRunner().invoke(build_app([]), ["serve", "model", "--host", "::1", "--port", "8001"])
+    assert "on http://[::1]:8001\n" in done.output
+
+
+def test_a_stop_that_was_swallowed_while_it_loaded_ends_it(monkeypatch):
+    from ganad import serve
+    from ganad.cli import stopping
+
+    def run(model, *, on_start, **rest):
+        with contextlib.suppress(KeyboardInterrupt):  # as Python does in a callback of a weak reference
+            signal.raise_signal(signal.SIGTERM)
+        monkeypatch.setattr(signal, "raise_signal", sent.append)
+        on_start()
+
+    sent = []
+    monkeypatch.setattr(serve, "serve", run)
+    former = signal.signal(signal.SIGTERM, stopping.stop)
+    try:
+        done = CliRunner().invoke(build_app([]), ["serve", "model"])
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        stopping.asked.clear()
+    assert sent == [signal.SIGTERM] and "serving" not in done.output
 
 
 def test_a_port_in_use_is_said(table_model, tmp_path):

@@ -88,8 +88,7 @@ def history(
             "model": None if model is None else sha256_in(kept, model),
             "review": review or None,
         }
-        for id, word in marks:
-            kept.mark(id, word)
+        kept.mark_all(marks)
         if keep_days is not None or keep_mb is not None:
             typer.echo(f"{kept.prune(keep_days, keep_mb):,} samples forgotten", err=True)
         if export is not None:

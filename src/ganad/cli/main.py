@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from .. import registry
 from .._version import __version__
 from . import bench, curves, demo, export, figures, fit, history, recalibrate, score, serve, show, watch
 from .options import reports_errors
+from .stopping import stop
 
 
 def build_app(arguments: list[str]) -> typer.Typer:
@@ -81,13 +82,8 @@ def main() -> None:
     """Entry point of the ``ganad`` command. It shows what the library logs, such as a fit to a part of the data."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("ganad").setLevel(logging.INFO)
-    signal.signal(signal.SIGTERM, stop)  # by itself it ends the process where it stands, and leaves temporary files
+    signal.signal(signal.SIGTERM, stop)
     try:
         run(sys.argv[1:])
     except typer.Exit as end:
         sys.exit(end.exit_code)
-
-
-def stop(*_: Any) -> None:
-    """SIGTERM as Ctrl-C."""
-    raise KeyboardInterrupt

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import math
+import signal
 from typing import Annotated
 
 import typer
 
 from ..errors import InputError, MissingExtra
-from .options import ModelFile, given, reports_errors
+from .options import ModelFile, given, reports_errors, split
+from .stopping import asked
 
 
 @reports_errors
@@ -20,6 +22,10 @@ def serve(
         str, typer.Option(help="Address to listen on; only this machine reaches the default.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Names of a proxy before the service, to answer to as well; repeatable."),
+    ] = None,
     engine: Annotated[str, typer.Option(help="auto, onnx or torch.")] = "auto",
     max_mb: Annotated[float, typer.Option(help="Largest body of a request, in megabytes.")] = 32,
     history: Annotated[
@@ -51,11 +57,16 @@ def serve(
     if history is not None and workers > 1:
         raise InputError("--history belongs to one process, which draws the board; leave out --workers")
     typer.echo(f"loading {model} ...", err=True)
-    how = dict(history=history, spot_checks=spot_checks)
+    names = [name for text in allow_host or () for name in split(text)]
+    how = dict(allow_hosts=names, history=history, spot_checks=spot_checks)
     one = functools.partial(run, model, host=host, port=port, engine=engine, limits=limits, **how)  # type: ignore[arg-type]
 
     def tell() -> None:
-        typer.echo(f"serving {model} on http://{host}:{port}", err=True)
+        if asked.is_set():  # and the interrupt was swallowed; now that the service listens it ends as it always does
+            signal.raise_signal(signal.SIGTERM)
+            return
+        place = f"[{host}]" if ":" in host else host  # an IPv6 address
+        typer.echo(f"serving {model} on http://{place}:{port}", err=True)
 
     if workers == 1:
         one(on_start=tell)

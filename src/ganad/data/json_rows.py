@@ -18,7 +18,9 @@ def json_table(rows: list[dict[str, Any]], known: list[str]) -> pyarrow.Table:
     except UnicodeEncodeError as error:
         raise InputError("a text of the rows is not valid Unicode: it holds half a character") from error
     except (pyarrow.ArrowException, TypeError, OverflowError) as error:
-        raise InputError(f"a column of the rows mixes kinds of values ({str(error).splitlines()[0]})") from error
+        reason = str(error).splitlines()[0]
+        what = "has a number that is too large" if "too large" in reason else "mixes kinds of values"
+        raise InputError(f"a column of the rows {what} ({reason})") from error
 
 
 def plain_rows(rows: list[Any], d: int) -> np.ndarray:

@@ -9,8 +9,11 @@ from typing import Any, Literal, TypedDict
 Feedback = Literal["normal", "anomaly"]
 
 
+RANDOM = 32  #: characters of a random key; one that is made of its sample has another length
+
+
 def new_key() -> str:
-    """A key that no other sample has."""
+    """A key that no other sample has, ``RANDOM`` characters long."""
     return uuid.uuid4().hex
 
 
@@ -46,7 +49,7 @@ class Row(Entry):
 class FileRecord:
     """A file whose samples are all in the history, or that could not be read."""
 
-    key: str  #: of this content of this file, such as a hash of path, size and time
+    key: str  #: of this content of this file, such as a hash of path, size and time; or of a table's flagged rows
     name: str  #: its path, for people
     model: str  #: SHA-256 of the model's file
     seen_at: float  #: seconds since 1970-01-01 UTC

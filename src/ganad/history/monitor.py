@@ -29,9 +29,9 @@ class Monitor:
     def __init__(self, history: History, model: ModelRecord):
         self.history, self.model = history, model
         self._calibration = None if model.calibration is None else np.frombuffer(model.calibration)
-        self._start(0)
+        self._start((0, 0.0))
 
-    def _start(self, confirmed: int) -> None:
+    def _start(self, confirmed: tuple[int, float]) -> None:
         self.last_id: int | None = None  #: of the samples that were looked at, of any model; None before the first look
         self.drift = None if self._calibration is None else Drift(self._calibration)
         self._confirmed, self._again_from, self._compared_at = confirmed, 0.0, -math.inf
@@ -42,7 +42,7 @@ class Monitor:
         if self.drift is None:
             return False
         started = time.monotonic()
-        confirmed = self.history.count(model=self.model.sha256, feedback="anomaly")
+        confirmed = self.history.confirmed(self.model.sha256)
         if confirmed != self._confirmed and started >= self._again_from:
             self._start(confirmed)
         first = self.last_id is None

@@ -11,7 +11,19 @@ from typing import Any, Self, Unpack, get_args
 
 import numpy as np
 import sqlalchemy
-from sqlalchemy import ColumnElement, Connection, Select, Table, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    Table,
+    delete,
+    func,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -19,8 +31,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from ..errors import InputError
 from . import tables
 from .database import engine_of, parsed, place, told
-from .entries import Entry, Feedback, FileRecord, Filter, ModelRecord, Row
-from .tables import files, models, samples
+from .entries import RANDOM, Entry, Feedback, FileRecord, Filter, ModelRecord, Row
+from .tables import files, forgotten, models, samples
 
 _ASKED = 500  # keys in one question
 _PAGE = 1000  # rows read at a time
@@ -79,13 +91,18 @@ class History:
 
     def mark(self, id: int, feedback: Feedback | None) -> None:
         """Keep what a person says of a row; None takes it back. InputError for a row that is not there."""
-        if feedback not in (None, *get_args(Feedback)):
-            raise InputError(f"feedback {feedback!r} is not one of {', '.join(get_args(Feedback))}")
-        at = None if feedback is None else time.time()
-        change = update(samples).where(samples.c.id == id).values(feedback=feedback, feedback_at=at)
+        self.mark_all([(id, feedback)])
+
+    def mark_all(self, marks: Iterable[tuple[int, Feedback | None]]) -> None:
+        """As ``mark``, of several rows, all or none."""
         with self._begin() as connection:
-            if connection.execute(change).rowcount == 0:
-                raise InputError(f"{self.place}: no sample {id}")
+            for id, feedback in marks:
+                if feedback not in (None, *get_args(Feedback)):
+                    raise InputError(f"feedback {feedback!r} is not one of {', '.join(get_args(Feedback))}")
+                at = None if feedback is None else time.time()
+                change = update(samples).where(samples.c.id == id).values(feedback=feedback, feedback_at=at)
+                if connection.execute(change).rowcount == 0:
+                    raise InputError(f"{self.place}: no sample {id}")
 
     def register(self, model: ModelRecord) -> None:
         """Keep what is known of a model, once."""
@@ -96,7 +113,8 @@ class History:
         """Forget the oldest samples, and return how many.
 
         max_age_days: those seen longer ago. max_mb: what exceeds so many megabytes of samples, thumbnails included.
-        Files that are done stay known, or they would be scored again. InputError for a negative bound.
+        Files that are done stay known, and so do the rows of tables that may grow, or they would be scored again.
+        InputError for a negative bound.
         """
         for name, bound in (("max_age_days", max_age_days), ("max_mb", max_mb)):
             if bound is not None and not bound >= 0:
@@ -111,7 +129,14 @@ class History:
             old.append(samples.c.id <= last)
         if not old:
             return 0
+        self._complete()
+        is_file = select(files.c.key).where(files.c.model == samples.c.model, files.c.key == samples.c.key).exists()
+        met_again = select(samples.c.model, samples.c.key, samples.c.is_anomaly).where(
+            or_(*old), func.length(samples.c.key) != RANDOM, ~is_file
+        )
         with self._begin() as connection:
+            self._take_turn(connection)  # both statements must mean the same samples
+            connection.execute(self._new(forgotten).from_select(["model", "key", "is_anomaly"], met_again))
             gone = connection.execute(delete(samples).where(or_(*old))).rowcount
         if self._engine.dialect.name == "sqlite":  # PostgreSQL does so by itself
             with self._begin() as connection:
@@ -152,6 +177,15 @@ class History:
         with self._begin() as connection:
             return connection.scalar(select(func.count()).select_from(samples).where(*_conditions(which))) or 0
 
+    def confirmed(self, model: str) -> tuple[int, float]:
+        """How many samples of a model a person calls anomalies, and when they last did; 0 for never."""
+        found = select(func.count(), func.max(samples.c.feedback_at)).where(
+            *_conditions(Filter(model=model, feedback="anomaly"))
+        )
+        with self._begin() as connection:
+            n, last = connection.execute(found).one()
+        return n, last or 0.0
+
     def p_values(
         self, model: str | None = None, since: float | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -182,10 +216,13 @@ class History:
         return last, numbers[:, 0], numbers[:, 1], numbers[:, 2].astype(bool)
 
     def seen(self, keys: Iterable[str], by: Sequence[str] | None = None) -> dict[str, bool]:
-        """Those of the keys that have an entry, by one of these models or by any, and whether it is flagged."""
-        own = [] if by is None else [samples.c.model.in_(by)]
-        columns = (samples.c.key, samples.c.is_anomaly)
-        found = self._asked(keys, lambda some: select(*columns).where(samples.c.key.in_(some), *own))
+        """Those of the keys that have or had an entry, by one of these models or by any, and whether it is flagged."""
+
+        def among(table: Table, some: list[str]) -> Select[Any]:
+            own = [] if by is None else [table.c.model.in_(by)]
+            return select(table.c.key, table.c.is_anomaly).where(table.c.key.in_(some), *own)
+
+        found = self._asked(keys, lambda some: union(among(samples, some), among(forgotten, some)))
         return {values["key"]: values["is_anomaly"] for values in found}
 
     def finished(self, keys: Iterable[str], by: Sequence[str]) -> dict[str, FileRecord]:
@@ -227,10 +264,17 @@ class History:
 
     def _insert(self, connection: Connection, table: Table, values: list[dict[str, Any]]) -> None:
         if values:
-            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-            connection.execute(dialect.insert(table).on_conflict_do_nothing(), values)
+            connection.execute(self._new(table), values)
 
-    def _asked(self, keys: Iterable[str], question: Callable[[list[str]], Select[Any]]) -> Iterator[dict[str, Any]]:
+    def _new(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An insert that leaves what is there already as it is."""
+        if self._engine.dialect.name == "postgresql":
+            return postgresql.insert(table).on_conflict_do_nothing()
+        return sqlite.insert(table).on_conflict_do_nothing()
+
+    def _asked(
+        self, keys: Iterable[str], question: Callable[[list[str]], Select[Any] | CompoundSelect[Any]]
+    ) -> Iterator[dict[str, Any]]:
         waiting = list(keys)
         for start in range(0, len(waiting), _ASKED):
             with self._begin() as connection:
@@ -243,17 +287,22 @@ class History:
         if version is None and not create:
             raise InputError(f"{self.place}: holds no history of ganad")
         if version is None:
-            with told(self.place):
-                try:
-                    self._create()
-                except IntegrityError:  # another process did so at the same moment
-                    self._create()
+            self._create()
             version = self._version()
         if version != tables.VERSION:
             raise InputError(
                 f"{self.place}: a history of version {version}, and this ganad reads version {tables.VERSION}; "
                 "use the ganad that wrote it, or another file"
             )
+        if create:
+            self._complete()
+
+    def _complete(self) -> None:
+        """Make what a history of an earlier ganad lacks; one that is only read may stay as it is."""
+        with self._begin() as connection:
+            complete = sqlalchemy.inspect(connection).has_table(forgotten.name)
+        if not complete:
+            self._create()
 
     def _version(self) -> int | None:
         """None where there are no tables, or another process has just begun to make them."""
@@ -263,6 +312,13 @@ class History:
             return connection.scalar(select(tables.history.c.version))
 
     def _create(self) -> None:
+        with told(self.place):
+            try:
+                self._create_missing()
+            except IntegrityError:  # another process did so at the same moment
+                self._create_missing()
+
+    def _create_missing(self) -> None:
         with self._engine.begin() as connection:
             for table in tables.metadata.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))

@@ -72,6 +72,16 @@ files = Table(
     Column("acted", Boolean, nullable=False),
 )
 
+#: Samples that retention took and that may be met again, as the rows of a table that grows. Histories of earlier
+#: versions of ganad lack it until one of this version writes to them.
+forgotten = Table(
+    "ganad_forgotten",
+    metadata,
+    Column("model", String(64), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("is_anomaly", Boolean, nullable=False),
+)
+
 models = Table(
     "ganad_models",
     metadata,
@@ -95,13 +105,15 @@ _ROW_OVERHEAD = 200  # bytes of numbers, hash and index
 
 
 def record(entry: Entry) -> dict[str, Any]:
-    """An entry as a row of ``samples``."""
+    """An entry as a row of ``samples``. A score that is no number is an infinite one, an anomaly."""
     values = {f.name: getattr(entry, f.name) for f in dataclasses.fields(Entry)}
     traits = {name: value for name, value in entry.traits.items() if math.isfinite(value)}
+    # SQLite takes NaN for nothing, and the row would be refused with all that are kept with it
+    is_number = not math.isnan(entry.score)
     values |= {
         "name": storable(entry.name),
-        "score": float(entry.score),
-        "is_anomaly": bool(entry.is_anomaly),
+        "score": float(entry.score) if is_number else math.inf,
+        "is_anomaly": bool(entry.is_anomaly) or not is_number,
         "boxes": None if entry.boxes is None else _json(entry.boxes),
         "traits": _json(traits) if traits else None,
     }

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import __version__
 from ..detector import Detector
+from .hosts import names_of
 from .html import add_pages
 from .limits import Limits
 from .meters import Meters
-from .middleware import Answers, answer_errors
+from .middleware import Answers, OwnNames, answer_errors
 from .photos import EngineName
 from .receiving import Room, receive, refuse_foreign
 from .schema import ANSWERS, BODY
@@ -35,6 +35,7 @@ def create_app(
     engine: EngineName = "auto",
     limits: Limits | None = None,
     local_only: bool = True,
+    allow_hosts: Iterable[str] = (),
     file: ModelFile | None = None,
     board: Board | None = None,
 ) -> FastAPI:
@@ -42,8 +43,9 @@ def create_app(
 
     ``sha256`` is what ``loading.load_hashed`` gave with the detector. ``engine`` "auto" takes ONNX Runtime where the
     score is a forward pass and the extra is installed, else torch. ``local_only`` answers only requests for this
-    machine's own names. ``file`` is where the detector came from; when it changes, and on SIGHUP, what it holds then
-    answers. ``board`` keeps a history. Raises InputError or MissingExtra where "onnx" was asked for and cannot be had.
+    machine's own names and for ``allow_hosts``, those of a proxy before it, whose pages may send samples. ``file`` is
+    where the detector came from; when it changes, and on SIGHUP, what it holds then answers. ``board`` keeps a history.
+    Raises InputError or MissingExtra where "onnx" was asked for and cannot be had.
     """
     limits = limits or Limits()
     meters = Meters(lambda: current.served.scoring.batcher.n_waiting)
@@ -68,8 +70,9 @@ def create_app(
         redoc_url=None,
         lifespan=lambda app: _life(current, make, file, board),
     )
+    app.state.names = names_of(allow_hosts)
     if local_only:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"])
+        app.add_middleware(OwnNames, others=app.state.names | {"testserver"})
     app.add_middleware(Answers, on_answer=meters.answered)
     answer_errors(app)
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .hosts import is_loopback, name_of
 from .rejections import LAST, RETRY, Refused
 
 ALWAYS = "/health"  #: answered however many connections there are, or what watches the service would restart it
 FULL = JSONResponse({"error": "busy with other connections; try again later"}, 503, headers=RETRY | LAST)
+
+OTHER_HOST = JSONResponse({"error": "this service does not answer for that host"}, 400, headers=LAST)
 
 
 class Answers:
@@ -43,6 +47,24 @@ class Answers:
             if not started:  # the answer to an error that nobody expected is written outside of this
                 self.on_answer(scope["path"], 500)
             raise
+
+
+class OwnNames:
+    """Turns away with 400 what asks for another host than this machine by its own names, or by one of the ``others``.
+
+    An address as a name is never another site's, so all addresses of this machine alone pass.
+    """
+
+    def __init__(self, app: ASGIApp, others: Collection[str]):
+        self.app, self.others = app, others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            name = name_of(Headers(scope=scope).get("host", ""))
+            if not (is_loopback(name) or name in self.others):
+                await OTHER_HOST(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 def answer_errors(app: FastAPI) -> None:

@@ -56,7 +56,7 @@ def serve_in_processes(
                     if not process.is_alive():
                         mark_process_dead(process.pid)  # type: ignore[no-untyped-call]
                         running[number] = start()
-                    elif told:  # one that is only starting ends, and reads the file anew
+                    elif told:  # one that is only starting sees by itself that the file changed
                         os.kill(cast(int, process.pid), signal.SIGHUP)
         finally:
             del os.environ[FIGURES]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
+from .hosts import name_of
 from .limits import Limits
 from .rejections import LAST, RETRY, Refused
 
@@ -40,7 +41,8 @@ class Room:
 def refuse_foreign(request: Request) -> None:
     """Refused with 403 for what a browser sends on behalf of a page of another site, which needs no one's consent."""
     site, origin = request.headers.get("sec-fetch-site", "none"), request.headers.get("origin")
-    own = origin is None or _place(origin) == request.headers.get("host")
+    place = _place(origin or "")
+    own = origin is None or place == request.headers.get("host") or name_of(place) in request.app.state.names
     if site not in ("none", "same-origin") or not own:
         raise Refused(403, "a page of another site may not send samples here; use this service's own page", **LAST)
 

@@ -4,26 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import ipaddress
 import logging
+import signal
 import socket
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..atomic import sweep
 from ..errors import InputError, MissingExtra
+from .hosts import is_loopback, names_of
 from .limits import Limits
 
 if TYPE_CHECKING:
     import uvicorn
 
 
+@contextlib.contextmanager
+def _without_hangup() -> Iterator[None]:
+    """Within: SIGHUP ends nothing. The service's loop takes it over; before that a file that changes is seen anyway."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
+@_without_hangup()
 def serve(
     model: str | Path,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,
+    allow_hosts: Iterable[str] = (),
     engine: Literal["auto", "onnx", "torch"] = "auto",
     limits: Limits | None = None,
     history: str | Path | None = None,
@@ -33,7 +50,8 @@ def serve(
 ) -> None:
     """Serve a saved model over HTTP until SIGTERM or Ctrl-C, then answer what is under way, for 10 s at most.
 
-    When the model's file changes, and on SIGHUP, what it holds then answers. history: file or URL of a history that
+    When the model's file changes, and on SIGHUP, what it holds then answers. allow_hosts: names of a proxy before the
+    service, to which it answers as well. history: file or URL of a history that
     keeps what is scored and shows it on /board; spot_checks: the share of samples drawn for a person to look at. at: a
     socket that listens already, in place of ``host`` and ``port``. on_start: called once requests are answered.
 
@@ -51,6 +69,7 @@ def serve(
         raise MissingExtra("serving needs the extra serve: pip install 'ganad[serve]'") from error
     from ..loading import load_hashed  # with torch, which takes seconds to import
 
+    names = names_of(allow_hosts)
     sweep()
     limits, file = limits or Limits(), ModelFile(Path(model))
     detector, sha256 = load_hashed(model)
@@ -61,8 +80,16 @@ def serve(
 
         # an answer does not wait for its row, so a row need not wait for the disk
         board = Board(History(history, durable=False), file.path, spot_checks)
-    local = is_loopback(host)
-    app = create_app(detector, sha256=sha256, engine=engine, limits=limits, local_only=local, file=file, board=board)
+    app = create_app(
+        detector,
+        sha256=sha256,
+        engine=engine,
+        limits=limits,
+        local_only=is_loopback(host),
+        allow_hosts=names,
+        file=file,
+        board=board,
+    )
     del detector
     allow_connections(limits.connections)
     gc.collect()
@@ -115,11 +142,3 @@ def allow_connections(n: int) -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

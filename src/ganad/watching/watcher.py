@@ -2,12 +2,14 @@
 
 In this order a killed watch loses nothing and keeps nothing twice: the entries of a file and the note that it is done
 are one transaction, and a flagged file that was not acted on by then is acted on after the next start. So a command may
-be run twice for a file, if the process was killed while it ran.
+be run twice for a file, if the process was killed while it ran. A table that grew is acted on again where other rows of
+it are flagged.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import logging
@@ -162,18 +164,17 @@ class Watcher:
             yield from zip(arrivals, entries)
 
     def _take_table(self, arrival: Arrival) -> None:
-        flagged = False
+        flagged = ""
         try:
             for samples in self._rows(arrival):
-                flagged |= self._take_rows(arrival, samples)
+                for key in self._take_rows(arrival, samples):
+                    flagged = _hash((flagged + key).encode())
                 if self._stop.is_set():
                     return
         except _Unreadable as error:
             self._cannot_read(arrival, str(error), flagged)
             return
-        record = self._record(arrival, flagged=flagged)
-        self._keep([], [record])
-        self._act(arrival, record)
+        self._finish(arrival, flagged)
 
     def _rows(self, arrival: Arrival) -> Iterator[Samples]:
         """The rows of a table, some at a time. Raises _Unreadable."""
@@ -182,8 +183,8 @@ class Watcher:
                 raise InputError("its last line has no end")
             yield from self.reader.table(arrival.path)
 
-    def _take_rows(self, arrival: Arrival, samples: Samples) -> bool:
-        """Keep the rows that are new, as all are unless the file has grown or we were killed; whether one is flagged.
+    def _take_rows(self, arrival: Arrival, samples: Samples) -> list[str]:
+        """Keep the rows that are new, as all are unless the file has grown or we were killed; keys of all flagged ones.
 
         A row's key is a hash of the file's path, its number and its values. Raises _Unreadable.
         """
@@ -192,15 +193,16 @@ class Watcher:
         seen = self._ask(lambda: self.history.seen(keys, self._lineage))
         new = np.array([i for i, key in enumerate(keys) if key not in seen], int)
         if not len(new):
-            return any(seen.values())
+            return [key for key in keys if seen[key]]
         names = [f"{arrival.name} row {numbers[i]}" for i in new]
         with _reading(arrival):
             scores = self.detector.anomaly_score(samples)[new]
             entries = self.verdicts.entries(samples.x[new], names, scores, [keys[i] for i in new])
         self._keep(entries, [])
-        return any(seen.values()) or any(entry.is_anomaly for entry in entries)
+        verdicts = seen | {entry.key: entry.is_anomaly for entry in entries}
+        return [key for key in keys if verdicts[key]]
 
-    def _cannot_read(self, arrival: Arrival, problem: str, flagged: bool = False) -> None:
+    def _cannot_read(self, arrival: Arrival, problem: str, flagged: str = "") -> None:
         """Come back to the file if somebody may be writing it; else say so, once, and note it."""
         if arrival.patient:
             self.arrivals.later(arrival)
@@ -209,11 +211,23 @@ class Watcher:
             return
         self.unreadable += 1
         _LOG.warning("%s: cannot be read: %s", shown(arrival.name, 500), shown(problem, 500))
-        record = self._record(arrival, flagged=flagged, problem=problem)
-        self._keep([], [record])
-        self._act(arrival, record)
+        self._finish(arrival, flagged, problem)
 
-    def _record(self, arrival: Arrival, *, flagged: bool, problem: str | None = None) -> FileRecord:
+    def _finish(self, arrival: Arrival, flagged: str, problem: str | None = None) -> None:
+        """Note that a file is done or cannot be read, and act on it, unless that was done for the same flagged rows.
+
+        flagged: a hash of the keys of a table's flagged rows, empty without one. A file that was moved is acted on
+        whenever it is there again.
+        """
+        again = not self.actions.move and flagged in self._ask(lambda: self.history.finished([flagged], self._lineage))
+        record = self._record(arrival, flagged=bool(flagged), problem=problem, acted=again)
+        self._keep([], [record])
+        if self._act(arrival, record):
+            self._keep([], [dataclasses.replace(record, key=flagged, acted=True)])
+
+    def _record(
+        self, arrival: Arrival, *, flagged: bool, problem: str | None = None, acted: bool = False
+    ) -> FileRecord:
         return FileRecord(
             key=arrival.key,
             name=arrival.name,
@@ -221,6 +235,7 @@ class Watcher:
             seen_at=time.time(),
             flagged=flagged,
             problem=problem,
+            acted=acted,
         )
 
     def _keep(self, entries: list[Entry], records: list[FileRecord]) -> None:
@@ -228,12 +243,14 @@ class Watcher:
         for entry in entries:
             self.told(entry)
 
-    def _act(self, arrival: Arrival, record: FileRecord) -> None:
-        """Do what is to be done with a file that is in the history, once."""
+    def _act(self, arrival: Arrival, record: FileRecord) -> bool:
+        """Do what is to be done with a file that is in the history, once; whether it was done now."""
         due = record.flagged and not record.acted and bool(self.actions)
-        if due and self.actions(arrival.path, arrival.name):
+        acted = due and self.actions(arrival.path, arrival.name)
+        if acted:
             self._ask(lambda: self.history.acted(record))
         self.arrivals.done(arrival)
+        return acted
 
     def _ask(self, call: Callable[[], T]) -> T:
         return patiently(call, self._stop)
@@ -253,7 +270,11 @@ def _reading(arrival: Arrival) -> Iterator[None]:
 
 
 def _row_key(path: Path, number: str, row: np.ndarray) -> str:
-    return hashlib.sha256(f"{path}\0{number}\0".encode("utf-8", "surrogateescape") + row.tobytes()).hexdigest()[:40]
+    return _hash(f"{path}\0{number}\0".encode("utf-8", "surrogateescape") + row.tobytes())
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:40]
 
 
 def _changes(folder: Path, stop: threading.Event, poll: bool) -> Iterator[Iterable[Path]]:
