@@ -180,6 +180,20 @@ def test_words_for_missing_cells(tmp_path, word):
     assert read(tmp_path / "t.csv", impute=True).x[:, 0].tolist() == [1.5, 2, 2.5]
 
 
+@pytest.mark.parametrize("cells", [[1.0, -999.0, 3.0], [1, -999, 3], ["1", "-999", "3"], ["1", "-999.0", "?"]])
+def test_a_number_that_is_a_word_for_missing_cells_is_one_whatever_stands_beside_it(tmp_path, cells):
+    frame = pandas.DataFrame({"a": cells, "ok": [True, False, True]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for place in (frame, tmp_path / "t.csv"):
+        samples = read(place, missing=("-999", "0"), impute=True)
+        assert samples.source["read"]["missing"]["a"] == 1 + (cells[2] == "?")
+        assert samples.x[1].tolist() == [1 if cells[2] == "?" else 2, 0]
+        one = read(frame[1:2], source=samples.source)
+        assert one.x.tolist() == samples.x[1:2].tolist()
+    with pytest.raises(InputError, match="column 'a' is empty"):
+        read(frame[1:2], missing=("-999",), impute=True)
+
+
 def test_among_texts_a_sign_is_a_text_unless_the_user_says_otherwise(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,?\n3,x\n")
     assert read(tmp_path / "t.csv").columns == ["a", "b=?", "b=x"]

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..display import shown
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
-from .notation import PLAIN, Notation, as_plain, cast, matches
+from .notation import PLAIN, Marks, Notation, as_plain, cast, matches
 from .text_kinds import DATE, TIME, WORDED_DAY, is_number, look_of
 
 MAX_CATEGORIES = 100
@@ -115,7 +115,7 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
     if types.is_string(kind) and column.null_count < len(column):
         return _kind_of_text(name, column, origin)
     if column.null_count == len(column):
-        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+        raise _empty(name, origin)
     if types.is_boolean(kind):
         return "boolean"
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
@@ -129,15 +129,16 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
 
 def _kind_of_text(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
     """What all cells of a column of text are: truth values, numbers, dates, times, or text."""
-    found, row = _as_numbers(column, Notation(origin.notation.marks, (), ()))
+    marks = origin.notation.marks
+    found, row = _as_numbers(column, marks)
     if row is None and not pc.all(pc.is_null(found, nan_is_null=True)).as_py():
         return "numeric"
     present = origin.notation.present(column, among_numbers=True).drop_null()
     if not len(present):
-        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+        raise _empty(name, origin)
     if _all_match(present, "(?i)^(true|false)$"):
         return "boolean"
-    if _as_numbers(present, origin.notation)[1] is None:
+    if _as_numbers(present, marks)[1] is None:
         return "numeric"
     if origin.dates and _all_match(present, f"(?i)^({TIME})$"):
         return "time"
@@ -189,6 +190,8 @@ def values(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, impute:
     else:
         numbers = _numbers(column, name, origin, truth=recipe["kind"] == "boolean")[:, None]
     gaps = np.isnan(numbers[:, 0])
+    if impute and gaps.all():
+        raise _empty(name, origin)
     _refuse_missing(int(gaps.sum()), name, fill, origin)
     if gaps.any():
         numbers = np.where(gaps[:, None], np.asarray(fill, np.float64), numbers)
@@ -237,10 +240,11 @@ def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: boo
     """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
     types = pyarrow.types
     if types.is_string(column.type):
+        cells = origin.notation.present(column, among_numbers=True)
         if truth:
-            column = pc.replace_substring_regex(column, "(?i)^true$", "1")
-            column = pc.replace_substring_regex(column, "(?i)^false$", "0")
-        found, row = _as_numbers(column, origin.notation)
+            cells = pc.replace_substring_regex(cells, "(?i)^true$", "1")
+            cells = pc.replace_substring_regex(cells, "(?i)^false$", "0")
+        found, row = _as_numbers(cells, origin.notation.marks)
         if row is not None:
             where = f"row {origin.first_row + row} holds {column[row].as_py()!r}"
             raise InputError(f"{origin.path}: column {name!r} is numeric, but {where}")
@@ -248,20 +252,22 @@ def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: boo
     try:
         if types.is_boolean(column.type):
             column = column.cast(pyarrow.int8())
-        numbers: np.ndarray = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers.astype(np.float64)
+        found = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pyarrow.ArrowException, TypeError) as error:
         raise InputError(f"{origin.path}: column {name!r} is {column.type}, but was numeric in training") from error
+    numbers: np.ndarray = found.astype(np.float64)
+    if not truth:  # a word names numbers too, however they are written: -999.0 as -999
+        numbers[np.isin(numbers, origin.notation.numbers)] = np.nan
+    return numbers
 
 
-def _as_numbers(column: pyarrow.ChunkedArray, notation: Notation) -> tuple[pyarrow.ChunkedArray, int | None]:
+def _as_numbers(column: pyarrow.ChunkedArray, marks: Marks) -> tuple[pyarrow.ChunkedArray, int | None]:
     """A column of text as float64, or the row of the first cell that is no number."""
-    if notation.marks == PLAIN and (numbers := cast(column)) is not None:
+    if marks == PLAIN and (numbers := cast(column)) is not None:
         return numbers, None
-    column = notation.present(column, among_numbers=True)
-    if notation.marks != PLAIN:
-        row = pc.index(matches(notation.marks, column), False).as_py()
-        return (column, row) if row >= 0 else (as_plain(column, notation.marks).cast(pyarrow.float64()), None)
+    if marks != PLAIN:
+        row = pc.index(matches(marks, column), False).as_py()
+        return (column, row) if row >= 0 else (as_plain(column, marks).cast(pyarrow.float64()), None)
     column = as_plain(column, PLAIN)
     row = _first_misfit(column)
     return (column, row) if row is not None else (column.cast(pyarrow.float64()), None)
@@ -304,6 +310,10 @@ def _refuse_missing(count: int, name: str, fill: Any, origin: Origin) -> None:
     if count and fill is None:
         gaps = f"{count:,} missing value{'s' * (count > 1)}"
         raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or train with --impute")
+
+
+def _empty(name: str, origin: Origin) -> InputError:
+    return InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
 
 
 def _all_match(column: pyarrow.ChunkedArray, pattern: str) -> bool:

@@ -37,7 +37,7 @@ LARGE = 2**30
 _BATCH = 65_536  # rows in memory at a time
 _TEXTS = 10_000  # different texts of a column that are looked at; a column with more holds no categories
 _STANDS_FOR = 1_000  # rows that stand for a column of text
-_VERSION = 2  # raise when the reading changes, so that files made before are not used
+_VERSION = 3  # raise when the reading changes, so that files made before are not used
 _LOG = logging.getLogger("ganad")
 
 

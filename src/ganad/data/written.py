@@ -12,7 +12,7 @@ import pyarrow
 from ..errors import InputError
 from .column import Origin, Recipe, width
 from .dates import check_parts, day_first_of
-from .notation import AMONG_NUMBERS, MISSING, Notation, cast, marks_of
+from .notation import AMONG_NUMBERS, MISSING, Notation, marks_of
 from .table_options import UNKNOWN, Place, TableOptions
 
 _LOOKED_AT = 50_000  # cells of a column that its notation is told from
@@ -54,7 +54,7 @@ def _texts(table: pyarrow.Table, way: Notation) -> Mapping[str, pyarrow.ChunkedA
     """The beginnings of the columns of text, gaps where a cell is missing."""
     named = zip(table.column_names, table.columns)
     texts = {name: column[:_LOOKED_AT] for name, column in named if pyarrow.types.is_string(column.type)}
-    return {n: c if cast(c) is not None else way.present(c, among_numbers=True) for n, c in texts.items()}
+    return {name: way.present(column, among_numbers=True) for name, column in texts.items()}
 
 
 def account(x: np.ndarray, recipes: list[Recipe], place: Place, left_out: dict[str, str]) -> dict[str, Any]:
