@@ -342,6 +342,26 @@ def test_how_a_table_was_read(zoo, tmp_path):
 # -- programs --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("cells", "columns"),
+    [
+        ([True, False], ["c"]),
+        ([0.0, 1.0], ["c"]),
+        ([1, 2], ["c=1", "c=2"]),
+        (["x ", "y"], ["c=x", "c=y"]),
+        ([datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2)], ["c: weekday"]),
+    ],
+)
+def test_categories_of_a_frame_are_those_of_its_file(tmp_path, cells, columns):
+    frame = pandas.DataFrame({"n": [1.0, 2.0, 3.0, 4.0], "c": pandas.Categorical(cells * 2)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    samples = read(frame, dates=["weekday"])
+    assert samples.columns == ["n", *columns]
+    for place in (frame, tmp_path / "t.csv"):
+        again = read(place, source=samples.source)
+        assert again.x.tolist() == samples.x.tolist() and not again.unseen
+
+
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
 def test_frames_with_everything_are_fitted(kind, tmp_path):
     n = 80
@@ -382,6 +402,9 @@ def test_frames_of_numbers_keep_scikit_learns_rules_and_can_be_scored_from_a_fil
 
 
 def test_what_a_frame_cannot_hold():
+    spans = pandas.DataFrame(dict(a=[1.0, 2.0], b=pandas.cut([1.0, 2.0], 2)))
+    with pytest.raises(InputError, match="column 'b' has type .*interval.*, which is no number, truth value or text"):
+        PCAResidual(verbose=0).fit(spans)
     mixed = pandas.DataFrame(dict(a=[1, "x", 2.5], b=[1, 2, 3]))
     with pytest.raises(InputError, match="the frame has a column that mixes kinds of values"):
         PCAResidual(verbose=0).fit(mixed)

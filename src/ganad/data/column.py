@@ -66,14 +66,24 @@ def features(recipe: Recipe) -> list[str]:
 
 
 def trimmed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Text without blanks around it and of one Arrow type; other columns as they are."""
+    """Text without blanks around it and of one Arrow type; other columns as they are.
+
+    Of texts and whole numbers a dictionary says more than its values: that they are categories, though all be digits.
+    """
     types, kind = pyarrow.types, column.type
-    if types.is_dictionary(kind) and types.is_string_view(kind.value_type):  # of polars; few functions take it
-        parts = [(chunk.indices, chunk.dictionary.cast(pyarrow.string())) for chunk in column.chunks]
-        return pyarrow.chunked_array([pyarrow.DictionaryArray.from_arrays(*part) for part in parts])
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        column = column.cast(pyarrow.string())
-    return pc.utf8_trim_whitespace(column) if types.is_string(column.type) else column
+    if types.is_dictionary(kind) and not types.is_integer(kind.value_type):
+        if not _is_string(kind.value_type):
+            return pyarrow.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], kind.value_type)
+        parts = [(chunk.indices, trimmed(pyarrow.chunked_array([chunk.dictionary]))) for chunk in column.chunks]
+        parts = [pyarrow.DictionaryArray.from_arrays(at, texts.combine_chunks()) for at, texts in parts]
+        return pyarrow.chunked_array(parts, pyarrow.dictionary(kind.index_type, pyarrow.string()))
+    # few functions take a view
+    return pc.utf8_trim_whitespace(column.cast(pyarrow.string())) if _is_string(kind) else column
+
+
+def _is_string(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def counts_rows(column: pyarrow.ChunkedArray) -> bool:
@@ -124,7 +134,10 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
         return "categorical"
     if types.is_temporal(kind):
         return "date" if is_moment(kind) else "time"
-    raise InputError(f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text")
+    raise InputError(
+        f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text; write it as one of "
+        f"them, or leave it out with {drop(name)}"
+    )
 
 
 def _kind_of_text(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
