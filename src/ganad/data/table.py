@@ -117,6 +117,7 @@ def _encoded(table: pyarrow.Table, place: Place, source: dict[str, Any] | None, 
 def _learnt(table: pyarrow.Table, place: Place, options: TableOptions) -> Samples:
     """A training table, whose recipe is found."""
     drop, label, impute = tuple(options.get("drop") or ()), options.get("label"), bool(options.get("impute"))
+    refuse_unlabelled(table, label, place.path)
     left = dict.fromkeys(drop, "--drop") | ({label: "the label"} if label else {})
     kept, counted = _without_index(table, [n for n in table.column_names if n not in left], place.path)
     origin = origin_of(table.select(kept), place, options)
@@ -164,7 +165,7 @@ def _features(table: pyarrow.Table, recipes: list[Recipe], origin: Origin, imput
 def _samples(x: np.ndarray, table: pyarrow.Table, place: Place, source: dict[str, Any], label: str | None) -> Samples:
     rows = [str(place.first_row + i) for i in range(len(x))]
     names = [name for recipe in source["columns"] for name in features(recipe)]
-    return Samples(x, _classes(table, label, place.path) if label else None, rows, names, source=source)
+    return Samples(x, _classes(table, label) if label else None, rows, names, source=source)
 
 
 def refill(samples: Samples, rows: np.ndarray) -> Samples:
@@ -345,8 +346,12 @@ def _settle_unseen(
     return found
 
 
-def _classes(table: pyarrow.Table, label: str, path: Path) -> np.ndarray:
-    column = table[label]
-    if column.null_count:
-        raise InputError(f"{path}: label column {label!r} has {column.null_count:,} empty cells; fill them")
-    return np.array(column.to_pylist()).astype(str)
+def refuse_unlabelled(table: pyarrow.Table, label: str | None, path: Path) -> None:
+    """Raise InputError for rows to learn from that have no class."""
+    if label and (count := table[label].null_count):
+        raise InputError(f"{path}: label column {label!r} has {count:,} empty cells; fill them")
+
+
+def _classes(table: pyarrow.Table, label: str) -> np.ndarray:
+    """The class of each row, "" where the cell is empty."""
+    return np.array(["" if cell is None else str(cell) for cell in table[label].to_pylist()], str)
