@@ -362,6 +362,18 @@ def test_categories_of_a_frame_are_those_of_its_file(tmp_path, cells, columns):
         assert again.x.tolist() == samples.x.tolist() and not again.unseen
 
 
+def test_whole_numbers_are_categories_and_classes_without_a_point(tmp_path):
+    frame = pandas.DataFrame({"n": [1.0, 2.0, 3.0, 4.0], "hall": [1, 2, 3, "B"], "y": [0, 1, 0, 1]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    frame[:3].to_excel(tmp_path / "new.xlsx", index=False)
+    samples = read(tmp_path / "t.xlsx", label="y")
+    assert samples.columns == ["n", "hall=1", "hall=2", "hall=3", "hall=B"] and samples.y.tolist() == ["0", "1"] * 2
+    new = read(tmp_path / "new.xlsx", source=samples.source)
+    assert new.x.tolist() == samples.x[:3].tolist() and not new.unseen
+    with pytest.raises(InputError, match="column 'hall' is double, but was text in training"):
+        read(frame.assign(hall=1.5), source=samples.source)
+
+
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
 def test_frames_with_everything_are_fitted(kind, tmp_path):
     n = 80

@@ -238,9 +238,9 @@ def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill:
 def texts(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin) -> pyarrow.ChunkedArray:
     """The cells of a column of categories, gaps where one is missing."""
     if not pyarrow.types.is_string(column.type):
-        if pyarrow.types.is_floating(column.type) and column.null_count < len(column):
-            raise InputError(f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training")
         try:
+            # whole floats are written as a file of text has them; of others nobody knows how many digits it has
+            column = column.cast(pyarrow.int64()) if pyarrow.types.is_floating(column.type) else column
             column = column.cast(pyarrow.string())
         except pyarrow.ArrowException as error:
             message = f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training"

@@ -54,10 +54,11 @@ def _column(cells: list[Any]) -> pyarrow.Array:
     try:
         return pyarrow.array(cells)
     except (pyarrow.ArrowException, TypeError, OverflowError):
-        return pyarrow.array([None if cell is None else _text(cell) for cell in cells], pyarrow.string())
+        return pyarrow.array([None if cell is None else text_of(cell) for cell in cells], pyarrow.string())
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
+    """A cell as a file of text has it: 1 and not 1.0."""
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

@@ -17,7 +17,7 @@ from .. import memory
 from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
-from .frames import frame_table, is_frame
+from .frames import frame_table, is_frame, text_of
 from .queries import is_query, shown_place, takes_query
 from .samples import Samples, Unseen
 from .table_file import cells_of, open_table
@@ -354,4 +354,4 @@ def refuse_unlabelled(table: pyarrow.Table, label: str | None, path: Path) -> No
 
 def _classes(table: pyarrow.Table, label: str) -> np.ndarray:
     """The class of each row, "" where the cell is empty."""
-    return np.array(["" if cell is None else str(cell) for cell in table[label].to_pylist()], str)
+    return np.array(["" if cell is None else text_of(cell) for cell in table[label].to_pylist()], str)
