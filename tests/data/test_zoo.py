@@ -417,11 +417,21 @@ def test_what_a_frame_cannot_hold():
     spans = pandas.DataFrame(dict(a=[1.0, 2.0], b=pandas.cut([1.0, 2.0], 2)))
     with pytest.raises(InputError, match="column 'b' has type .*interval.*, which is no number, truth value or text"):
         PCAResidual(verbose=0).fit(spans)
+    with pytest.raises(InputError, match="names of X's columns mix numbers and texts"):
+        PCAResidual(verbose=0).fit(pandas.DataFrame({0: [1.0, 2.0], "x": [1.0, 2.0]}))
     mixed = pandas.DataFrame(dict(a=[1, "x", 2.5], b=[1, 2, 3]))
     with pytest.raises(InputError, match="the frame has a column that mixes kinds of values"):
         PCAResidual(verbose=0).fit(mixed)
     with pytest.raises(InputError, match="this frame holds more"):
         PCAResidual(verbose=0).fit(np.random.default_rng(0).normal(size=(20, 1))).anomaly_score(table())
+
+
+def test_a_name_that_occurs_twice_is_named(tmp_path):
+    frame = pandas.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "a"])
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    for place in (frame, tmp_path / "t.xlsx"):
+        with pytest.raises(InputError, match="column 'a' occurs more than once; rename one of them"):
+            read(place)
 
 
 @pytest.mark.parametrize(("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow
 
 from ..errors import InputError
+from .text_file import refuse_twice
 
 _NUMBERS = (int, float, Decimal)
 
@@ -19,7 +21,12 @@ def is_frame(x: Any) -> bool:
 
 
 def frame_table(x: Any) -> pyarrow.Table:
-    """A frame as an Arrow table, without its index. Raises InputError for a column that Arrow cannot hold."""
+    """A frame as an Arrow table, without its index.
+
+    Raises InputError for a column that Arrow cannot hold, and for one that occurs twice.
+    """
+    if _is_pandas(x):
+        refuse_twice([str(name) for name in x.columns], Path("the frame"))
     try:
         if _is_pandas(x):
             return pyarrow.Table.from_pandas(x, preserve_index=False).replace_schema_metadata()

@@ -57,9 +57,9 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
 
 def _whole(batches: Iterable[pyarrow.RecordBatch], names: list[str], place: Path) -> pyarrow.Table:
     """All parts as one table, with trimmed texts: trimmed as a whole it would be in memory twice."""
+    refuse_twice(names, place)
     parts = [with_trimmed_texts(pyarrow.Table.from_batches([batch]), place) for batch in batches]
     if not parts and names:
-        refuse_twice(names, place)
         raise InputError(f"{place}: no rows in this table")
     try:
         return pyarrow.concat_tables(parts, promote_options="permissive") if parts else pyarrow.table({})
