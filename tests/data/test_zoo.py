@@ -194,6 +194,13 @@ def test_a_number_that_is_a_word_for_missing_cells_is_one_whatever_stands_beside
         read(frame[1:2], missing=("-999",), impute=True)
 
 
+def test_words_for_missing_cells_are_such_in_excel_too(tmp_path):
+    frame = pandas.DataFrame({"a": [1.5, 2.5, 3.5], "b": ["x", "N/A", "x"]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    assert read(tmp_path / "t.xlsx", impute=True).columns == ["a", "b=x"]
+    assert read(frame, impute=True).columns == ["a", "b=N/A", "b=x"]
+
+
 def test_among_texts_a_sign_is_a_text_unless_the_user_says_otherwise(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,?\n3,x\n")
     assert read(tmp_path / "t.csv").columns == ["a", "b=?", "b=x"]

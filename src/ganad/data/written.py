@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow
 
 from ..errors import InputError
+from . import excel
 from .column import Origin, Recipe, width
 from .dates import check_parts, day_first_of
 from .notation import AMONG_NUMBERS, MISSING, Notation, marks_of
@@ -24,8 +25,8 @@ def origin_of(table: pyarrow.Table, place: Place, options: TableOptions) -> Orig
     check_parts(parts)
     if (options.get("unknown") or UNKNOWN[0]) not in UNKNOWN:
         raise InputError(f"--unknown {options['unknown']}: give one of {', '.join(UNKNOWN)}")
-    # cells that have types say themselves what is missing, but for what stands among numbers
-    everywhere = MISSING if place.dialect else ()
+    # cells that have types say themselves what is missing, but for what stands among numbers; sheets people fill in
+    everywhere = MISSING if place.dialect or place.path.suffix.lower() in excel.ENDINGS else ()
     way = Notation(missing=(*everywhere, *said), among_numbers=(*(() if everywhere else MISSING), *AMONG_NUMBERS))
     columns = _texts(table, way)
     where = str(place.path)
