@@ -433,6 +433,17 @@ def test_what_a_frame_cannot_hold():
         PCAResidual(verbose=0).fit(np.random.default_rng(0).normal(size=(20, 1))).anomaly_score(table())
 
 
+def test_remedies_for_a_frame_are_those_of_a_program(tmp_path):
+    frame = pandas.DataFrame({"a": [1.0, None, 2.0], "day": pandas.date_range("2024-01-01", periods=3)})
+    with pytest.raises(InputError, match=r"with ganad.data.load\(X, dates=.*out with .*load\(X, drop=\['day'\]"):
+        read(frame)
+    with pytest.raises(InputError, match=r"fill them, or train with ganad.data.load\(X, impute=True\)"):
+        read(frame[["a"]])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match="read it with --dates elapsed,hour,weekday, or leave it out with --drop day"):
+        read(tmp_path / "t.csv")
+
+
 def test_a_name_that_occurs_twice_is_named(tmp_path):
     frame = pandas.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "a"])
     frame.to_excel(tmp_path / "t.xlsx", index=False)

@@ -15,6 +15,7 @@ from ..display import shown
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
 from .notation import PLAIN, Marks, Notation, as_plain, cast, matches
+from .table_options import FRAME
 from .text_kinds import DATE, TIME, WORDED_DAY, is_number, look_of
 
 MAX_CATEGORIES = 100
@@ -44,6 +45,15 @@ class Origin:
     first_row: int = 0
     notation: Notation = field(default_factory=Notation)
     dates: tuple[str, ...] = ()  #: what a date becomes; with none, dates are refused
+
+    def remedy(self, options: str, keywords: str) -> str:
+        """What to say to read it otherwise: options of a command, or keywords where a program gives a frame."""
+        return f"ganad.data.load(X, {keywords})" if self.path == FRAME else options
+
+    def drop(self, name: str) -> str:
+        """What leaves a column out; a command's option as a shell takes it, a name quoted there as in a CSV file."""
+        quoted = '"' + name.replace('"', '""') + '"' if not name or "," in name or '"' in name else name
+        return self.remedy(f"--drop {shlex.quote(quoted)}", f"drop={[name]!r}")
 
 
 def is_text(recipe: Recipe) -> bool:
@@ -111,9 +121,10 @@ def recipe_of(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> Recipe
         recipe["usual"] = most["values"]
     elif recipe["kind"] in ("date", "time"):
         if not origin.dates:
+            remedy = origin.remedy("--dates elapsed,hour,weekday", 'dates=["elapsed", "hour", "weekday"]')
             raise InputError(
-                f"{origin.path}: column {name!r} holds dates or times; read it with --dates elapsed,hour,weekday, or "
-                f"leave it out with {drop(name)}"
+                f"{origin.path}: column {name!r} holds dates or times; read it with {remedy}, or leave it out with "
+                f"{origin.drop(name)}"
             )
         if recipe["kind"] == "date":
             recipe["parts"], recipe["first"] = list(origin.dates), first_of(_moments(column, name, origin))
@@ -136,7 +147,7 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
         return "date" if is_moment(kind) else "time"
     raise InputError(
         f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text; write it as one of "
-        f"them, or leave it out with {drop(name)}"
+        f"them, or leave it out with {origin.drop(name)}"
     )
 
 
@@ -167,19 +178,20 @@ def _categories(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> list
         row, odd = next((i, c) for i, c in enumerate(column.to_pylist()) if c is not None and not is_number(c))
         raise InputError(
             f"{origin.path}: column {name!r} is numeric, but row {origin.first_row + row} holds {odd!r}; "
-            f"repair that cell, or name the words for missing cells with --missing"
+            f"repair that cell, or name the words for missing cells with {origin.remedy('--missing', 'missing=[...]')}"
         )
     categories = sorted(set(cells))
     if len(categories) > max(_FEW, _NEARLY_ALL_DIFFER * len(cells)):
         look = look_of(categories)
+        first = f"{look.remedy}, or " if look.remedy else ""
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts in {len(cells):,} rows, which "
-            f"look like {look.what}; {look.remedy + ', or ' if look.remedy else ''}leave it out with {drop(name)}"
+            f"look like {look.what}; {first}leave it out with {origin.drop(name)}"
         )
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts, more than {MAX_CATEGORIES}; "
-            f"leave it out with {drop(name)}"
+            f"leave it out with {origin.drop(name)}"
         )
     return categories
 
@@ -322,11 +334,12 @@ def _refuse_undated(
 def _refuse_missing(count: int, name: str, fill: Any, origin: Origin) -> None:
     if count and fill is None:
         gaps = f"{count:,} missing value{'s' * (count > 1)}"
-        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or train with --impute")
+        remedy = f"train with {origin.remedy('--impute', 'impute=True')}"
+        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or {remedy}")
 
 
 def _empty(name: str, origin: Origin) -> InputError:
-    return InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+    return InputError(f"{origin.path}: column {name!r} is empty; leave it out with {origin.drop(name)}")
 
 
 def _all_match(column: pyarrow.ChunkedArray, pattern: str) -> bool:
@@ -342,10 +355,3 @@ def _first_misfit(column: pyarrow.ChunkedArray) -> int | None:
         middle = (low + high) // 2
         low, high = (middle, high) if cast(column.slice(low, middle - low)) is not None else (low, middle)
     return low
-
-
-def drop(name: str) -> str:
-    """The option that leaves a column out, as a shell takes it; a name is quoted there as in a CSV file."""
-    if not name or "," in name or '"' in name:
-        name = '"' + name.replace('"', '""') + '"'
-    return f"--drop {shlex.quote(name)}"

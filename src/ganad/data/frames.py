@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow
 
 from ..errors import InputError
+from .table_options import FRAME
 from .text_file import refuse_twice
 
 _NUMBERS = (int, float, Decimal)
@@ -26,7 +26,7 @@ def frame_table(x: Any) -> pyarrow.Table:
     Raises InputError for a column that Arrow cannot hold, and for one that occurs twice.
     """
     if _is_pandas(x):
-        refuse_twice([str(name) for name in x.columns], Path("the frame"))
+        refuse_twice([str(name) for name in x.columns], FRAME)
     try:
         if _is_pandas(x):
             return pyarrow.Table.from_pandas(x, preserve_index=False).replace_schema_metadata()

@@ -21,7 +21,7 @@ from .frames import frame_table, is_frame, text_of
 from .queries import is_query, shown_place, takes_query
 from .samples import Samples, Unseen
 from .table_file import cells_of, open_table
-from .table_options import UNKNOWN, Place, TableOptions
+from .table_options import FRAME, UNKNOWN, Place, TableOptions
 from .text_file import refuse_twice
 from .written import account, origin_by, origin_of
 
@@ -43,8 +43,8 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     Raises InputError naming column, row and cell for what cannot be used.
     """
     if is_frame(path):
-        refuse_misplaced("", options, Place(Path("the frame")))
-        return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
+        refuse_misplaced("", options, Place(FRAME))
+        return encode(frame_table(path), Place(FRAME), source=source, **options)
     place = _called(path)
     names, dialect, batches = open_table(
         path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
