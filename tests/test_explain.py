@@ -78,6 +78,14 @@ def test_columns_rank_by_what_they_add_and_a_text_column_counts_once():
     ]
 
 
+def test_the_recipe_says_which_columns_are_text():
+    texts = [{"name": name, "kind": "categorical", "categories": ["u", "v"]} for name in ("a=1", "a=2")]
+    numbers = [{"name": name, "kind": "numeric"} for name in ("T=in", "T=out")]
+    columns = ["a=1=u", "a=1=v", "a=2=u", "a=2=v", "T=in", "T=out"]
+    [row] = explain.ranked(np.arange(1.0, 7)[None], columns, {"columns": [*texts, *numbers]})
+    assert row == [("a=2", 7.0), ("T=out", 6.0), ("T=in", 5.0), ("a=1", 3.0)]
+
+
 def test_ranking_many_columns_takes_little_memory():
     columns = [f"column {i}" for i in range(4000)]
     tracemalloc.start()

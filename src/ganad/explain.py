@@ -9,11 +9,14 @@ deep networks", ICML 2017).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from .data.column import features, is_text
 
 STEPS = 32  #: points on the path of integrated gradients
 
@@ -38,20 +41,34 @@ def integrated_gradients(score: Callable[[Tensor], Tensor], x: Tensor, mean: Ten
     return (x - mean) * total / STEPS
 
 
-def ranked(parts: np.ndarray, columns: Sequence[str]) -> list[list[tuple[str, float]]]:
+def ranked(
+    parts: np.ndarray, columns: Sequence[str], source: Mapping[str, Any] | None = None
+) -> list[list[tuple[str, float]]]:
     """For each row, the columns that raise its score and their contributions, the largest first.
 
     parts: ``(n, d)`` of ``Detector.explain``; columns: their d names. The columns ``name=value`` made from one text
-    column count as one, ``name``, by their sum. Columns that lower the score, or do not change it, are not listed.
+    column count as one, ``name``, by their sum. source: ``Detector.source_``, which says which columns are text;
+    without it the names do, up to the first "=". Columns that lower the score, or do not change it, are not listed.
 
     >>> ranked(np.array([[0.5, -1.0, 0.25, 2.0]]), ["age", "sum", "card=credit", "card=debit"])
     [[('card', 2.25), ('age', 0.5)]]
     """
+    owners = _owners(columns, source)
+    places = {owner: place for place, owner in enumerate(dict.fromkeys(owners))}
+    sums = np.zeros((len(places), len(parts)))
+    np.add.at(sums, [places[owner] for owner in owners], parts.T)
+    own, order = [name for _, name in places], np.argsort(-sums.T, axis=1, kind="stable")
+    return [[(own[j], float(row[j])) for j in rank if row[j] > 0] for row, rank in zip(sums.T, order)]
+
+
+def _owners(columns: Sequence[str], source: Mapping[str, Any] | None) -> list[tuple[int, str]]:
+    """For each feature what it counts for: a column of text as a whole, or itself, and the column's number."""
+    if recipes := (source or {}).get("columns"):
+        return [
+            (number, recipe["name"] if is_text(recipe) else feature)
+            for number, recipe in enumerate(recipes)
+            for feature in features(recipe)
+        ]
     names = [name.partition("=")[0] for name in columns]
     shared = Counter(names)
-    names = [name if shared[name] > 1 else whole for name, whole in zip(names, columns)]
-    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    sums = np.zeros((len(places), len(parts)))
-    np.add.at(sums, [places[name] for name in names], parts.T)
-    own, order = list(places), np.argsort(-sums.T, axis=1, kind="stable")
-    return [[(own[j], float(row[j])) for j in rank if row[j] > 0] for row, rank in zip(sums.T, order)]
+    return [(0, name if shared[name] > 1 else whole) for name, whole in zip(names, columns)]

@@ -42,6 +42,20 @@ def test_a_warning_names_twenty_classes_at_most(caplog):
     assert "c19, ...)" in caplog.text
 
 
+def test_a_row_without_a_class_is_scored_and_has_no_label_but_does_not_train(tmp_path):
+    whole, gap = tmp_path / "a.csv", tmp_path / "b.csv"
+    whole.write_text("x,state\n1,ok\n2,bad\n3,ok\n")
+    gap.write_text("x,state\n1,ok\n2,bad\n3,\n")
+    new = load(gap, source=load(whole, label="state").source)
+    assert new.x.ravel().tolist() == [1, 2, 3] and new.y.tolist() == ["ok", "bad", ""]
+    assert labels_of(new, ["ok"]).tolist() == labels_of(new, None, ["bad"]).tolist() == [0, 1, -1]
+    assert unnamed(new.y, ["ok"], ["bad"]) == ["those without a class"]
+    with pytest.raises(InputError, match="1 rows have an empty cell in the label column"):
+        only_normal(new, None, ["bad"])
+    with pytest.raises(InputError, match="label column 'state' has 1 empty cells"):
+        load(gap, label="state")
+
+
 @pytest.mark.parametrize("y", [None, np.array(["good", "good"])])
 def test_one_class_or_none_trains_silently(y, caplog):
     only_normal(Samples(np.zeros(2), y))

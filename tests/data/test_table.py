@@ -53,7 +53,8 @@ def test_new_tables_are_matched_by_name_in_any_order(tmp_path):
         ("width,ok,colour\n", "no rows in this table"),
         ("width,width,ok,colour\n1,1,true,red\n", "column 'width' occurs more than once"),
         ("", "cannot be read as a table"),
-        ("width,ok,colour\n1,true\n", "cannot be read as a table"),
+        ("width,ok,colour\n1,true\n", "cannot be read as a table .row 0: Expected 3 columns, got 2"),
+        ('#\nwidth,ok,colour\n1,true,"a\nb"\n\n1,true\n', "row 1: Expected 3 columns, got 2"),
     ],
 )
 def test_what_does_not_fit_the_model_is_named(tmp_path, text, words):

@@ -180,6 +180,27 @@ def test_words_for_missing_cells(tmp_path, word):
     assert read(tmp_path / "t.csv", impute=True).x[:, 0].tolist() == [1.5, 2, 2.5]
 
 
+@pytest.mark.parametrize("cells", [[1.0, -999.0, 3.0], [1, -999, 3], ["1", "-999", "3"], ["1", "-999.0", "?"]])
+def test_a_number_that_is_a_word_for_missing_cells_is_one_whatever_stands_beside_it(tmp_path, cells):
+    frame = pandas.DataFrame({"a": cells, "ok": [True, False, True]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for place in (frame, tmp_path / "t.csv"):
+        samples = read(place, missing=("-999", "0"), impute=True)
+        assert samples.source["read"]["missing"]["a"] == 1 + (cells[2] == "?")
+        assert samples.x[1].tolist() == [1 if cells[2] == "?" else 2, 0]
+        one = read(frame[1:2], source=samples.source)
+        assert one.x.tolist() == samples.x[1:2].tolist()
+    with pytest.raises(InputError, match="column 'a' is empty"):
+        read(frame[1:2], missing=("-999",), impute=True)
+
+
+def test_words_for_missing_cells_are_such_in_excel_too(tmp_path):
+    frame = pandas.DataFrame({"a": [1.5, 2.5, 3.5], "b": ["x", "N/A", "x"]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    assert read(tmp_path / "t.xlsx", impute=True).columns == ["a", "b=x"]
+    assert read(frame, impute=True).columns == ["a", "b=N/A", "b=x"]
+
+
 def test_among_texts_a_sign_is_a_text_unless_the_user_says_otherwise(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,?\n3,x\n")
     assert read(tmp_path / "t.csv").columns == ["a", "b=?", "b=x"]
@@ -328,6 +349,38 @@ def test_how_a_table_was_read(zoo, tmp_path):
 # -- programs --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("cells", "columns"),
+    [
+        ([True, False], ["c"]),
+        ([0.0, 1.0], ["c"]),
+        ([1, 2], ["c=1", "c=2"]),
+        (["x ", "y"], ["c=x", "c=y"]),
+        ([datetime.datetime(2024, 1, 1), datetime.datetime(2024, 1, 2)], ["c: weekday"]),
+    ],
+)
+def test_categories_of_a_frame_are_those_of_its_file(tmp_path, cells, columns):
+    frame = pandas.DataFrame({"n": [1.0, 2.0, 3.0, 4.0], "c": pandas.Categorical(cells * 2)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    samples = read(frame, dates=["weekday"])
+    assert samples.columns == ["n", *columns]
+    for place in (frame, tmp_path / "t.csv"):
+        again = read(place, source=samples.source)
+        assert again.x.tolist() == samples.x.tolist() and not again.unseen
+
+
+def test_whole_numbers_are_categories_and_classes_without_a_point(tmp_path):
+    frame = pandas.DataFrame({"n": [1.0, 2.0, 3.0, 4.0], "hall": [1, 2, 3, "B"], "y": [0, 1, 0, 1]})
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    frame[:3].to_excel(tmp_path / "new.xlsx", index=False)
+    samples = read(tmp_path / "t.xlsx", label="y")
+    assert samples.columns == ["n", "hall=1", "hall=2", "hall=3", "hall=B"] and samples.y.tolist() == ["0", "1"] * 2
+    new = read(tmp_path / "new.xlsx", source=samples.source)
+    assert new.x.tolist() == samples.x[:3].tolist() and not new.unseen
+    with pytest.raises(InputError, match="column 'hall' is double, but was text in training"):
+        read(frame.assign(hall=1.5), source=samples.source)
+
+
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
 def test_frames_with_everything_are_fitted(kind, tmp_path):
     n = 80
@@ -368,11 +421,35 @@ def test_frames_of_numbers_keep_scikit_learns_rules_and_can_be_scored_from_a_fil
 
 
 def test_what_a_frame_cannot_hold():
+    spans = pandas.DataFrame(dict(a=[1.0, 2.0], b=pandas.cut([1.0, 2.0], 2)))
+    with pytest.raises(InputError, match="column 'b' has type .*interval.*, which is no number, truth value or text"):
+        PCAResidual(verbose=0).fit(spans)
+    with pytest.raises(InputError, match="names of X's columns mix numbers and texts"):
+        PCAResidual(verbose=0).fit(pandas.DataFrame({0: [1.0, 2.0], "x": [1.0, 2.0]}))
     mixed = pandas.DataFrame(dict(a=[1, "x", 2.5], b=[1, 2, 3]))
     with pytest.raises(InputError, match="the frame has a column that mixes kinds of values"):
         PCAResidual(verbose=0).fit(mixed)
     with pytest.raises(InputError, match="this frame holds more"):
         PCAResidual(verbose=0).fit(np.random.default_rng(0).normal(size=(20, 1))).anomaly_score(table())
+
+
+def test_remedies_for_a_frame_are_those_of_a_program(tmp_path):
+    frame = pandas.DataFrame({"a": [1.0, None, 2.0], "day": pandas.date_range("2024-01-01", periods=3)})
+    with pytest.raises(InputError, match=r"with ganad.data.load\(X, dates=.*out with .*load\(X, drop=\['day'\]"):
+        read(frame)
+    with pytest.raises(InputError, match=r"fill them, or train with ganad.data.load\(X, impute=True\)"):
+        read(frame[["a"]])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(InputError, match="read it with --dates elapsed,hour,weekday, or leave it out with --drop day"):
+        read(tmp_path / "t.csv")
+
+
+def test_a_name_that_occurs_twice_is_named(tmp_path):
+    frame = pandas.DataFrame([[1.0, 2.0], [3.0, 4.0]], columns=["a", "a"])
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    for place in (frame, tmp_path / "t.xlsx"):
+        with pytest.raises(InputError, match="column 'a' occurs more than once; rename one of them"):
+            read(place)
 
 
 @pytest.mark.parametrize(("bad", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])

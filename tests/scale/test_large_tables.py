@@ -50,6 +50,12 @@ def test_a_second_call_finds_it_and_a_changed_table_is_written_again(path, caplo
     assert len(load_large(path, drop=["kind"]).x) == 500 and len(caplog.messages) == 2
 
 
+def test_a_row_without_a_class_does_not_train(tmp_path):
+    pq.write_table(pa.table({"a": [1.0, 2.0, 3.0], "kind": ["x", None, "x"]}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match="label column 'kind' has 1 empty cells"):
+        load_large(tmp_path / "t.parquet", label="kind")
+
+
 def test_the_command_comes_to_the_model_of_a_table_in_memory(path, tmp_path, monkeypatch):
     for name, limit in (("memory", 2**40), ("mapped", 1)):
         monkeypatch.setattr(large_table, "LARGE", limit)

@@ -217,7 +217,7 @@ def _report(found: _Found, detector: Detector, path: Path, masks: Path | None, f
     from ..reporting import report
 
     # the page shows every sample, and counts by labels only where every sample has one
-    labels = None if found.others else found.labels
+    labels = None if found.labels is None or (found.labels < 0).any() else found.labels
     more = dict(masks=masks, places=found.places, facts=facts)
     report(detector, found.samples, path, scores=found.scores, labels=labels, **more)  # type: ignore[arg-type]
     typer.echo(f"report    {path}")

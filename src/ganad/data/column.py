@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from ..display import shown
 from ..errors import InputError
 from .dates import PARTS, clock_times, first_of, is_moment, moments, parts_of, seconds
-from .notation import PLAIN, Notation, as_plain, cast, matches
+from .notation import PLAIN, Marks, Notation, as_plain, cast, matches
+from .table_options import FRAME
 from .text_kinds import DATE, TIME, WORDED_DAY, is_number, look_of
 
 MAX_CATEGORIES = 100
@@ -45,6 +46,15 @@ class Origin:
     notation: Notation = field(default_factory=Notation)
     dates: tuple[str, ...] = ()  #: what a date becomes; with none, dates are refused
 
+    def remedy(self, options: str, keywords: str) -> str:
+        """What to say to read it otherwise: options of a command, or keywords where a program gives a frame."""
+        return f"ganad.data.load(X, {keywords})" if self.path == FRAME else options
+
+    def drop(self, name: str) -> str:
+        """What leaves a column out; a command's option as a shell takes it, a name quoted there as in a CSV file."""
+        quoted = '"' + name.replace('"', '""') + '"' if not name or "," in name or '"' in name else name
+        return self.remedy(f"--drop {shlex.quote(quoted)}", f"drop={[name]!r}")
+
 
 def is_text(recipe: Recipe) -> bool:
     return recipe["kind"] == "categorical"
@@ -66,14 +76,24 @@ def features(recipe: Recipe) -> list[str]:
 
 
 def trimmed(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
-    """Text without blanks around it and of one Arrow type; other columns as they are."""
+    """Text without blanks around it and of one Arrow type; other columns as they are.
+
+    Of texts and whole numbers a dictionary says more than its values: that they are categories, though all be digits.
+    """
     types, kind = pyarrow.types, column.type
-    if types.is_dictionary(kind) and types.is_string_view(kind.value_type):  # of polars; few functions take it
-        parts = [(chunk.indices, chunk.dictionary.cast(pyarrow.string())) for chunk in column.chunks]
-        return pyarrow.chunked_array([pyarrow.DictionaryArray.from_arrays(*part) for part in parts])
-    if types.is_large_string(kind) or types.is_string_view(kind):
-        column = column.cast(pyarrow.string())
-    return pc.utf8_trim_whitespace(column) if types.is_string(column.type) else column
+    if types.is_dictionary(kind) and not types.is_integer(kind.value_type):
+        if not _is_string(kind.value_type):
+            return pyarrow.chunked_array([chunk.dictionary_decode() for chunk in column.chunks], kind.value_type)
+        parts = [(chunk.indices, trimmed(pyarrow.chunked_array([chunk.dictionary]))) for chunk in column.chunks]
+        parts = [pyarrow.DictionaryArray.from_arrays(at, texts.combine_chunks()) for at, texts in parts]
+        return pyarrow.chunked_array(parts, pyarrow.dictionary(kind.index_type, pyarrow.string()))
+    # few functions take a view
+    return pc.utf8_trim_whitespace(column.cast(pyarrow.string())) if _is_string(kind) else column
+
+
+def _is_string(kind: pyarrow.DataType) -> bool:
+    types = pyarrow.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def counts_rows(column: pyarrow.ChunkedArray) -> bool:
@@ -101,9 +121,10 @@ def recipe_of(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> Recipe
         recipe["usual"] = most["values"]
     elif recipe["kind"] in ("date", "time"):
         if not origin.dates:
+            remedy = origin.remedy("--dates elapsed,hour,weekday", 'dates=["elapsed", "hour", "weekday"]')
             raise InputError(
-                f"{origin.path}: column {name!r} holds dates or times; read it with --dates elapsed,hour,weekday, or "
-                f"leave it out with {drop(name)}"
+                f"{origin.path}: column {name!r} holds dates or times; read it with {remedy}, or leave it out with "
+                f"{origin.drop(name)}"
             )
         if recipe["kind"] == "date":
             recipe["parts"], recipe["first"] = list(origin.dates), first_of(_moments(column, name, origin))
@@ -115,7 +136,7 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
     if types.is_string(kind) and column.null_count < len(column):
         return _kind_of_text(name, column, origin)
     if column.null_count == len(column):
-        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+        raise _empty(name, origin)
     if types.is_boolean(kind):
         return "boolean"
     if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
@@ -124,20 +145,24 @@ def _kind(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
         return "categorical"
     if types.is_temporal(kind):
         return "date" if is_moment(kind) else "time"
-    raise InputError(f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text")
+    raise InputError(
+        f"{origin.path}: column {name!r} has type {kind}, which is no number, truth value or text; write it as one of "
+        f"them, or leave it out with {origin.drop(name)}"
+    )
 
 
 def _kind_of_text(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> str:
     """What all cells of a column of text are: truth values, numbers, dates, times, or text."""
-    found, row = _as_numbers(column, Notation(origin.notation.marks, (), ()))
+    marks = origin.notation.marks
+    found, row = _as_numbers(column, marks)
     if row is None and not pc.all(pc.is_null(found, nan_is_null=True)).as_py():
         return "numeric"
     present = origin.notation.present(column, among_numbers=True).drop_null()
     if not len(present):
-        raise InputError(f"{origin.path}: column {name!r} is empty; leave it out with {drop(name)}")
+        raise _empty(name, origin)
     if _all_match(present, "(?i)^(true|false)$"):
         return "boolean"
-    if _as_numbers(present, origin.notation)[1] is None:
+    if _as_numbers(present, marks)[1] is None:
         return "numeric"
     if origin.dates and _all_match(present, f"(?i)^({TIME})$"):
         return "time"
@@ -153,19 +178,20 @@ def _categories(name: str, column: pyarrow.ChunkedArray, origin: Origin) -> list
         row, odd = next((i, c) for i, c in enumerate(column.to_pylist()) if c is not None and not is_number(c))
         raise InputError(
             f"{origin.path}: column {name!r} is numeric, but row {origin.first_row + row} holds {odd!r}; "
-            f"repair that cell, or name the words for missing cells with --missing"
+            f"repair that cell, or name the words for missing cells with {origin.remedy('--missing', 'missing=[...]')}"
         )
     categories = sorted(set(cells))
     if len(categories) > max(_FEW, _NEARLY_ALL_DIFFER * len(cells)):
         look = look_of(categories)
+        first = f"{look.remedy}, or " if look.remedy else ""
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts in {len(cells):,} rows, which "
-            f"look like {look.what}; {look.remedy + ', or ' if look.remedy else ''}leave it out with {drop(name)}"
+            f"look like {look.what}; {first}leave it out with {origin.drop(name)}"
         )
     if len(categories) > MAX_CATEGORIES:
         raise InputError(
             f"{origin.path}: column {name!r} has {len(categories):,} different texts, more than {MAX_CATEGORIES}; "
-            f"leave it out with {drop(name)}"
+            f"leave it out with {origin.drop(name)}"
         )
     return categories
 
@@ -189,6 +215,8 @@ def values(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, impute:
     else:
         numbers = _numbers(column, name, origin, truth=recipe["kind"] == "boolean")[:, None]
     gaps = np.isnan(numbers[:, 0])
+    if impute and gaps.all():
+        raise _empty(name, origin)
     _refuse_missing(int(gaps.sum()), name, fill, origin)
     if gaps.any():
         numbers = np.where(gaps[:, None], np.asarray(fill, np.float64), numbers)
@@ -222,9 +250,9 @@ def _one_hot(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin, fill:
 def texts(column: pyarrow.ChunkedArray, recipe: Recipe, origin: Origin) -> pyarrow.ChunkedArray:
     """The cells of a column of categories, gaps where one is missing."""
     if not pyarrow.types.is_string(column.type):
-        if pyarrow.types.is_floating(column.type) and column.null_count < len(column):
-            raise InputError(f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training")
         try:
+            # whole floats are written as a file of text has them; of others nobody knows how many digits it has
+            column = column.cast(pyarrow.int64()) if pyarrow.types.is_floating(column.type) else column
             column = column.cast(pyarrow.string())
         except pyarrow.ArrowException as error:
             message = f"{origin.path}: column {recipe['name']!r} is {column.type}, but was text in training"
@@ -237,10 +265,11 @@ def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: boo
     """A numeric or boolean column, or one of text that holds such values, as float64 with NaN for gaps."""
     types = pyarrow.types
     if types.is_string(column.type):
+        cells = origin.notation.present(column, among_numbers=True)
         if truth:
-            column = pc.replace_substring_regex(column, "(?i)^true$", "1")
-            column = pc.replace_substring_regex(column, "(?i)^false$", "0")
-        found, row = _as_numbers(column, origin.notation)
+            cells = pc.replace_substring_regex(cells, "(?i)^true$", "1")
+            cells = pc.replace_substring_regex(cells, "(?i)^false$", "0")
+        found, row = _as_numbers(cells, origin.notation.marks)
         if row is not None:
             where = f"row {origin.first_row + row} holds {column[row].as_py()!r}"
             raise InputError(f"{origin.path}: column {name!r} is numeric, but {where}")
@@ -248,20 +277,22 @@ def _numbers(column: pyarrow.ChunkedArray, name: str, origin: Origin, truth: boo
     try:
         if types.is_boolean(column.type):
             column = column.cast(pyarrow.int8())
-        numbers: np.ndarray = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
-        return numbers.astype(np.float64)
+        found = column.cast(pyarrow.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pyarrow.ArrowException, TypeError) as error:
         raise InputError(f"{origin.path}: column {name!r} is {column.type}, but was numeric in training") from error
+    numbers: np.ndarray = found.astype(np.float64)
+    if not truth:  # a word names numbers too, however they are written: -999.0 as -999
+        numbers[np.isin(numbers, origin.notation.numbers)] = np.nan
+    return numbers
 
 
-def _as_numbers(column: pyarrow.ChunkedArray, notation: Notation) -> tuple[pyarrow.ChunkedArray, int | None]:
+def _as_numbers(column: pyarrow.ChunkedArray, marks: Marks) -> tuple[pyarrow.ChunkedArray, int | None]:
     """A column of text as float64, or the row of the first cell that is no number."""
-    if notation.marks == PLAIN and (numbers := cast(column)) is not None:
+    if marks == PLAIN and (numbers := cast(column)) is not None:
         return numbers, None
-    column = notation.present(column, among_numbers=True)
-    if notation.marks != PLAIN:
-        row = pc.index(matches(notation.marks, column), False).as_py()
-        return (column, row) if row >= 0 else (as_plain(column, notation.marks).cast(pyarrow.float64()), None)
+    if marks != PLAIN:
+        row = pc.index(matches(marks, column), False).as_py()
+        return (column, row) if row >= 0 else (as_plain(column, marks).cast(pyarrow.float64()), None)
     column = as_plain(column, PLAIN)
     row = _first_misfit(column)
     return (column, row) if row is not None else (column.cast(pyarrow.float64()), None)
@@ -303,7 +334,12 @@ def _refuse_undated(
 def _refuse_missing(count: int, name: str, fill: Any, origin: Origin) -> None:
     if count and fill is None:
         gaps = f"{count:,} missing value{'s' * (count > 1)}"
-        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or train with --impute")
+        remedy = f"train with {origin.remedy('--impute', 'impute=True')}"
+        raise InputError(f"{origin.path}: column {name!r} has {gaps}; fill them, or {remedy}")
+
+
+def _empty(name: str, origin: Origin) -> InputError:
+    return InputError(f"{origin.path}: column {name!r} is empty; leave it out with {origin.drop(name)}")
 
 
 def _all_match(column: pyarrow.ChunkedArray, pattern: str) -> bool:
@@ -319,10 +355,3 @@ def _first_misfit(column: pyarrow.ChunkedArray) -> int | None:
         middle = (low + high) // 2
         low, high = (middle, high) if cast(column.slice(low, middle - low)) is not None else (low, middle)
     return low
-
-
-def drop(name: str) -> str:
-    """The option that leaves a column out, as a shell takes it; a name is quoted there as in a CSV file."""
-    if not name or "," in name or '"' in name:
-        name = '"' + name.replace('"', '""') + '"'
-    return f"--drop {shlex.quote(name)}"

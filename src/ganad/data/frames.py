@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow
 
 from ..errors import InputError
+from .table_options import FRAME
+from .text_file import refuse_twice
 
 _NUMBERS = (int, float, Decimal)
 
@@ -19,7 +21,12 @@ def is_frame(x: Any) -> bool:
 
 
 def frame_table(x: Any) -> pyarrow.Table:
-    """A frame as an Arrow table, without its index. Raises InputError for a column that Arrow cannot hold."""
+    """A frame as an Arrow table, without its index.
+
+    Raises InputError for a column that Arrow cannot hold, and for one that occurs twice.
+    """
+    if _is_pandas(x):
+        refuse_twice([str(name) for name in x.columns], FRAME)
     try:
         if _is_pandas(x):
             return pyarrow.Table.from_pandas(x, preserve_index=False).replace_schema_metadata()
@@ -54,10 +61,11 @@ def _column(cells: list[Any]) -> pyarrow.Array:
     try:
         return pyarrow.array(cells)
     except (pyarrow.ArrowException, TypeError, OverflowError):
-        return pyarrow.array([None if cell is None else _text(cell) for cell in cells], pyarrow.string())
+        return pyarrow.array([None if cell is None else text_of(cell) for cell in cells], pyarrow.string())
 
 
-def _text(cell: Any) -> str:
+def text_of(cell: Any) -> str:
+    """A cell as a file of text has it: 1 and not 1.0."""
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
     return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)

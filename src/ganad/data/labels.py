@@ -19,10 +19,13 @@ Names = Sequence[str] | None
 def choose_normal(samples: Samples, *, normal: Names = None, anomaly: Names = None) -> np.ndarray:
     """Mask ``(n,)`` of the normal samples: those of the ``normal`` classes, or those not of the ``anomaly`` ones.
 
-    Raises InputError if the source knows no classes, and for a named class that does not occur or is in both lists.
+    Raises InputError if the source knows no classes or those of some rows only, and for a named class that does not
+    occur or is in both lists.
     """
     classes = np.empty(0, str) if samples.y is None else samples.y.astype(str)
     _check_names(sorted(set(classes)), normal, anomaly)
+    if samples.columns is not None and (count := int((classes == "").sum())):
+        raise InputError(f"{count:,} rows have an empty cell in the label column; fill them, or leave the rows out")
     mask = np.isin(classes, list(normal)) if normal else np.ones(len(classes), bool)
     return mask & ~np.isin(classes, list(anomaly or ()))
 
@@ -48,7 +51,8 @@ def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -
 
 
 def labels_of(samples: Samples, normal: Names = None, anomaly: Names = None) -> np.ndarray | None:
-    """Labels ``(n,)``: 1 for anomalies, 0 for normal samples, -1 for classes in neither list if both are given.
+    """Labels ``(n,)``: 1 for anomalies, 0 for normal samples, -1 for classes in neither list if both are given, and for
+    rows of a table without a class.
 
     None without classes or without names. A name that does not occur is allowed, because a part of a table need not
     have every class. ``unnamed`` checks the names when all parts are read.
@@ -61,7 +65,8 @@ def labels_of(samples: Samples, normal: Names = None, anomaly: Names = None) -> 
         is_normal = ~is_anomaly
     elif not anomaly:
         is_anomaly = ~is_normal
-    return np.where(is_anomaly, 1, np.where(is_normal, 0, -1))
+    unknown = (classes == "") & (samples.columns is not None)
+    return np.where(unknown, -1, np.where(is_anomaly, 1, np.where(is_normal, 0, -1)))
 
 
 def unnamed(classes: Iterable[str], normal: Names = None, anomaly: Names = None) -> list[str]:
@@ -73,7 +78,7 @@ def unnamed(classes: Iterable[str], normal: Names = None, anomaly: Names = None)
         return []
     known = sorted(set(classes))
     _check_names(known, normal, anomaly)
-    return [c for c in known if c not in {*normal, *anomaly}] if normal and anomaly else []
+    return [c or "those without a class" for c in known if c not in {*normal, *anomaly}] if normal and anomaly else []
 
 
 def _check_names(known: list[str], normal: Names, anomaly: Names) -> None:

@@ -27,7 +27,7 @@ from .fetch import cache_dir
 from .labels import labels_of, only_normal, unnamed
 from .row_groups import row_batches
 from .samples import Progress, Samples
-from .table import encode, refuse_misplaced, with_trimmed_texts
+from .table import encode, refuse_misplaced, refuse_unlabelled, with_trimmed_texts
 from .table_file import first_line
 from .table_options import UNKNOWN, Place, TableOptions
 from .written import origin_of
@@ -37,7 +37,7 @@ LARGE = 2**30
 _BATCH = 65_536  # rows in memory at a time
 _TEXTS = 10_000  # different texts of a column that are looked at; a column with more holds no categories
 _STANDS_FOR = 1_000  # rows that stand for a column of text
-_VERSION = 2  # raise when the reading changes, so that files made before are not used
+_VERSION = 3  # raise when the reading changes, so that files made before are not used
 _LOG = logging.getLogger("ganad")
 
 
@@ -114,6 +114,7 @@ def _written(
     with replacing(store.with_suffix(".f8"), wait=True) as temporary, open(temporary, "wb") as out:
         for batch in row_batches(file, _BATCH):
             table = pyarrow.Table.from_batches([batch])
+            refuse_unlabelled(table, label, path)
             # the recipe knows every text of training
             part = encode(table, Place(path, None, seen), source=source, label=label, unknown="refuse")
             labels = labels_of(part, *named)

@@ -15,6 +15,7 @@ import pyarrow
 import pyarrow.compute as pc
 
 from ..errors import InputError
+from .text_kinds import is_number
 
 #: Cells that are missing wherever they stand, in a file of text.
 MISSING: tuple[str, ...] = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
@@ -84,6 +85,11 @@ class Notation:
             "missing_among_numbers": list(self.among_numbers),
             "day_first": self.day_first,
         }
+
+    @property
+    def numbers(self) -> list[float]:
+        """The words for missing cells that are numbers, such as -999."""
+        return [float(word) for word in (*self.missing, *self.among_numbers) if is_number(word)]
 
     def present(self, column: pyarrow.ChunkedArray, *, among_numbers: bool) -> pyarrow.ChunkedArray:
         """A column of text in which the words for missing cells are gaps."""

@@ -17,11 +17,11 @@ from .. import memory
 from ..display import shown
 from ..errors import InputError
 from .column import Origin, Recipe, counts_rows, features, is_text, recipe_of, texts, trimmed, values, width
-from .frames import frame_table, is_frame
+from .frames import frame_table, is_frame, text_of
 from .queries import is_query, shown_place, takes_query
 from .samples import Samples, Unseen
 from .table_file import cells_of, open_table
-from .table_options import UNKNOWN, Place, TableOptions
+from .table_options import FRAME, UNKNOWN, Place, TableOptions
 from .text_file import refuse_twice
 from .written import account, origin_by, origin_of
 
@@ -43,8 +43,8 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
     Raises InputError naming column, row and cell for what cannot be used.
     """
     if is_frame(path):
-        refuse_misplaced("", options, Place(Path("the frame")))
-        return encode(frame_table(path), Place(Path("the frame")), source=source, **options)
+        refuse_misplaced("", options, Place(FRAME))
+        return encode(frame_table(path), Place(FRAME), source=source, **options)
     place = _called(path)
     names, dialect, batches = open_table(
         path, None, None, _separator(source), options.get("query"), _said_encoding(source, options)
@@ -57,9 +57,9 @@ def load_table(path: Any, *, source: dict[str, Any] | None = None, **options: Un
 
 def _whole(batches: Iterable[pyarrow.RecordBatch], names: list[str], place: Path) -> pyarrow.Table:
     """All parts as one table, with trimmed texts: trimmed as a whole it would be in memory twice."""
+    refuse_twice(names, place)
     parts = [with_trimmed_texts(pyarrow.Table.from_batches([batch]), place) for batch in batches]
     if not parts and names:
-        refuse_twice(names, place)
         raise InputError(f"{place}: no rows in this table")
     try:
         return pyarrow.concat_tables(parts, promote_options="permissive") if parts else pyarrow.table({})
@@ -117,6 +117,7 @@ def _encoded(table: pyarrow.Table, place: Place, source: dict[str, Any] | None, 
 def _learnt(table: pyarrow.Table, place: Place, options: TableOptions) -> Samples:
     """A training table, whose recipe is found."""
     drop, label, impute = tuple(options.get("drop") or ()), options.get("label"), bool(options.get("impute"))
+    refuse_unlabelled(table, label, place.path)
     left = dict.fromkeys(drop, "--drop") | ({label: "the label"} if label else {})
     kept, counted = _without_index(table, [n for n in table.column_names if n not in left], place.path)
     origin = origin_of(table.select(kept), place, options)
@@ -164,7 +165,7 @@ def _features(table: pyarrow.Table, recipes: list[Recipe], origin: Origin, imput
 def _samples(x: np.ndarray, table: pyarrow.Table, place: Place, source: dict[str, Any], label: str | None) -> Samples:
     rows = [str(place.first_row + i) for i in range(len(x))]
     names = [name for recipe in source["columns"] for name in features(recipe)]
-    return Samples(x, _classes(table, label, place.path) if label else None, rows, names, source=source)
+    return Samples(x, _classes(table, label) if label else None, rows, names, source=source)
 
 
 def refill(samples: Samples, rows: np.ndarray) -> Samples:
@@ -345,8 +346,12 @@ def _settle_unseen(
     return found
 
 
-def _classes(table: pyarrow.Table, label: str, path: Path) -> np.ndarray:
-    column = table[label]
-    if column.null_count:
-        raise InputError(f"{path}: label column {label!r} has {column.null_count:,} empty cells; fill them")
-    return np.array(column.to_pylist()).astype(str)
+def refuse_unlabelled(table: pyarrow.Table, label: str | None, path: Path) -> None:
+    """Raise InputError for rows to learn from that have no class."""
+    if label and (count := table[label].null_count):
+        raise InputError(f"{path}: label column {label!r} has {count:,} empty cells; fill them")
+
+
+def _classes(table: pyarrow.Table, label: str) -> np.ndarray:
+    """The class of each row, "" where the cell is empty."""
+    return np.array(["" if cell is None else text_of(cell) for cell in table[label].to_pylist()], str)

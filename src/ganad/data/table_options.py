@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from .text_file import Dialect
 
+FRAME = Path("the frame")  #: what errors call a frame of a program
 UNKNOWN = ("anomaly", "ignore", "refuse")
 
 

@@ -34,6 +34,7 @@ _SNIFFED = 2**18  # characters that the separator is told from
 _TITLES = 20  # lines among which known names are looked for
 _SNIFFED_COLUMNS = 2000  # beyond which DuckDB takes seconds, and its memory
 _ONE_NUMBER = re.compile(r"[-+]?\d+(,\d+)?")
+_MISFIT = re.compile(r"Row #(\d+): (.*)")  # a row of too few or too many cells, in Arrow's words
 _ABOVE = re.compile(r"[ \t]*(#.*|sep=.|)")  # a line above the columns' names: a remark, Excel's hint, or nothing
 
 
@@ -59,21 +60,28 @@ def cells(
     is asked for: Arrow reads ahead, and a process whose reader was left unread may not come to its end.
     """
     taken = names if known is None else [name for name in names if name in known] or names[:1]
-    yield from pyarrow.csv.open_csv(
-        pyarrow.input_stream(str(path), compression=dialect.packing),
-        read_options=pyarrow.csv.ReadOptions(encoding=_arrows(dialect.encoding), skip_rows=dialect.skipped),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=dialect.separator,
-            newlines_in_values=True,
-            ignore_empty_lines=not dialect.one_column,  # there an empty line is a row with a missing cell
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            null_values=[""],
-            strings_can_be_null=True,
-            column_types={name: pyarrow.string() for name in taken},
-            include_columns=[] if known is None else taken,
-        ),
-    )
+    try:
+        yield from pyarrow.csv.open_csv(
+            pyarrow.input_stream(str(path), compression=dialect.packing),
+            read_options=pyarrow.csv.ReadOptions(encoding=_arrows(dialect.encoding), skip_rows=dialect.skipped),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=dialect.separator,
+                newlines_in_values=True,
+                ignore_empty_lines=not dialect.one_column,  # there an empty line is a row with a missing cell
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(
+                null_values=[""],
+                strings_can_be_null=True,
+                column_types={name: pyarrow.string() for name in taken},
+                include_columns=[] if known is None else taken,
+            ),
+        )
+    except pyarrow.ArrowInvalid as error:
+        found = _MISFIT.search(str(error))
+        if found is None:
+            raise
+        row = int(found[1]) - dialect.skipped - 2  # Arrow counts from 1, the names and what stands above them as well
+        raise InputError(f"{path}: cannot be read as a table (row {row}: {found[2]})") from error
 
 
 def _arrows(encoding: str) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow
 
 from ..errors import InputError
+from . import excel
 from .column import Origin, Recipe, width
 from .dates import check_parts, day_first_of
-from .notation import AMONG_NUMBERS, MISSING, Notation, cast, marks_of
+from .notation import AMONG_NUMBERS, MISSING, Notation, marks_of
 from .table_options import UNKNOWN, Place, TableOptions
 
 _LOOKED_AT = 50_000  # cells of a column that its notation is told from
@@ -24,8 +25,8 @@ def origin_of(table: pyarrow.Table, place: Place, options: TableOptions) -> Orig
     check_parts(parts)
     if (options.get("unknown") or UNKNOWN[0]) not in UNKNOWN:
         raise InputError(f"--unknown {options['unknown']}: give one of {', '.join(UNKNOWN)}")
-    # cells that have types say themselves what is missing, but for what stands among numbers
-    everywhere = MISSING if place.dialect else ()
+    # cells that have types say themselves what is missing, but for what stands among numbers; sheets people fill in
+    everywhere = MISSING if place.dialect or place.path.suffix.lower() in excel.ENDINGS else ()
     way = Notation(missing=(*everywhere, *said), among_numbers=(*(() if everywhere else MISSING), *AMONG_NUMBERS))
     columns = _texts(table, way)
     where = str(place.path)
@@ -54,7 +55,7 @@ def _texts(table: pyarrow.Table, way: Notation) -> Mapping[str, pyarrow.ChunkedA
     """The beginnings of the columns of text, gaps where a cell is missing."""
     named = zip(table.column_names, table.columns)
     texts = {name: column[:_LOOKED_AT] for name, column in named if pyarrow.types.is_string(column.type)}
-    return {n: c if cast(c) is not None else way.present(c, among_numbers=True) for n, c in texts.items()}
+    return {name: way.present(column, among_numbers=True) for name, column in texts.items()}
 
 
 def account(x: np.ndarray, recipes: list[Recipe], place: Place, left_out: dict[str, str]) -> dict[str, Any]:

@@ -198,6 +198,11 @@ def _as_table(X: Any, owner: str, fitted: InputSpec | None, least: int) -> tuple
         table = validate_data(columns, X, dtype=kinds, order="C", reset=fitted is None, ensure_min_samples=least)
     except ValueError as error:  # scikit-learn's words, in our type
         raise InputError(_in_our_words(str(error), X, owner, fitted)) from error
+    except TypeError as error:
+        if not str(error).startswith("Feature names"):  # of cells that are no numbers scikit-learn asks for this type
+            raise
+        mixed = "the names of X's columns mix numbers and texts; make them texts: X.columns = X.columns.astype(str)"
+        raise InputError(mixed) from error
     names = getattr(columns, "feature_names_in_", None)
     return table, None if names is None else tuple(map(str, names))
 

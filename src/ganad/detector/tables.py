@@ -7,7 +7,6 @@ as the command line reads a file, by the recipe that the model keeps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +17,12 @@ from ..data import Samples
 from ..data.frames import frame_table, is_frame, is_plain
 from ..data.notation import Notation
 from ..data.table import INDEX, encode
-from ..data.table_options import UNKNOWN, Place
+from ..data.table_options import FRAME, UNKNOWN, Place
 from ..display import shown
 from ..errors import InputError
 from .input import InputSpec
 
-_FRAME = Place(Path("the frame"))
+_FRAME = Place(FRAME)
 
 
 class Reader:

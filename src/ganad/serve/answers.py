@@ -39,7 +39,7 @@ def explanations(detector: Detector, x: np.ndarray) -> list[Any]:
     parts = detector.explain(x)
     if x.ndim == 2:
         names = getattr(detector, "columns_", None) or [f"column {i}" for i in range(x.shape[1])]
-        rows = ranked(parts, names)
+        rows = ranked(parts, names, getattr(detector, "source_", None))
         return [[{"column": name, "contribution": finite(part)} for name, part in row[:_EXPLAINED]] for row in rows]
     return [heat_map(part) for part in parts]
 
