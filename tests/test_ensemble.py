@@ -386,3 +386,21 @@ def test_with_trim_the_history_has_both_fits():
     model = small(Ensemble, members=[small(AutoEncoder, epochs=1)], trim=0.1)
     stages = [row["stage"] for row in model.fit(normal("table")).history_]
     assert sum("trimmed" in stage for stage in stages) == sum("trimmed" not in stage for stage in stages) > 0
+
+
+def test_set_params_puts_another_member_in_place():
+    model = Ensemble(members=[KDE(), NearestNeighbor(k=3)])
+    model.set_params(kde=Trivial(), nearest_neighbor__k=5)
+    assert [type(member) for member in model.members] == [Trivial, NearestNeighbor] and model.members[1].k == 5
+    assert not hasattr(model, "kde") and "trivial" in model.get_params()
+    with pytest.raises(ValueError, match="kde"):
+        model.set_params(kde=KDE())
+    assert model.set_params(members=[KDE()], kde__reducer="pca").members[0].reducer == "pca"
+
+
+def test_one_held_out_row_sets_no_scale():
+    """It has no spread, and members would meet on their own units: the largest would decide alone."""
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    model = Ensemble(members=[KDE(), Trivial()], random_state=0, verbose=0).fit(x)
+    scores = np.array([member.anomaly_score(x) for member in model.members_])
+    np.testing.assert_allclose(model.scale_, scores.std(1), rtol=1e-5)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from functools import partial
 from typing import Literal
 from unittest import SkipTest
@@ -270,3 +271,36 @@ def test_an_instance_keeps_what_it_says_and_its_defaults_become_small():
 def test_what_cannot_be_checked_is_refused_in_a_sentence(wrong):
     with pytest.raises(InputError, match="give instances|neither tables nor images"):
         parametrize_with_checks([wrong])
+
+
+class NamesItsMean(ForTables):
+    def train(self, x):
+        super().train(x)
+        self.mean_ = 3.0
+
+
+class KeepsASet(ForTables):
+    def train(self, x):
+        super().train(x)
+        self.seen_ = {"a": {1: 2}} if self.trim else {1, 2}
+
+
+def test_what_a_file_or_the_fit_would_change_is_refused(tmp_path):
+    x = samples.normal("table")
+    with pytest.raises(InputError, match="NamesItsMean: train sets mean_, which fit sets itself"):
+        small(NamesItsMean).fit(x)
+    with pytest.raises(InputError, match="KeepsASet cannot be saved: seen_ holds a set, .* keep a sorted list"):
+        small(KeepsASet).fit(x).save(tmp_path / "m")
+    with pytest.raises(InputError, match="seen_ holds the key 1, .* use texts as keys"):
+        small(KeepsASet, trim=0.1).fit(x).save(tmp_path / "m")
+
+
+def test_settings_to_learn_with_must_be_the_methods_own():
+    with pytest.raises(InputError, match="Redraws has no setting 'epoch'"):
+        parametrize_with_checks([Redraws()], trained={Redraws: dict(epoch=200)})
+
+
+def test_checks_keep_the_warnings_of_their_own_fits_to_themselves():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dict(checks(Redraws()))["check_same_seed_gives_the_same_scores-table"]()

@@ -286,3 +286,10 @@ def test_bad_data_are_refused_in_one_sentence():
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="features"):
         InfiniteGaussianMixture(**SHORT).fit(x).mahalanobis(x[:, :2])
+
+
+def test_small_clusters_of_few_points_count():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(at, 0.1, (40, 2)) for at in ((0, 0), (3, 0), (0, 3))])
+    model = InfiniteGaussianMixture(n_sweeps=60, burn_in=30, thin=10, random_state=0).fit(x)
+    assert len(model.weights_) == 3 and (model.mahalanobis(x) < 6).all()

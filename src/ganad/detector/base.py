@@ -42,6 +42,8 @@ _UpToHalf = Annotated[float, Bound(0, 0.5)]
 # anybody may have written a model file, so settings that could exhaust a machine have an upper bound
 _Side = Annotated[int, Bound(0, 4096, open_low=True)]
 _Chunk = Annotated[int, Bound(0, 65_536, open_low=True)]
+#: what a fit keeps besides what a method learns
+_FITS_OWN = ("mean_", "offset_", "calibration_", "false_alarm_rate_", "self_test_", "source_", "columns_", "parent_")
 _Threads = Annotated[int, Bound(0, 1024, open_low=True)]
 
 
@@ -293,14 +295,24 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
             self.assemble(spec, device)
             self.history_ = fit.history
             self._fit = fit
+            own = {name: vars(self).get(name) for name in _FITS_OWN}
             try:
                 self.train(self._training_set(x))
+                self._refuse_changed(own)
             except BaseException:
                 del self.nets_  # half-trained networks are not a fitted detector
                 raise
             finally:
                 del self._fit
             self.nets_.eval()
+
+    def _refuse_changed(self, own: dict[str, Any]) -> None:
+        """Raise InputError where ``train`` keeps something under a name of what fit itself sets afterwards."""
+        for name, before in own.items():
+            if vars(self).get(name) is not before:
+                raise InputError(
+                    f"{type(self).__name__}: train sets {name}, which fit sets itself; give it another name"
+                )
 
     def assemble(self, spec: InputSpec, device: torch.device) -> None:
         """Build the untrained networks for such input."""

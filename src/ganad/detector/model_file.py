@@ -118,6 +118,8 @@ def packed(detector: Saved) -> tuple[dict[str, Tensor], Header]:
         if not name.endswith("_") or name.startswith("_") or name in NOT_STATE.union(detector.TRANSIENT):
             continue
         state[name] = _entry(value)
+        if words := _changed_by_json(value):
+            raise InputError(f"{type(detector).__name__} cannot be saved: {name} holds {words}")
         if state[name].array:
             tensors[f"state/{name}"] = torch.as_tensor(value)
     names = None if spec.names is None else list(spec.names)
@@ -183,6 +185,17 @@ def _entry(value: Any) -> Entry:
     if isinstance(value, SelfTest):
         return Entry(self_test=value)
     return Entry(tuple_=list(value)) if isinstance(value, tuple) else Entry(value=value)
+
+
+def _changed_by_json(value: Any) -> str:
+    """What in an attribute a file would give back as something else, with what to keep instead; else ""."""
+    if isinstance(value, set | frozenset):
+        return "a set, which a file gives back as a list; keep a sorted list"
+    if isinstance(value, dict):
+        if other := [key for key in value if not isinstance(key, str)]:
+            return f"the key {other[0]!r:.40}, which a file gives back as text; use texts as keys"
+        return next(filter(None, map(_changed_by_json, value.values())), "")
+    return next(filter(None, map(_changed_by_json, value)), "") if isinstance(value, list | tuple) else ""
 
 
 # -- probe scores -----------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ class Combined(Detector):
     def _parts(self, n: int, seed: int, part: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Rows to train on and rows held out, of which ``part`` 0 sets the scale. With very few, all are both."""
         count = max(1, round(self.validation_fraction * n))
-        if n - count < 2:
+        if count < 2 or n - count < 2:  # one score has no spread
             return np.arange(n), np.arange(n)
         order = np.random.default_rng(seed).permutation(n)
         held_out = order[part * count : (part + 1) * count]

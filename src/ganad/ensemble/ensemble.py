@@ -10,8 +10,9 @@ The members' disagreement is ``spread``.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from ..detector import Detector, InputSpec
 from ..errors import InputError
@@ -60,6 +61,16 @@ class Ensemble(Combined):
                 found[name] = member
                 found |= {f"{name}__{key}": value for key, value in member.get_params().items()}
         return found
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings, members among them: ``set_params(kde=NearestNeighbor())`` puts another in its place."""
+        if "members" in params:
+            super().set_params(members=params.pop("members"))
+        if isinstance(self.members, list | tuple) and all(isinstance(member, Detector) for member in self.members):
+            members = [params.pop(name, member) for name, member in named(list(self.members))]
+            if any(map(operator.is_not, members, self.members)):
+                self.members = members
+        return super().set_params(**params)
 
     def at_once(self) -> int:
         return self.n_jobs

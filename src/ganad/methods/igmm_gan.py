@@ -153,7 +153,7 @@ class IGMMGAN(BidirectionalDetector):
         self.run(self.training_step, x)
         codes = self.map_batches(self.nets_.coder["encoder"], x).double().cpu().numpy()
         d = codes.shape[1]
-        thin, fewest = max(1, self.sweeps // 10), self.min_cluster_size
+        thin = max(1, self.sweeps // 10)
         mixture = InfiniteGaussianMixture(
             alpha=self.concentration,
             kappa0=self.kappa0,
@@ -163,7 +163,7 @@ class IGMMGAN(BidirectionalDetector):
             n_sweeps=self.sweeps,
             burn_in=min(3 * self.sweeps // 5, self.sweeps - thin),
             thin=thin,
-            min_cluster_size=fewest if fewest is not None else max(10, min(50, len(codes) // 80)),
+            min_cluster_size=self.min_cluster_size,
             random_state=torch.initial_seed() % 2**31,
             progress=self._sweep,
         )

@@ -75,7 +75,7 @@ class InfiniteGaussianMixture(_Estimator):
         (m - d - 1) I / s, E[Σ] = I / s; ``"covariance"``: (m - d - 1) cov(X) / s.
     mu0 : prior mean (d,); None: the mean of the data.
     n_sweeps, burn_in, thin : length of the chain, sweeps before the first sample, sweeps between label samples.
-    min_cluster_size : clusters of this many points or fewer are left out of scoring.
+    min_cluster_size : clusters of this many points or fewer are left out of scoring; None: n / 80, but 10 to 50.
     sampler : ``"collapsed"`` (exact Gibbs, one point at a time), ``"subcluster"`` (parallel, for many points) or
         ``"auto"``. Both have the same stationary distribution.
     init : ``"kmeans"`` (30 centres), ``"sequential"``, ``"one"`` cluster, or ``"auto"``: k-means and sequential each
@@ -112,7 +112,7 @@ class InfiniteGaussianMixture(_Estimator):
         n_sweeps: int = 500,
         burn_in: int = 300,
         thin: int = 50,
-        min_cluster_size: int = 50,
+        min_cluster_size: int | None = None,
         sampler: Literal["auto", "collapsed", "subcluster"] = "auto",
         init: Literal["auto", "kmeans", "sequential", "one"] = "auto",
         split_merge: bool | int = True,
@@ -209,7 +209,8 @@ class InfiniteGaussianMixture(_Estimator):
     def _set_clusters(self, x: np.ndarray, prior: niw.NIW, labels: np.ndarray) -> None:
         self.labels_ = align.compact(labels)
         counts = np.bincount(self.labels_)
-        kept = max(1, int((counts > self.min_cluster_size).sum()))
+        fewest = max(10, min(50, len(x) // 80)) if self.min_cluster_size is None else self.min_cluster_size
+        kept = max(1, int((counts > fewest).sum()))
         self.counts_ = counts[:kept]
         self.kappa0_, self.m_, self.mu0_, self.psi0_ = prior.kappa, prior.m, prior.mu, prior.psi
         self.n_samples_ = len(x)

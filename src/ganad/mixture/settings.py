@@ -51,7 +51,8 @@ def check(settings: dict[str, Any]) -> None:
     n_sweeps = _count("n_sweeps", settings["n_sweeps"], 1)
     burn_in = _count("burn_in", settings["burn_in"], 0)
     thin = _count("thin", settings["thin"], 1)
-    _count("min_cluster_size", settings["min_cluster_size"], 0)
+    if settings["min_cluster_size"] is not None:
+        _count("min_cluster_size", settings["min_cluster_size"], 0)
     if burn_in + thin > n_sweeps:
         raise InputError(
             f"n_sweeps={n_sweeps} leaves no label sample after burn_in={burn_in} at thin={thin}: "

@@ -23,11 +23,12 @@ The checks are the functions of ``ganad.testing.contract``.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from ..detector import Detector
-from ..errors import InputError, MissingExtra
+from ..errors import InputError, MissingExtra, UntrustedFit
 from . import contract
 from .samples import KINDS, Kind, anomalous, fitted, has_networks, kinds, normal, small, trained
 
@@ -92,10 +93,24 @@ def _checks(detector: Detector, settings: Mapping[str, Any]) -> Iterator[tuple[s
         raise InputError(
             f"{type(detector).__name__} is for neither tables nor images; write build_table or build_image"
         )
+    if unknown := settings.keys() - detector.get_params(deep=False).keys():
+        raise InputError(f"{type(detector).__name__} has no setting {min(unknown)!r}; look at trained=")
     for kind in found:
         for check in contract.CHECKS:
             for name, more in _cases(check.__name__, kind, settings):
-                yield name, functools.partial(check, kind=kind, **more)
+                yield name, functools.partial(_quiet(check), kind=kind, **more)
+
+
+def _quiet(check: Callable[..., None]) -> Callable[..., None]:
+    """The check without the warnings of its own fits, which are too short to be trusted."""
+
+    @functools.wraps(check)
+    def quietly(*arguments: Any, **more: Any) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UntrustedFit)
+            check(*arguments, **more)
+
+    return quietly
 
 
 def _cases(check: str, kind: Kind, settings: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -95,10 +95,11 @@ def _server(pid: int) -> tuple[subprocess.Popen[str], IO[str]]:
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    atexit.register(_end, server, pid)
+    atexit.register(_end, server, errors, pid)
     return server, errors
 
 
-def _end(server: subprocess.Popen[str], pid: int) -> None:
+def _end(server: subprocess.Popen[str], errors: IO[str], pid: int) -> None:
     if pid == os.getpid():
         server.communicate()
+        errors.close()
