@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import InputError
 from .samples import Samples
-from .table import known_to
 
 _LOG = logging.getLogger("ganad")
 _NAMED = 20  # classes that a message lists
@@ -37,6 +36,8 @@ def only_normal(samples: Samples, normal: Names = None, anomaly: Names = None) -
     as normal. A table knows what the normal rows alone show of it: the others fill no gaps, and texts of theirs count
     as never seen. Raises InputError as ``choose_normal`` does.
     """
+    from .table import known_to  # with pyarrow, which the names of data sets do not need
+
     if normal or anomaly:
         mask = choose_normal(samples, normal=normal, anomaly=anomaly)
         return (known_to(samples, np.flatnonzero(mask)) if mask.any() else samples).subset(mask)
