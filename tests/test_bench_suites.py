@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from ganad import InputError, bench, protocols
+from ganad import InputError, Trivial, bench, protocols
 from ganad.bench import KINDS, SUITES, Task, grid, trial
 from ganad.bench.rows import current, make, parameters, read
 from ganad.bench.table_lines import collect
@@ -144,6 +144,26 @@ def test_all_of_a_kind_leaves_out_what_it_has_no_data_for(tmp_path, monkeypatch)
     done = ganad("fencegan-2d", "mmoc-production", *options)
     assert "1/6 fencegan-2d: random normal seed 0: AUROC" in done.output and "6/6 mmoc-production" in done.output
     assert ganad("fencegan-2d", "mmoc-production", *options).output == ""
+
+
+def test_missing_data_are_refused_and_no_row_hides_them(tmp_path, monkeypatch):
+    monkeypatch.delenv("GANAD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    done = ganad("lsun", "--classes", "bedroom", "--methods", "random", "--results", str(tmp_path / "rows"))
+    assert done.exit_code == 2 and "ganad: lsun: no LSUN here" in done.output
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_failed_trials_that_are_kept_are_counted(tmp_path, monkeypatch):
+    def broken(self, x):
+        raise RuntimeError("out of luck")
+
+    command = ("fencegan-2d", "--methods", "random,distance to the mean", "--results", str(tmp_path))
+    with monkeypatch.context() as m:
+        m.setattr(Trivial, "train", broken)
+        ganad(*command)
+    assert ganad(*command).output == "failed trials that are kept: 2; --retry tries them again\n"
+    assert "failed" not in ganad(*command, "--retry").output
 
 
 def test_kinds_and_names_that_make_no_sense_are_refused(tmp_path):

@@ -105,7 +105,7 @@ def bench(
     --estimate takes the time of rows of the same line, and for other lines that of a few steps, which takes some
     seconds a line and is kept in pace.jsonl beside the rows.
     """
-    from ..bench import OwnData, run
+    from ..bench import OwnData, run, tasks, together
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
@@ -124,12 +124,15 @@ def bench(
         labels=split(methods) or None, classes=split(classes) or None, seeds=seeds, budget=budget
     )
     options |= dict(data_dir=data_dir, device=device)
+    is_all = "all" in suites
     try:
-        todo = _todo(mine.suite if mine else named, folder, retry, "all" in suites, options)
+        asked = tasks(mine.suite, **options) if mine else together(named, **options)
+        todo = asked if mine or (estimate and not is_all) else _with_data(asked, folder, retry, is_all)
         if estimate:
             return _estimate(todo, folder, retry, workers or 1)
         show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
         run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
+        _say_what_is_left(todo, folder)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:
@@ -156,17 +159,27 @@ def _named(suites: list[str], kind: str | None) -> list[str]:
     return list(dict.fromkeys(each for name in suites for each in (everything if name == "all" else [name])))
 
 
-def _todo(suites: Suite | list[str], folder: Path, retry: bool, is_all: bool, options: dict[str, Any]) -> list[Task]:
-    """The trials to run. Of ``all``, a table whose data are not here is left out with a line that says so."""
-    from ..bench import missing, tasks, together, without_data
+def _with_data(tasks: list[Task], folder: Path, retry: bool, is_all: bool) -> list[Task]:
+    """The tasks without those of tables whose data are not here. Only of ``all`` are such left out, with a line that
+    says so; a failed row for each trial would hide later that they were never measured.
+    """
+    from ..bench import missing, without_data
 
-    if not isinstance(suites, list):
-        return tasks(suites, **options)
-    todo = missing(together(suites, **options), folder, retry=retry)
-    absent = without_data(todo) if is_all else {}
+    absent = without_data(missing(tasks, folder, retry=retry))
     for name, reason in absent.items():
+        if not is_all:
+            raise InputError(f"{name}: {reason}")
         typer.echo(f"left out: {name}: {reason}", err=True)
-    return [task for task in todo if task.suite.name not in absent]
+    return [task for task in tasks if task.suite.name not in absent]
+
+
+def _say_what_is_left(tasks: list[Task], folder: Path) -> None:
+    """Say which of the tasks have no measured row, so that an end is not taken for a success."""
+    from ..bench import missing
+
+    failed = len(missing(tasks, folder, retry=True)) - len(missing(tasks, folder))
+    if failed:
+        typer.echo(f"failed trials that are kept: {failed}; --retry tries them again", err=True)
 
 
 def _estimate(todo: list[Task], folder: Path, retry: bool, workers: int) -> None:
