@@ -140,7 +140,8 @@ def test_all_of_a_kind_leaves_out_what_it_has_no_data_for(tmp_path, monkeypatch)
     assert done.exit_code == 0 and "left out: lsun: no LSUN here" in done.output
     assert not list((tmp_path / "rows").glob("*"))
     done = ganad("fencegan-2d", "mmoc-production", *options, "--hours", "0")
-    assert done.exit_code == 0 and done.output == ""
+    assert done.exit_code == 0 and done.output == "time is up, trials that are left: 6; the same command goes on\n"
+    assert "-1.0 is not in the range" in ganad("fencegan-2d", *options, "--hours", "-1").output
     done = ganad("fencegan-2d", "mmoc-production", *options)
     assert "1/6 fencegan-2d: random normal seed 0: AUROC" in done.output and "6/6 mmoc-production" in done.output
     assert ganad("fencegan-2d", "mmoc-production", *options).output == ""

@@ -70,7 +70,7 @@ def bench(
     ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
     hours: Annotated[
-        float | None, typer.Option(help="Begin no trial after this time; one that has begun ends and counts.")
+        float | None, typer.Option(min=0, help="Begin no trial after this time; one that has begun ends and counts.")
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Run no trial; say how long the missing ones will take, line by line.")
@@ -177,7 +177,10 @@ def _say_what_is_left(tasks: list[Task], folder: Path) -> None:
     """Say which of the tasks have no measured row, so that an end is not taken for a success."""
     from ..bench import missing
 
-    failed = len(missing(tasks, folder, retry=True)) - len(missing(tasks, folder))
+    left = len(missing(tasks, folder))
+    failed = len(missing(tasks, folder, retry=True)) - left
+    if left:  # nothing but the hours ends a run early
+        typer.echo(f"time is up, trials that are left: {left}; the same command goes on", err=True)
     if failed:
         typer.echo(f"failed trials that are kept: {failed}; --retry tries them again", err=True)
 
