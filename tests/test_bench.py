@@ -407,6 +407,22 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     assert said.startswith(f"{places[0].recipe.label} is best") and f"by {gap:.3f}" in said
 
 
+def test_a_method_of_ones_own_is_measured_on_its_kind_of_data_alone(tmp_path, monkeypatch):
+    class Looks(AutoEncoder):
+        """Is for images."""
+
+        def build_table(self, d):
+            raise InputError("Looks is for images")
+
+    known = registry.get
+    monkeypatch.setattr(registry, "names", lambda: [*registry.BUILT_IN, "looks"])
+    monkeypatch.setattr(registry, "get", lambda name: Looks if name == "looks" else known(name))
+    (tmp_path / "parts.csv").write_text("a,b,kind\n" + "1.5,2,normal\n" * 12 + "9,9,odd\n")
+    own = [bench.OwnData(str(pictures(tmp_path / "parts"))), bench.OwnData(str(tmp_path / "parts.csv"), label="kind")]
+    suites = [bench.own_data.suite(where, where.read()) for where in own]
+    assert [[r.label for r in suite.recipes if r.detector == "looks"] for suite in suites] == [["Looks"], []]
+
+
 def test_the_first_rows_of_own_data_rank_something(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
     suite = bench.own_data.suite(where, where.read())

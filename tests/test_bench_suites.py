@@ -155,15 +155,17 @@ def test_missing_data_are_refused_and_no_row_hides_them(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_failed_trials_that_are_kept_are_counted(tmp_path, monkeypatch):
+def test_failed_trials_are_counted_and_a_run_of_nothing_else_has_failed(tmp_path, monkeypatch):
     def broken(self, x):
         raise RuntimeError("out of luck")
 
     command = ("fencegan-2d", "--methods", "random,distance to the mean", "--results", str(tmp_path))
     with monkeypatch.context() as m:
         m.setattr(Trivial, "train", broken)
-        ganad(*command)
-    assert ganad(*command).output == "failed trials that are kept: 2; --retry tries them again\n"
+        done = ganad(*command)
+    said = "failed trials: 2; their rows are kept, and --retry tries them again\n"
+    assert done.exit_code == 1 and done.output.endswith(said)
+    assert ganad(*command).output == said
     assert "failed" not in ganad(*command, "--retry").output
 
 

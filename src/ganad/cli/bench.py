@@ -104,6 +104,8 @@ def bench(
 
     --estimate takes the time of rows of the same line, and for other lines that of a few steps, which takes some
     seconds a line and is kept in pace.jsonl beside the rows.
+
+    Exit code 1 says that every trial of this run failed.
     """
     from ..bench import OwnData, run, tasks, together
 
@@ -131,13 +133,15 @@ def bench(
         if estimate:
             return _estimate(todo, folder, retry, workers or 1)
         show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
-        run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
+        made = run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
         _say_what_is_left(todo, folder)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:
         _conclude(mine, folder)
         list_unreadable(mine.samples, skip_bad)
+    if made and all("error" in row for row in made):
+        raise typer.Exit(1)
 
 
 def _is_own(name: str) -> bool:
@@ -182,7 +186,7 @@ def _say_what_is_left(tasks: list[Task], folder: Path) -> None:
     if left:  # nothing but the hours ends a run early
         typer.echo(f"time is up, trials that are left: {left}; the same command goes on", err=True)
     if failed:
-        typer.echo(f"failed trials that are kept: {failed}; --retry tries them again", err=True)
+        typer.echo(f"failed trials: {failed}; their rows are kept, and --retry tries them again", err=True)
 
 
 def _estimate(todo: list[Task], folder: Path, retry: bool, workers: int) -> None:
