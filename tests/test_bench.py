@@ -497,6 +497,7 @@ def test_a_table_that_does_not_say_what_is_normal_is_refused(tmp_path):
     assert "no column 'sort'" in refused(tmp_path / "parts.csv", "--label", "sort")
     assert "12 normal and 0 anomalous" in refused(tmp_path / "parts.csv", "--label", "kind", "--normal", "good")
     assert "digits is a table with classes of its own" in refused("digits", "--normal", "3")
+    assert "'nope.csv' is neither a suite nor a file or folder" in refused("nope.csv", "--label", "kind")
 
 
 @pytest.mark.slow

@@ -39,7 +39,7 @@ def tasks(
     from ..devices import choose_device  # imports torch
 
     choose_device(device)  # else every trial would fail, one by one
-    suite = _known(suite)
+    suite = suite_of(suite)
     protocol = PROTOCOLS[suite.protocol]
     unknown = set(classes or ()) - set(protocol.classes)
     if unknown:
@@ -66,7 +66,7 @@ def together(suites: Iterable[str | Suite], **options: Any) -> list[Task]:
     """
     found: list[Task] = []
     refused: InputError | None = None
-    for suite in map(_known, suites):
+    for suite in map(suite_of, suites):
         try:
             found += tasks(suite, **options)
         except InputError as error:
@@ -168,7 +168,8 @@ def _until(end: float, todo: Iterable[Task]) -> Iterator[Task]:
         yield task
 
 
-def _known(suite: str | Suite) -> Suite:
+def suite_of(suite: str | Suite) -> Suite:
+    """The suite of a name. Raises InputError if there is none."""
     if isinstance(suite, Suite):
         return suite
     if suite not in SUITES:

@@ -108,6 +108,7 @@ def bench(
     Exit code 1 says that every trial of this run failed.
     """
     from ..bench import OwnData, run, tasks, together
+    from ..bench.grid import suite_of
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
@@ -118,8 +119,9 @@ def bench(
         place = str(masks) if masks else None
         mine = _read_own(OwnData(suites[0], label, split(normal), split(anomaly), split(drop), impute, place), budget)
     elif label or normal or anomaly or drop or impute or masks:
+        table = suite_of(named[0])
         raise InputError(
-            f"{suites[0]} is a table with classes of its own; the options for your data do not apply to it"
+            f"{table.name} is a table with classes of its own; the options for your data do not apply to it"
         )
     folder = results or Path(f"{mine.suite.name}-bench" if mine else "benchmarks/results")
     options: dict[str, Any] = dict(
