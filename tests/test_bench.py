@@ -246,6 +246,26 @@ def test_a_damaged_row_is_refused_with_its_line(tmp_path):
         run("digits", tmp_path, labels=["random"])
 
 
+def test_a_line_that_is_being_written_is_no_row_and_one_without_its_task_is_damaged(tmp_path):
+    path = tmp_path / "digits.jsonl"
+    path.write_text('{}\n{"suite": "dig')
+    assert read(path) == [{}]
+    path.write_text('{"suite": "digits"}\n')
+    with pytest.raises(InputError, match="line 1 is not a row of a benchmark; delete it"):
+        read(path)
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_writes(tmp_path):
+    options = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
+
+    def again(row, done, total):
+        with pytest.raises(InputError, match="another run writes its rows here"):
+            run("digits", tmp_path, **options)
+
+    assert len(run("digits", tmp_path, **options, on_row=again)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.jsonl"]
+
+
 def test_wrong_names_are_refused(tmp_path):
     with pytest.raises(InputError, match="'x' is neither a suite nor a file or folder; the suites are digits"):
         run("x", tmp_path)

@@ -179,19 +179,27 @@ def parameters(made: Detector) -> dict[str, Any]:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a results file; empty without a file. Raises InputError, with the line, for a damaged one."""
+    """The rows of a results file; empty without a file. Raises InputError, with the line, for a damaged one.
+
+    An incomplete last line is none: a run is writing it, or was killed and will write it again.
+    """
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is not valid JSON; delete it") from error
-        if not isinstance(row, dict):
+        if not isinstance(row, dict) or ("suite" in row and not _is_whole(row)):
             raise InputError(f"{path}: line {number} is not a row of a benchmark; delete it")
         rows.append(row)
     return rows
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether a row has what tells its task, and an outcome."""
+    return row.keys() >= {*_IDENTITY, "preset", "settings"} and not row.keys().isdisjoint({"metrics", "error"})
 
 
 def mend(path: Path) -> None:
