@@ -404,6 +404,8 @@ def test_a_folder_is_a_table_of_its_own(tmp_path, monkeypatch):
     (rows,) = [read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
     assert {(r["n_train"], r["metrics"]["n_anomalies"]) for r in rows} == {(48, 10)}
     assert "Detectors on parts" in (tmp_path / "parts-bench" / "TABLES.md").read_text()
+    done = CliRunner().invoke(build_app([]), ["tables", "--results", "parts-bench", "-o", "t"])
+    assert done.exit_code == 2 and "its rows are of your own data" in done.output and not (tmp_path / "t").exists()
     assert "1/6" not in ganad(*command)  # nothing is run again
     (tmp_path / "parts" / "normal" / "0.png").unlink()
     assert "6/6" in ganad(*command)  # other data, other rows
