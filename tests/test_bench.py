@@ -465,6 +465,16 @@ def test_the_first_rows_of_own_data_rank_something(tmp_path):
     assert so_far(suite, rows, "paper") == ""
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_three_decimals_do_not_tell_apart_is_as_good(tmp_path, seeds):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own_data.suite(where, where.read())
+    measured = dict(metrics=dict(auroc=1.0, average_precision=1.0, n=20), fit_s=1.0, score_s=0.1)
+    rows = [asked(Task(suite, label, seed=seed)) | measured for label in ("KDE", "DCAE") for seed in range(seeds)]
+    said = verdict(ranking(suite, rows, "quick"))
+    assert said.startswith("KDE is best, AUROC 1.000, as good as DCAE (1.000)")
+
+
 def test_a_choice_without_labels_is_told_with_what_it_costs(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
     suite = bench.own_data.suite(where, where.read())
