@@ -446,6 +446,21 @@ def test_a_method_of_ones_own_is_measured_on_its_kind_of_data_alone(tmp_path, mo
     assert [[r.label for r in suite.recipes if r.detector == "looks"] for suite in suites] == [["Looks"], []]
 
 
+def test_a_changed_method_of_ones_own_is_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+    monkeypatch.syspath_prepend(tmp_path)
+    suite = Suite("own", "digits-lo", (Recipe("Mine", "Mine"), Recipe("PCA", "PCAResidual")))
+    counts = []
+    rows = [asked(Task(suite, "PCA", "0")) | dict(error="no")]
+    for text in ("", "", "# changed"):
+        (tmp_path / "ones_own.py").write_text("from ganad import Trivial\n\nclass Mine(Trivial): ...\n" + text)
+        monkeypatch.delitem(sys.modules, "ones_own", raising=False)
+        registry.add("ones_own")
+        counts.append(len(current(suite, rows)))
+        rows.append(asked(Task(suite, "Mine", "0")) | dict(error="no"))
+    assert counts == [1, 2, 1] and "source" not in rows[0]
+
+
 def test_the_first_rows_of_own_data_rank_something(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
     suite = bench.own_data.suite(where, where.read())
