@@ -246,6 +246,26 @@ def test_a_damaged_row_is_refused_with_its_line(tmp_path):
         run("digits", tmp_path, labels=["random"])
 
 
+def test_a_line_that_is_being_written_is_no_row_and_one_without_its_task_is_damaged(tmp_path):
+    path = tmp_path / "digits.jsonl"
+    path.write_text('{}\n{"suite": "dig')
+    assert read(path) == [{}]
+    path.write_text('{"suite": "digits"}\n')
+    with pytest.raises(InputError, match="line 1 is not a row of a benchmark; delete it"):
+        read(path)
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_writes(tmp_path):
+    options = dict(labels=["random"], classes=["0"], seeds=1, budget="smoke")
+
+    def again(row, done, total):
+        with pytest.raises(InputError, match="another run writes its rows here"):
+            run("digits", tmp_path, **options)
+
+    assert len(run("digits", tmp_path, **options, on_row=again)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.jsonl"]
+
+
 def test_wrong_names_are_refused(tmp_path):
     with pytest.raises(InputError, match="'x' is neither a suite nor a file or folder; the suites are digits"):
         run("x", tmp_path)
@@ -311,7 +331,8 @@ def test_only_rows_of_the_present_settings_count(budget):
     (table,) = collect([failed, shorter, gone, other, row], [suite])
     (line,) = [line for line in table.lines if line.rows or line.failed]
     assert line.measured == {"0": [0.9]} and not line.failed
-    assert "left out (other settings, or run again since): 4" in caption(table)
+    assert "left out (other settings, or run again since): 3." in caption(table)
+    assert "Left out are the rows of methods not known here: a method of the past." in caption(table)
     assert ("Networks saw images of 16 x 16 pixels." in caption(table)) == (budget == "quick")
     assert not list(collect([shorter], [suite]))
     assert current(suite, [row, failed]) == [failed]  # the last row of a task
@@ -384,6 +405,8 @@ def test_a_folder_is_a_table_of_its_own(tmp_path, monkeypatch):
     (rows,) = [read(path) for path in (tmp_path / "parts-bench").glob("*.jsonl")]
     assert {(r["n_train"], r["metrics"]["n_anomalies"]) for r in rows} == {(48, 10)}
     assert "Detectors on parts" in (tmp_path / "parts-bench" / "TABLES.md").read_text()
+    done = CliRunner().invoke(build_app([]), ["tables", "--results", "parts-bench", "-o", "t"])
+    assert done.exit_code == 2 and "its rows are of your own data" in done.output and not (tmp_path / "t").exists()
     assert "1/6" not in ganad(*command)  # nothing is run again
     (tmp_path / "parts" / "normal" / "0.png").unlink()
     assert "6/6" in ganad(*command)  # other data, other rows
@@ -407,6 +430,37 @@ def test_a_labelled_table_is_a_table_of_its_own(tmp_path):
     assert said.startswith(f"{places[0].recipe.label} is best") and f"by {gap:.3f}" in said
 
 
+def test_a_method_of_ones_own_is_measured_on_its_kind_of_data_alone(tmp_path, monkeypatch):
+    class Looks(AutoEncoder):
+        """Is for images."""
+
+        def build_table(self, d):
+            raise InputError("Looks is for images")
+
+    known = registry.get
+    monkeypatch.setattr(registry, "names", lambda: [*registry.BUILT_IN, "looks"])
+    monkeypatch.setattr(registry, "get", lambda name: Looks if name == "looks" else known(name))
+    (tmp_path / "parts.csv").write_text("a,b,kind\n" + "1.5,2,normal\n" * 12 + "9,9,odd\n")
+    own = [bench.OwnData(str(pictures(tmp_path / "parts"))), bench.OwnData(str(tmp_path / "parts.csv"), label="kind")]
+    suites = [bench.own_data.suite(where, where.read()) for where in own]
+    assert [[r.label for r in suite.recipes if r.detector == "looks"] for suite in suites] == [["Looks"], []]
+
+
+def test_a_changed_method_of_ones_own_is_measured_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "_added", {})
+    monkeypatch.syspath_prepend(tmp_path)
+    suite = Suite("own", "digits-lo", (Recipe("Mine", "Mine"), Recipe("PCA", "PCAResidual")))
+    counts = []
+    rows = [asked(Task(suite, "PCA", "0")) | dict(error="no")]
+    for text in ("", "", "# changed"):
+        (tmp_path / "ones_own.py").write_text("from ganad import Trivial\n\nclass Mine(Trivial): ...\n" + text)
+        monkeypatch.delitem(sys.modules, "ones_own", raising=False)
+        registry.add("ones_own")
+        counts.append(len(current(suite, rows)))
+        rows.append(asked(Task(suite, "Mine", "0")) | dict(error="no"))
+    assert counts == [1, 2, 1] and "source" not in rows[0]
+
+
 def test_the_first_rows_of_own_data_rank_something(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
     suite = bench.own_data.suite(where, where.read())
@@ -424,6 +478,16 @@ def test_the_first_rows_of_own_data_rank_something(tmp_path):
     rows += [row("random", 0, 0.5), row("GANomaly", 0, 1.0), row("LOF", 1, 0.914)]
     assert so_far(suite, rows, "quick") == "so far: best GANomaly (1.00), LOF (.92)"
     assert so_far(suite, rows, "paper") == ""
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_what_three_decimals_do_not_tell_apart_is_as_good(tmp_path, seeds):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own_data.suite(where, where.read())
+    measured = dict(metrics=dict(auroc=1.0, average_precision=1.0, n=20), fit_s=1.0, score_s=0.1)
+    rows = [asked(Task(suite, label, seed=seed)) | measured for label in ("KDE", "DCAE") for seed in range(seeds)]
+    said = verdict(ranking(suite, rows, "quick"))
+    assert said.startswith("KDE is best, AUROC 1.000, as good as DCAE (1.000)")
 
 
 def test_a_choice_without_labels_is_told_with_what_it_costs(tmp_path):
@@ -481,6 +545,7 @@ def test_a_table_that_does_not_say_what_is_normal_is_refused(tmp_path):
     assert "no column 'sort'" in refused(tmp_path / "parts.csv", "--label", "sort")
     assert "12 normal and 0 anomalous" in refused(tmp_path / "parts.csv", "--label", "kind", "--normal", "good")
     assert "digits is a table with classes of its own" in refused("digits", "--normal", "3")
+    assert "'nope.csv' is neither a suite nor a file or folder" in refused("nope.csv", "--label", "kind")
 
 
 @pytest.mark.slow

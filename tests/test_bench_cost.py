@@ -100,6 +100,7 @@ def test_hours_come_from_rows_then_from_paces_and_else_are_unknown(paces):
     assert (lof.hours, lof.source) == (None, "not measured")
     assert "6 trials are missing: 4.0" in cost.table([fence, lof, anogan], workers=2)
     assert "2 of them not measured" in cost.table([fence, lof, anogan])
+    assert "2 trials are missing: - hours" in cost.table([lof], workers=2)
 
 
 def test_a_failed_row_an_old_one_and_one_of_another_device_say_nothing(paces):

@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from ganad import InputError, bench, protocols
+from ganad import InputError, Trivial, bench, protocols
 from ganad.bench import KINDS, SUITES, Task, grid, trial
 from ganad.bench.rows import current, make, parameters, read
 from ganad.bench.table_lines import collect
@@ -140,10 +140,33 @@ def test_all_of_a_kind_leaves_out_what_it_has_no_data_for(tmp_path, monkeypatch)
     assert done.exit_code == 0 and "left out: lsun: no LSUN here" in done.output
     assert not list((tmp_path / "rows").glob("*"))
     done = ganad("fencegan-2d", "mmoc-production", *options, "--hours", "0")
-    assert done.exit_code == 0 and done.output == ""
+    assert done.exit_code == 0 and done.output == "time is up, trials that are left: 6; the same command goes on\n"
+    assert "-1.0 is not in the range" in ganad("fencegan-2d", *options, "--hours", "-1").output
     done = ganad("fencegan-2d", "mmoc-production", *options)
     assert "1/6 fencegan-2d: random normal seed 0: AUROC" in done.output and "6/6 mmoc-production" in done.output
     assert ganad("fencegan-2d", "mmoc-production", *options).output == ""
+
+
+def test_missing_data_are_refused_and_no_row_hides_them(tmp_path, monkeypatch):
+    monkeypatch.delenv("GANAD_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    done = ganad("lsun", "--classes", "bedroom", "--methods", "random", "--results", str(tmp_path / "rows"))
+    assert done.exit_code == 2 and "ganad: lsun: no LSUN here" in done.output
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_failed_trials_are_counted_and_a_run_of_nothing_else_has_failed(tmp_path, monkeypatch):
+    def broken(self, x):
+        raise RuntimeError("out of luck")
+
+    command = ("fencegan-2d", "--methods", "random,distance to the mean", "--results", str(tmp_path))
+    with monkeypatch.context() as m:
+        m.setattr(Trivial, "train", broken)
+        done = ganad(*command)
+    said = "failed trials: 2; their rows are kept, and --retry tries them again\n"
+    assert done.exit_code == 1 and done.output.endswith(said)
+    assert ganad(*command).output == said
+    assert "failed" not in ganad(*command, "--retry").output
 
 
 def test_kinds_and_names_that_make_no_sense_are_refused(tmp_path):

@@ -130,9 +130,10 @@ def table(costs: Sequence[Cost], workers: int = 1) -> str:
     widths = [max(len(line[i]) for line in lines) for i in range(5)]
     out = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
     known = [cost.hours for cost in costs if cost.hours is not None]
+    hours = sum(known) if known else None
     trials, unknown = sum(c.trials for c in costs), sum(c.trials for c in costs if c.hours is None)
-    said = f"{trials} trials are missing: {written(sum(known))} hours of one core or GPU"
-    said += f", {written(sum(known) / workers)} with {workers} workers" if workers > 1 else ""
+    said = f"{trials} trials are missing: {written(hours)} hours of one core or GPU"
+    said += f", {written(hours / workers)} with {workers} workers" if hours is not None and workers > 1 else ""
     return "\n".join([*out, "", said + (f", and {unknown} of them not measured" if unknown else "")])
 
 

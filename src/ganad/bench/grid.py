@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..atomic import locked
 from ..engines import Engine, Lost, local
 from ..errors import InputError
 from ..progress import Bar
@@ -39,7 +40,7 @@ def tasks(
     from ..devices import choose_device  # imports torch
 
     choose_device(device)  # else every trial would fail, one by one
-    suite = _known(suite)
+    suite = suite_of(suite)
     protocol = PROTOCOLS[suite.protocol]
     unknown = set(classes or ()) - set(protocol.classes)
     if unknown:
@@ -66,7 +67,7 @@ def together(suites: Iterable[str | Suite], **options: Any) -> list[Task]:
     """
     found: list[Task] = []
     refused: InputError | None = None
-    for suite in map(_known, suites):
+    for suite in map(suite_of, suites):
         try:
             found += tasks(suite, **options)
         except InputError as error:
@@ -106,15 +107,20 @@ def run(
     A killed run goes on where it stopped: existing rows are not made again, and failed rows only with ``retry``. No
     trial starts later than ``hours`` after the call; one that has begun ends, and its row counts. ``engine`` runs the
     trials; None is this machine, with ``workers`` processes. ``on_row`` is called with each new row, the number of rows
-    made so far, and the number to make. Raises InputError for a damaged file of rows.
+    made so far, and the number to make. Raises InputError for a damaged file of rows, and while another run writes rows
+    into the folder.
     """
     folder = Path(folder)
-    todo = missing(tasks, folder, retry=retry)
     names = list(dict.fromkeys(task.suite.name for task in tasks))
     title = ", ".join(names) if len(names) < 4 else f"{len(names)} tables"
-    made = (engine or local(workers)).map(trial, _until(deadline(hours), todo))
-    rows = (asked(task) | {"error": found.reason} if isinstance(found, Lost) else found for task, found in made)
-    return recorded(rows, lambda row: path_of(row["suite"], folder), len(todo), title, on_row)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / ".lock", f"{folder}: another run writes its rows here; wait for it or name another folder"):
+        for name in names:
+            mend(path_of(name, folder))
+        todo = missing(tasks, folder, retry=retry)
+        made = (engine or local(workers)).map(trial, _until(deadline(hours), todo))
+        rows = (asked(task) | {"error": found.reason} if isinstance(found, Lost) else found for task, found in made)
+        return recorded(rows, lambda row: path_of(row["suite"], folder), len(todo), title, on_row)
 
 
 def deadline(hours: float | None) -> float:
@@ -153,9 +159,7 @@ def missing(tasks: Sequence[Task], folder: str | Path, *, retry: bool = False) -
     """The tasks that have no row in the folder yet, or with ``retry`` only a failed one."""
     done: set[str] = set()
     for suite in {task.suite.name: task.suite for task in tasks}.values():
-        path = path_of(suite.name, folder)
-        mend(path)
-        found = [row for row in read(path) if not (retry and "error" in row)]
+        found = [row for row in read(path_of(suite.name, folder)) if not (retry and "error" in row)]
         done |= {key(row) for row in current(suite, found)}
     return [task for task in tasks if key(asked(task)) not in done]
 
@@ -168,7 +172,8 @@ def _until(end: float, todo: Iterable[Task]) -> Iterator[Task]:
         yield task
 
 
-def _known(suite: str | Suite) -> Suite:
+def suite_of(suite: str | Suite) -> Suite:
+    """The suite of a name. Raises InputError if there is none."""
     if isinstance(suite, Suite):
         return suite
     if suite not in SUITES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from ..photos.choice import LARGE, choice_here, weights_installed
 from .baselines import plain
 from .recipes import Recipe, Suite
 from .suites import photos
+
+if TYPE_CHECKING:
+    from ..testing import Kind
 
 _FEWEST = 10  #: normal samples, of which eight train
 _MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; the time of nearest neighbours is quadratic
@@ -113,7 +116,7 @@ def suite(own: OwnData, samples: Samples) -> Suite:
     width = int(np.prod(samples.x.shape[1:]))
     components = max(1, min(40, n - 1) if is_image else min(10, n - 1, width // 2))
     recipes = _images(n, max(samples.x.shape[1:3])) if is_image else _table(n)
-    recipes += _outside(_epochs(20_000 if is_image else 50_000, n))
+    recipes += _outside("images" if is_image else "table", _epochs(20_000 if is_image else 50_000, n))
     baselines = (recipe for recipe in plain(components) if is_image or recipe.settings.get("variant") != "brightness")
     return Suite(
         own.name,
@@ -137,9 +140,12 @@ def _epochs(seen: int, n: int) -> int:
     return max(1, min(300, round(seen / min(n, _MOST_TRAIN))))
 
 
-def _outside(epochs: int) -> tuple[Recipe, ...]:
-    """The methods of other packages. Those with networks train as long as most others here."""
-    classes = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
+def _outside(kind: Kind, epochs: int) -> tuple[Recipe, ...]:
+    """The methods of other packages for this kind of data. Those with networks train as long as most others here."""
+    from ..testing import kinds  # imports torch
+
+    others = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
+    classes = {name: cls for name, cls in others.items() if kind in kinds(cls)}
     lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
     return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
 

@@ -10,6 +10,8 @@ from typing import Any
 from .recipes import Budget, Recipe, Suite
 from .rows import Row, current
 
+_SEEN = 0.0005  # the smallest difference that three decimals show
+
 
 @dataclass
 class Place:
@@ -96,8 +98,11 @@ def verdict(places: list[Place]) -> str:
     gaps = [best.auroc[seed] - rival.auroc[seed] for seed in sorted(best.auroc.keys() & rival.auroc.keys())]
     if len(gaps) < 2:
         known = "one seed cannot show how much results vary; use --seeds 3"
-        return f"{said}, ahead of {rival.recipe.label} ({rival.mean:.3f}); {known}."
+        than = "ahead of" if best.mean - rival.mean >= _SEEN else "as good as"
+        return f"{said}, {than} {rival.recipe.label} ({rival.mean:.3f}); {known}."
     gap, sd = statistics.mean(gaps), statistics.stdev(gaps)
+    if abs(gap) < _SEEN:
+        return f"{said}, as good as {rival.recipe.label} ({rival.mean:.3f}) over {len(gaps)} seeds."
     figures = f"by {gap:.3f} ± {sd:.3f} over {len(gaps)} seeds"
     if best.recipe.is_baseline:
         kind = f"and needs no network; it leads the best network, {rival.recipe.label}, {figures}"
@@ -129,7 +134,7 @@ def _is_auto(place: Place) -> bool:
 
 def _cost(place: Place, best: float) -> str:
     gap = best - place.mean
-    return f"AUROC {place.mean:.3f}, " + (f"{gap:.3f} below the best" if gap >= 0.0005 else "the best")
+    return f"AUROC {place.mean:.3f}, " + (f"{gap:.3f} below the best" if gap >= _SEEN else "the best")
 
 
 def _spread(values: list[float]) -> str:

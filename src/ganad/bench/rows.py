@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
@@ -53,7 +56,18 @@ def asked(task: Task) -> Row:
     row |= {"snapshots": True} if recipe.snapshots else {}
     row |= {"regions": dict(recipe.regions)} if recipe.regions else {}
     row |= {"todays_defaults": True} if suite.todays else {}
+    source = _source(sys.modules[registry.get(recipe.detector).__module__])
+    row |= {"source": source} if source else {}
     return row | ({"data_hash": suite.own.hash} if suite.own else {})
+
+
+@functools.cache
+def _source(module: ModuleType) -> str:
+    """The hash of the file of a detector outside ganad, for no version says that it changed; else ""."""
+    file = getattr(module, "__file__", None)
+    if module.__name__.partition(".")[0] == "ganad" or file is None:
+        return ""
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16]
 
 
 def key(row: Row) -> str:
@@ -78,8 +92,11 @@ def is_current(wanted: Row, row: Row) -> bool:
     """Whether ``row`` has the settings that ``wanted``, the same task as of today, would give it.
 
     A row with all parameters of its detector counts if the recipe still gives these parameters, however they were
-    written. A row without them (an old or a failed one) counts if its preset and settings are the recipe's.
+    written. A row without them (an old or a failed one) counts if its preset and settings are the recipe's. None counts
+    that a detector outside ganad made with another source.
     """
+    if row.get("source") != wanted.get("source"):
+        return False
     if row.get("parameters") is None:
         return _words(row) == _words(wanted)
     around = dict(snapshots="snapshots" in wanted, regions=json.dumps(wanted.get("regions")))
@@ -179,19 +196,27 @@ def parameters(made: Detector) -> dict[str, Any]:
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a results file; empty without a file. Raises InputError, with the line, for a damaged one."""
+    """The rows of a results file; empty without a file. Raises InputError, with the line, for a damaged one.
+
+    An incomplete last line is none: a run is writing it, or was killed and will write it again.
+    """
     if not path.exists():
         return []
     rows = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: line {number} is not valid JSON; delete it") from error
-        if not isinstance(row, dict):
+        if not isinstance(row, dict) or ("suite" in row and not _is_whole(row)):
             raise InputError(f"{path}: line {number} is not a row of a benchmark; delete it")
         rows.append(row)
     return rows
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether a row has what tells its task, and an outcome."""
+    return row.keys() >= {*_IDENTITY, "preset", "settings"} and not row.keys().isdisjoint({"metrics", "error"})
 
 
 def mend(path: Path) -> None:

@@ -68,6 +68,7 @@ class Table:
     classes: list[str]
     lines: list[Line]
     left_out: int = 0  #: rows of earlier settings, and rows replaced by a later row of the same trial
+    unknown: tuple[str, ...] = ()  #: labels of rows whose methods are not known here
 
     @property
     def notes(self) -> list[str]:
@@ -97,9 +98,12 @@ def collect(rows: Iterable[Row], suites: Iterable[Suite]) -> Iterator[Table]:
     rows = list(rows)
     for suite in suites:
         mine = [r for r in rows if r["suite"] == suite.name]
+        labels = {recipe.label for recipe in suite.recipes}
         for budget in ("paper", "quick", "smoke"):
             made = [r for r in mine if r["budget"] == budget]
+            unknown = tuple(sorted({r["label"] for r in made} - labels))
             chosen = current(suite, made)
+            left_out = sum(r["label"] in labels for r in made) - len(chosen)
             entry = PROTOCOLS[suite.protocol]
             measured = {r["class"] or "" for r in chosen}
             classes = [c for c in (entry.classes or ("",)) if c in measured]
@@ -107,7 +111,7 @@ def collect(rows: Iterable[Row], suites: Iterable[Suite]) -> Iterator[Table]:
             metric_names += [name for name in FIGURES if any(name in row.get("metrics", ()) for row in chosen)]
             for metric in metric_names if chosen else []:
                 lines = _lines(suite, chosen, metric, classes)
-                yield Table(suite, metric, budget, classes, lines, len(made) - len(chosen))
+                yield Table(suite, metric, budget, classes, lines, left_out, unknown)
 
 
 def _lines(suite: Suite, rows: list[Row], metric: str, classes: list[str]) -> list[Line]:

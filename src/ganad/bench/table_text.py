@@ -162,6 +162,8 @@ def caption(table: Table) -> str:
         said.append(f"Networks saw images of {', '.join(f'{side} x {side}' for side in sides)} pixels.")
     if table.left_out:
         said.append(f"Older rows left out (other settings, or run again since): {table.left_out}.")
+    if table.unknown:
+        said.append(f"Left out are the rows of methods not known here: {', '.join(table.unknown)}.")
     return " ".join(said)
 
 

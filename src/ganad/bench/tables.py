@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..atomic import write_text
+from ..errors import InputError
 from . import curve_tables
 from .html_tables import page
 from .markdown_tables import markdown
@@ -47,10 +48,14 @@ def write(results: str | Path, folder: str | Path, own: Suite | None = None) -> 
 
     own: a suite of the user's data, whose table is written instead of the papers' tables.
 
-    Raises InputError for a damaged file of rows.
+    Raises InputError for a damaged file of rows, and without ``own`` where all rows are of the user's data.
     """
     every = [row for path in sorted(Path(results).glob("*.jsonl")) for row in read(path)]
     rows = [row for row in every if "suite" in row]
+    if own is None and rows and all("data_hash" in row for row in rows):
+        raise InputError(
+            f"{results}: its rows are of your own data; their tables are those that ganad bench writes there"
+        )
     curves = [] if own else [row for row in every if "curve_of" in row]
     tables = list(collect(rows, [own] if own else SUITES.values()))
     title, introduction = _TITLE, _INTRODUCTION

@@ -70,7 +70,7 @@ def bench(
     ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...; several workers may share a GPU.")] = "auto",
     hours: Annotated[
-        float | None, typer.Option(help="Begin no trial after this time; one that has begun ends and counts.")
+        float | None, typer.Option(min=0, help="Begin no trial after this time; one that has begun ends and counts.")
     ] = None,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Run no trial; say how long the missing ones will take, line by line.")
@@ -104,8 +104,11 @@ def bench(
 
     --estimate takes the time of rows of the same line, and for other lines that of a few steps, which takes some
     seconds a line and is kept in pace.jsonl beside the rows.
+
+    Exit code 1 says that every trial of this run failed.
     """
-    from ..bench import OwnData, run
+    from ..bench import OwnData, run, tasks, together
+    from ..bench.grid import suite_of
 
     if budget not in ("smoke", "quick", "paper"):
         raise InputError(f"--budget {budget} is not one of smoke, quick, paper")
@@ -116,25 +119,31 @@ def bench(
         place = str(masks) if masks else None
         mine = _read_own(OwnData(suites[0], label, split(normal), split(anomaly), split(drop), impute, place), budget)
     elif label or normal or anomaly or drop or impute or masks:
+        table = suite_of(named[0])
         raise InputError(
-            f"{suites[0]} is a table with classes of its own; the options for your data do not apply to it"
+            f"{table.name} is a table with classes of its own; the options for your data do not apply to it"
         )
     folder = results or Path(f"{mine.suite.name}-bench" if mine else "benchmarks/results")
     options: dict[str, Any] = dict(
         labels=split(methods) or None, classes=split(classes) or None, seeds=seeds, budget=budget
     )
     options |= dict(data_dir=data_dir, device=device)
+    is_all = "all" in suites
     try:
-        todo = _todo(mine.suite if mine else named, folder, retry, "all" in suites, options)
+        asked = tasks(mine.suite, **options) if mine else together(named, **options)
+        todo = asked if mine or (estimate and not is_all) else _with_data(asked, folder, retry, is_all)
         if estimate:
             return _estimate(todo, folder, retry, workers or 1)
         show = functools.partial(_show, mine=mine, folder=folder, several=len({t.suite.name for t in todo}) > 1)
-        run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
+        made = run(todo, folder, engine=where, hours=hours, retry=retry, on_row=show)
+        _say_what_is_left(todo, folder)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {folder} keeps the finished rows, and the same command goes on") from stop
     if mine is not None:
         _conclude(mine, folder)
         list_unreadable(mine.samples, skip_bad)
+    if made and all("error" in row for row in made):
+        raise typer.Exit(1)
 
 
 def _is_own(name: str) -> bool:
@@ -156,17 +165,30 @@ def _named(suites: list[str], kind: str | None) -> list[str]:
     return list(dict.fromkeys(each for name in suites for each in (everything if name == "all" else [name])))
 
 
-def _todo(suites: Suite | list[str], folder: Path, retry: bool, is_all: bool, options: dict[str, Any]) -> list[Task]:
-    """The trials to run. Of ``all``, a table whose data are not here is left out with a line that says so."""
-    from ..bench import missing, tasks, together, without_data
+def _with_data(tasks: list[Task], folder: Path, retry: bool, is_all: bool) -> list[Task]:
+    """The tasks without those of tables whose data are not here. Only of ``all`` are such left out, with a line that
+    says so; a failed row for each trial would hide later that they were never measured.
+    """
+    from ..bench import missing, without_data
 
-    if not isinstance(suites, list):
-        return tasks(suites, **options)
-    todo = missing(together(suites, **options), folder, retry=retry)
-    absent = without_data(todo) if is_all else {}
+    absent = without_data(missing(tasks, folder, retry=retry))
     for name, reason in absent.items():
+        if not is_all:
+            raise InputError(f"{name}: {reason}")
         typer.echo(f"left out: {name}: {reason}", err=True)
-    return [task for task in todo if task.suite.name not in absent]
+    return [task for task in tasks if task.suite.name not in absent]
+
+
+def _say_what_is_left(tasks: list[Task], folder: Path) -> None:
+    """Say which of the tasks have no measured row, so that an end is not taken for a success."""
+    from ..bench import missing
+
+    left = len(missing(tasks, folder))
+    failed = len(missing(tasks, folder, retry=True)) - left
+    if left:  # nothing but the hours ends a run early
+        typer.echo(f"time is up, trials that are left: {left}; the same command goes on", err=True)
+    if failed:
+        typer.echo(f"failed trials: {failed}; their rows are kept, and --retry tries them again", err=True)
 
 
 def _estimate(todo: list[Task], folder: Path, retry: bool, workers: int) -> None:

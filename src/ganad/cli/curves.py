@@ -29,7 +29,7 @@ def curves(
     address: Address = None,
     gpus_per_trial: Annotated[float, typer.Option(min=0, help="Share of a GPU for each curve (ray).")] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
-    hours: Annotated[float | None, typer.Option(help="Begin no curve after this time.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0, help="Begin no curve after this time.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of curves.jsonl; what is there is not run again.")] = Path(
         "benchmarks/results"
     ),
