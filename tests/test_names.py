@@ -4,6 +4,8 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,37 @@ def lacks(cls: type) -> set[str]:
     return found - {"training_step"}  # a method with stages has steps of other names
 
 
+@pytest.fixture
+def installed(monkeypatch):
+    """Pretends that packages with these entry points are installed; forgets them, and what is added, afterwards."""
+
+    def install(**entries: str) -> None:
+        found = [EntryPoint(name, value, registry.GROUP) for name, value in entries.items()]
+        monkeypatch.setattr(registry, "entry_points", lambda group: found)
+        registry._installed.cache_clear()
+
+    monkeypatch.setattr(registry, "_added", {})
+    monkeypatch.setattr(registry, "_plugins", set())
+    yield install
+    registry._installed.cache_clear()
+
+
+@pytest.fixture
+def written(monkeypatch, tmp_path):
+    """Writes a module that can be imported, and forgets it afterwards."""
+
+    def write(name: str, text: str) -> str:
+        (tmp_path / f"{name}.py").write_text(text)
+        importlib.invalidate_caches()
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return name
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield write
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+
+
 def test_what_is_public_and_what_has_a_type_are_the_same_names():
     assert set(declared()) == set(ganad.__all__)
 
@@ -55,6 +88,24 @@ def test_only_near_names_are_suggested():
         registry.get("forest-of-xyz")
     with pytest.raises(InputError, match="did you mean auto"):
         registry.get("autoo")
+
+
+def test_names_that_differ_in_dashes_and_case_alone_are_two_claims_to_one(installed):
+    installed(two_net="one:Net", **{"Two-Net": "other:Net"})
+    with pytest.raises(InputError, match="two detectors are called 'Two-Net': one:Net and other:Net; uninstall"):
+        registry.names()
+    installed(two_net="one:Net [gpu]", **{"two-net": "one:Net"})
+    assert registry.targets()["two_net"] == "one:Net"
+
+
+def test_detectors_that_combine_others_keep_their_names(installed, written):
+    installed(auto="other:Auto")
+    with pytest.raises(InputError, match="two detectors are called 'auto'"):
+        registry.names()
+    installed()
+    written("own_ensemble", "import ganad\n\n\nclass Ensemble(ganad.Detector):\n    pass\n")
+    with pytest.raises(InputError, match="own_ensemble:Ensemble; rename the class"):
+        registry.add("own_ensemble")
 
 
 def test_a_module_that_is_not_python_is_refused_in_a_sentence(tmp_path, monkeypatch):

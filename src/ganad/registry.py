@@ -91,17 +91,16 @@ def targets() -> dict[str, str]:
 def _installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
-        earlier = found.get(entry.name) or _built_in(entry.name)
-        if earlier not in (None, entry.value):
-            raise InputError(
-                f"two detectors are called {entry.name!r}: {earlier} and {entry.value}; uninstall one of the packages"
-            )
-        found[entry.name] = entry.value
+        target = f"{entry.module}:{entry.attr}"  # its value may name extras as well
+        _refuse_taken(entry.name, target, found, "uninstall one of the packages")
+        found[entry.name] = target
     return found
 
 
-def _built_in(name: str) -> str | None:
-    return next((target for known, target in BUILT_IN.items() if _key(known) == _key(name)), None)
+def _refuse_taken(name: str, target: str, found: dict[str, str], remedy: str) -> None:
+    for known, other in (BUILT_IN | COMBINED | found).items():
+        if _key(known) == _key(name) and other != target:
+            raise InputError(f"two detectors are called {name!r}: {other} and {target}; {remedy}")
 
 
 def add(module: str) -> list[str]:
@@ -123,9 +122,7 @@ def add(module: str) -> list[str]:
         raise InputError(f"the module {module!r} defines no detector; a detector is a subclass of ganad.Detector")
     for cls in classes:
         name, target = command_name(cls), target_of(cls)
-        earlier = targets().get(name) or _built_in(name)
-        if earlier not in (None, target):
-            raise InputError(f"two detectors are called {name!r}: {earlier} and {target}; rename the class")
+        _refuse_taken(name, target, targets(), "rename the class")
         _added[name] = target
     return [command_name(cls) for cls in classes]
 
