@@ -108,6 +108,14 @@ def test_detectors_that_combine_others_keep_their_names(installed, written):
         registry.add("own_ensemble")
 
 
+def test_a_broken_package_leaves_the_list_of_methods_readable(installed, written):
+    written("crooked_two", "class Crooked(:\n")
+    installed(gone="gone_with.it:Net", crooked="crooked_two:Crooked", kept="ganad.methods.vae:VAE")
+    assert registry.summary("gone") == "(cannot be read: ModuleNotFoundError: No module named 'gone_with')"
+    assert registry.summary("crooked").startswith("(cannot be read: SyntaxError: invalid syntax")
+    assert registry.summary("kept") == registry.summary("vae")
+
+
 def test_a_module_that_is_not_python_is_refused_in_a_sentence(tmp_path, monkeypatch):
     (tmp_path / "crooked.py").write_text("class Crooked(:\n")
     monkeypatch.syspath_prepend(tmp_path)

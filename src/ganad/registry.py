@@ -150,10 +150,13 @@ def get(name: str) -> type[Detector]:
 def summary(name: str) -> str:
     """The first line of a detector's docstring, read from its source, because importing all methods takes seconds."""
     module, _, cls = (targets() | COMBINED)[name].partition(":")
-    spec = find_spec(module)
-    if spec is None or not spec.origin:
-        return ""
-    body = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    try:
+        spec = find_spec(module)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {module!r}")
+        body = ast.parse(Path(spec.origin or "").read_text("utf-8")).body
+    except Exception as error:  # another package's, which may be half installed
+        return f"(cannot be read: {_said(error)})"
     nodes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == cls]
     return (ast.get_docstring(nodes[0]) or "").partition("\n")[0] if nodes else ""
 
@@ -204,6 +207,12 @@ def _import(target: str) -> type[Detector]:
     if not _is_detector(found):
         raise InputError(f"{target} is not a subclass of ganad.Detector; report it to the authors of its package")
     return cast("type[Detector]", found)
+
+
+def _said(error: Exception) -> str:
+    """The type and the last line of an error of code that others wrote."""
+    name, lines = type(error).__name__, str(error).splitlines()
+    return shown(f"{name}: {lines[-1]}" if lines else name, 200)
 
 
 def _is_detector(value: Any) -> bool:
