@@ -12,6 +12,7 @@ import pytest
 
 import ganad
 from ganad import InputError, methods, registry
+from ganad.bench import own_data
 
 TARGETS = set(registry.BUILT_IN.values())
 CLASSES = {target.partition(":")[2] for target in TARGETS}
@@ -114,6 +115,15 @@ def test_a_broken_package_leaves_the_list_of_methods_readable(installed, written
     assert registry.summary("gone") == "(cannot be read: ModuleNotFoundError: No module named 'gone_with')"
     assert registry.summary("crooked").startswith("(cannot be read: SyntaxError: invalid syntax")
     assert registry.summary("kept") == registry.summary("vae")
+
+
+def test_own_data_are_measured_without_the_methods_of_a_broken_package(installed, written, caplog):
+    written("raises_at_once", "1 / 0\n")
+    installed(raises="raises_at_once:Net", whole="own_net:Net [gpu]")
+    written("own_net", "import ganad\n\n\nclass Net(ganad.NetworkDetector):\n    pass\n")
+    assert [recipe.label for recipe in own_data._outside(3)] == ["Net"]
+    (record,) = caplog.records
+    assert "raises is left out: the detector raises_at_once:Net cannot be imported (ZeroDivisionError" in record.message
 
 
 def test_a_module_that_is_not_python_is_refused_in_a_sentence(tmp_path, monkeypatch):

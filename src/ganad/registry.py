@@ -202,8 +202,8 @@ def _import(target: str) -> type[Detector]:
     module, _, name = target.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"the detector {target} cannot be imported ({error}); reinstall its package") from error
+    except Exception as error:  # importing runs what others wrote
+        raise InputError(f"the detector {target} cannot be imported ({_said(error)}); reinstall its package") from error
     if not _is_detector(found):
         raise InputError(f"{target} is not a subclass of ganad.Detector; report it to the authors of its package")
     return cast("type[Detector]", found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from .baselines import plain
 from .recipes import Recipe, Suite
 from .suites import photos
 
+_LOG = logging.getLogger("ganad")
 _FEWEST = 10  #: normal samples, of which eight train
 _MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; the time of nearest neighbours is quadratic
 _SMOKE_PHOTOS = (20, 30)
@@ -138,8 +140,13 @@ def _epochs(seen: int, n: int) -> int:
 
 
 def _outside(epochs: int) -> tuple[Recipe, ...]:
-    """The methods of other packages. Those with networks train as long as most others here."""
-    classes = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
+    """The methods of other packages, but broken ones. Those with networks train as long as most others here."""
+    classes = {}
+    for name in sorted(registry.targets().keys() - registry.BUILT_IN):
+        try:
+            classes[name] = registry.get(name)
+        except InputError as error:
+            _LOG.warning("%s is left out: %s", name, error)
     lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
     return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
 
