@@ -133,6 +133,24 @@ def test_a_module_that_is_not_python_is_refused_in_a_sentence(tmp_path, monkeypa
         registry.add("crooked")
 
 
+def test_a_module_that_fails_is_refused_each_time_in_a_sentence(installed, written, monkeypatch):
+    installed()
+    written("unfinished", "import ganad\n\n\nclass Net(ganad.Detector):\n    width: int = Undefined\n")
+    monkeypatch.setenv(registry.PLUGINS, "unfinished")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"imported \(NameError: name 'Undefined' is not defined\); mend"):
+            registry.names()
+    written("unfinished", "import ganad\n\n\nclass Net(ganad.Detector):\n    fit: int = 1\n")
+    with pytest.raises(InputError, match="the setting 'fit' hides Detector.fit; rename it"):
+        registry.names()
+
+
+@pytest.mark.parametrize("path", ["./my_methods", "my_methods.py", "folder/my_methods", "."])
+def test_a_path_is_not_the_name_of_a_module(path):
+    with pytest.raises(InputError, match="without path and .py"):
+        registry.add(path)
+
+
 def test_the_detectors_among_them_are_those_of_the_registry():
     typed = {f"{module}:{name}" for name, module in declared().items() if module.startswith("ganad.methods.")}
     assert typed == TARGETS

@@ -82,8 +82,8 @@ def targets() -> dict[str, str]:
     """Name -> "module:Class" of all detectors. Raises InputError if two packages claim one name."""
     for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
         if module not in _plugins:
-            _plugins.add(module)
             add(module)
+            _plugins.add(module)
     return BUILT_IN | _installed() | _added
 
 
@@ -109,6 +109,8 @@ def add(module: str) -> list[str]:
     It is for classes that no installed package registers, such as one in a file beside a notebook. Raises InputError
     for a module that is not valid Python, cannot be imported or defines no detector, and for a name that is taken.
     """
+    if module.startswith(".") or module.endswith(".py") or {"/", os.sep} & set(module):
+        raise InputError(f"{module!r} is not the name of a module; give the name, without path and .py")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # the module is most likely in the user's folder
     try:
@@ -117,12 +119,14 @@ def add(module: str) -> list[str]:
         raise InputError(f"the module {module!r} is not valid Python ({error}); mend it") from error
     except ImportError as error:
         raise InputError(f"the module {module!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from error
+    except Exception as error:
+        raise InputError(f"the module {module!r} cannot be imported ({_said(error)}); mend it") from error
     classes = [c for c in vars(imported).values() if _is_detector(c) and c.__module__ == imported.__name__]
     if not classes:
         raise InputError(f"the module {module!r} defines no detector; a detector is a subclass of ganad.Detector")
     for cls in classes:
         name, target = command_name(cls), target_of(cls)
-        _refuse_taken(name, target, targets(), "rename the class")
+        _refuse_taken(name, target, _installed() | _added, "rename the class")
         _added[name] = target
     return [command_name(cls) for cls in classes]
 
