@@ -67,3 +67,10 @@ def test_what_cannot_work_is_refused_before_the_earlier_fit_is_forgotten(detecto
     with pytest.raises(InputError) as caught:
         detector.check_settings()
     assert words in str(caught.value)
+
+
+def test_a_setting_has_no_name_of_what_a_fit_learns():
+    with pytest.raises(TypeError, match="Net: the setting 'lambda_' ends in _, as what a fit learns; rename it"):
+
+        class Net(ganad.Detector):
+            lambda_: float = 0.5

@@ -94,6 +94,9 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         if "training_step" in vars(cls) and not hasattr(cls, "run"):
             raise TypeError(f"{cls.__name__} has a training_step, so its base is NetworkDetector, not Detector")
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        fitted = [f.name for f in dataclasses.fields(cls) if f.name.endswith("_")]
+        if fitted:
+            raise TypeError(f"{cls.__name__}: the setting {fitted[0]!r} ends in _, as what a fit learns; rename it")
         super().__init_subclass__(**kwargs)
 
     # -- what a method writes -----------------------------------------------------------------------------
