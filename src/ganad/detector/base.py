@@ -18,6 +18,7 @@ from .. import calibrate, devices, settings
 from ..arrays import rows_of
 from ..data.table import known_to
 from ..deprecation import renamed
+from ..display import shown
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
 from ..migrations import Change
@@ -308,7 +309,13 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     def assemble(self, spec: InputSpec, device: torch.device) -> None:
         """Build the untrained networks for such input."""
         self.input_, self.device_, self.history_ = spec, device, []
-        self.nets_ = Players(self.build(spec.shape)).placed(device, channels_last=spec.is_image)
+        players: Any = self.build(spec.shape)
+        if not isinstance(players, dict) or not all(isinstance(net, nn.Module) for net in players.values()):
+            raise InputError(
+                f"{type(self).__name__}.build must return a dict of networks by player, as in dict(net=network); "
+                f"it returned {shown(players)}"
+            )
+        self.nets_ = Players(players).placed(device, channels_last=spec.is_image)
 
     def _training_set(self, x: np.ndarray) -> TrainingSet:
         return self.input_.training_set(x, self.device_)
