@@ -244,6 +244,7 @@ def test_a_file_called_fit_does_not_change_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["fit", "n.csv", "--plugin", "json", "-o", "m"], "before the command, as in ganad --plugin MODULE fit"),
         (["fit", "nowhere", "-o", "m.safetensors"], "no such file or folder"),
         (["fit", "digits", "--method", "gannomaly", "-o", "m.safetensors"], "did you mean ganomaly"),
         (["fit", "digits", "--method", "ganomaly", "--epoch", "3", "-o", "m.safetensors"], "did you mean --epochs"),

@@ -12,7 +12,7 @@ from torch import nn
 from ganad import EGBAD, GenerativeDetector
 from ganad.arrays import DiskRows
 from ganad.detector import Batches, Updates
-from ganad.errors import TrainingDiverged
+from ganad.errors import InputError, TrainingDiverged
 from ganad.losses import bce
 from ganad.seeds import isolated_rng
 from ganad.training import Stream, TrainingSet
@@ -115,11 +115,20 @@ def test_only_the_yielded_player_moves():
     assert all(who == {player} for player, who in moved)
 
 
+def G(model):
+    return model.nets_.generator(model.noise(2))
+
+
 @pytest.mark.parametrize(
     ("mischief", "error", "words"),
     [
-        (lambda self, x: [("critic", dict(a=x.sum()))], KeyError, "yielded player 'critic'"),
-        (lambda self, x: [("generator", dict(a=x.sum()))], RuntimeError, "depends on none of its parameters"),
+        (lambda self, x: [("critic", dict(a=x.sum()))], InputError, "yielded player 'critic'; this run updates gen"),
+        (lambda self, x: [("generator", dict(a=x.sum()))], InputError, "depends on none of its parameters"),
+        (lambda self, x: [("generator", dict(a=G(self).sum(1)))], InputError, r"'a' of shape \(2,\); take its mean"),
+        (lambda self, x: [("generator", dict(a=x.sum(1)))], InputError, r"'a' of shape \(50,\); take its mean"),
+        (lambda self, x: [("generator", dict(a=1.0))], InputError, "'a' as a float; it must be a tensor"),
+        (lambda self, x: [("generator", G(self).sum())], InputError, "a tuple of str, Tensor; it must yield a player"),
+        (lambda self, x: [dict(a=G(self).sum())], InputError, "Misbehaving.training_step yielded a dict; it must"),
         (
             lambda self, x: [("generator", dict(adv=self.nets_.generator(self.noise(2)).sum() * np.inf))],
             TrainingDiverged,
@@ -139,7 +148,7 @@ def test_a_failed_fit_leaves_no_half_trained_detector_and_the_callers_random_sta
     np.random.seed(3)  # noqa: NPY002
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     model.mischief = lambda x: [("critic", dict(a=x.sum()))]
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError):
         model.fit(normal("table"))
     with pytest.raises(NotFittedError):
         model.anomaly_score(normal("table"))
@@ -151,8 +160,28 @@ def test_a_step_that_draws_nothing_is_refused_instead_of_running_for_ever():
         def training_step(self, batches):
             yield "generator", dict(a=self.nets_.generator(self.noise(2)).sum())
 
-    with pytest.raises(RuntimeError, match="drew no batch"):
+    with pytest.raises(InputError, match="Idle.training_step drew no batch"):
         made(Idle).fit(normal("table"))
+
+
+@pytest.mark.parametrize(
+    ("hook", "value", "words"),
+    [
+        ("training_step", None, r"returns a NoneType; it must yield a player and its loss terms"),
+        ("build", None, r"Forgetful.build must return a dict of networks by player, .* it returned None"),
+        ("build", nn.Linear(1, 1), r"Forgetful.build must return a dict .* it returned Linear"),
+        ("score_batch", None, r"score_batch must return a tensor with one entry a sample, 512 here; it returned None"),
+        ("score_batch", torch.zeros(()), r"score_batch must return .* it returned one of shape \(\)"),
+    ],
+)
+def test_a_hook_that_returns_something_else_is_named_with_what_it_must_return(hook, value, words):
+    def score_batch(self, x):
+        return value
+
+    written = score_batch if hook == "score_batch" else lambda self, _: value
+    Forgetful = type("Forgetful", (TwoPlayers,), {hook: written, "__module__": __name__})
+    with pytest.raises(InputError, match=words):
+        made(Forgetful).fit(normal("table"))
 
 
 def test_each_pass_holds_every_sample_once_in_an_order_of_its_own():

@@ -82,8 +82,8 @@ def targets() -> dict[str, str]:
     """Name -> "module:Class" of all detectors. Raises InputError if two packages claim one name."""
     for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
         if module not in _plugins:
-            _plugins.add(module)
             add(module)
+            _plugins.add(module)
     return BUILT_IN | _installed() | _added
 
 
@@ -91,17 +91,16 @@ def targets() -> dict[str, str]:
 def _installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entry_points(group=GROUP):
-        earlier = found.get(entry.name) or _built_in(entry.name)
-        if earlier not in (None, entry.value):
-            raise InputError(
-                f"two detectors are called {entry.name!r}: {earlier} and {entry.value}; uninstall one of the packages"
-            )
-        found[entry.name] = entry.value
+        target = f"{entry.module}:{entry.attr}"  # its value may name extras as well
+        _refuse_taken(entry.name, target, found, "uninstall one of the packages")
+        found[entry.name] = target
     return found
 
 
-def _built_in(name: str) -> str | None:
-    return next((target for known, target in BUILT_IN.items() if _key(known) == _key(name)), None)
+def _refuse_taken(name: str, target: str, found: dict[str, str], remedy: str) -> None:
+    for known, other in (BUILT_IN | COMBINED | found).items():
+        if _key(known) == _key(name) and other != target:
+            raise InputError(f"two detectors are called {name!r}: {other} and {target}; {remedy}")
 
 
 def add(module: str) -> list[str]:
@@ -110,6 +109,8 @@ def add(module: str) -> list[str]:
     It is for classes that no installed package registers, such as one in a file beside a notebook. Raises InputError
     for a module that is not valid Python, cannot be imported or defines no detector, and for a name that is taken.
     """
+    if module.startswith(".") or module.endswith(".py") or {"/", os.sep} & set(module):
+        raise InputError(f"{module!r} is not the name of a module; give the name, without path and .py")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # the module is most likely in the user's folder
     try:
@@ -118,14 +119,14 @@ def add(module: str) -> list[str]:
         raise InputError(f"the module {module!r} is not valid Python ({error}); mend it") from error
     except ImportError as error:
         raise InputError(f"the module {module!r} cannot be imported ({error}); is its folder on PYTHONPATH?") from error
+    except Exception as error:
+        raise InputError(f"the module {module!r} cannot be imported ({_said(error)}); mend it") from error
     classes = [c for c in vars(imported).values() if _is_detector(c) and c.__module__ == imported.__name__]
     if not classes:
         raise InputError(f"the module {module!r} defines no detector; a detector is a subclass of ganad.Detector")
     for cls in classes:
         name, target = command_name(cls), target_of(cls)
-        earlier = targets().get(name) or _built_in(name)
-        if earlier not in (None, target):
-            raise InputError(f"two detectors are called {name!r}: {earlier} and {target}; rename the class")
+        _refuse_taken(name, target, _installed() | _added, "rename the class")
         _added[name] = target
     return [command_name(cls) for cls in classes]
 
@@ -153,10 +154,13 @@ def get(name: str) -> type[Detector]:
 def summary(name: str) -> str:
     """The first line of a detector's docstring, read from its source, because importing all methods takes seconds."""
     module, _, cls = (targets() | COMBINED)[name].partition(":")
-    spec = find_spec(module)
-    if spec is None or not spec.origin:
-        return ""
-    body = ast.parse(Path(spec.origin).read_text("utf-8")).body
+    try:
+        spec = find_spec(module)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {module!r}")
+        body = ast.parse(Path(spec.origin or "").read_text("utf-8")).body
+    except Exception as error:  # another package's, which may be half installed
+        return f"(cannot be read: {_said(error)})"
     nodes = [node for node in body if isinstance(node, ast.ClassDef) and node.name == cls]
     return (ast.get_docstring(nodes[0]) or "").partition("\n")[0] if nodes else ""
 
@@ -202,11 +206,17 @@ def _import(target: str) -> type[Detector]:
     module, _, name = target.partition(":")
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"the detector {target} cannot be imported ({error}); reinstall its package") from error
+    except Exception as error:  # importing runs what others wrote
+        raise InputError(f"the detector {target} cannot be imported ({_said(error)}); reinstall its package") from error
     if not _is_detector(found):
         raise InputError(f"{target} is not a subclass of ganad.Detector; report it to the authors of its package")
     return cast("type[Detector]", found)
+
+
+def _said(error: Exception) -> str:
+    """The type and the last line of an error of code that others wrote."""
+    name, lines = type(error).__name__, str(error).splitlines()
+    return shown(f"{name}: {lines[-1]}" if lines else name, 200)
 
 
 def _is_detector(value: Any) -> bool:

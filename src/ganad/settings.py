@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -89,9 +90,14 @@ def describe(cls: type) -> list[Setting]:
     hints = typing.get_type_hints(cls)
     fields = sorted(dataclasses.fields(cls), key=lambda f: -depth[f.name])
     return [
-        Setting(f.name, f.name.replace("_", "-"), kind_of(hints[f.name]), f.default, comments.get(f.name, ""))
+        Setting(f.name, f.name.replace("_", "-"), kind_of(hints[f.name]), _default(f), comments.get(f.name, ""))
         for f in fields
     ]
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    made = field.default_factory
+    return field.default if made is dataclasses.MISSING else made()
 
 
 @functools.cache
@@ -155,29 +161,57 @@ def kind_of(hint: Any) -> str:
     """A type in words."""
     if typing.get_origin(hint) is Literal:
         return " | ".join(map(str, typing.get_args(hint)))
-    if typing.get_origin(hint) is tuple:
-        return "numbers with commas"
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(kind_of(part) for part in typing.get_args(hint))
+    if kinds := _each(hint):
+        return f"{_plural(kinds)} with commas"
+    if len(parts := _parts(hint)) > 1:
+        return " or ".join(map(kind_of, parts))
     return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}.get(hint, "none")
 
 
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """The types that a union joins; else the type alone."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def _each(hint: Any) -> tuple[Any, ...]:
+    """The types of the values in a list or tuple; empty for everything else, also where text cannot give them."""
+    kinds = tuple(k for k in typing.get_args(hint) if k is not Ellipsis)
+    return kinds if typing.get_origin(hint) in (tuple, list) and set(kinds) <= {int, float, str, bool} else ()
+
+
+def _plural(kinds: tuple[Any, ...]) -> str:
+    return "numbers" if set(kinds) <= {int, float} else "values"
+
+
 def _value(hint: Any, text: str) -> Any:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        parts = typing.get_args(hint)
-        if text.lower() == "none" and type(None) in parts:
-            return None
-        return _value(next(p for p in parts if p is not type(None)), text)
+    if len(parts := _parts(hint)) > 1:
+        return _first_that_fits(parts, text)
     if typing.get_origin(hint) is Literal:
         return next((option for option in typing.get_args(hint) if str(option) == text), text)
-    if typing.get_origin(hint) is tuple:
-        kind = typing.get_args(hint)[0]
-        return tuple(kind(part) for part in text.strip("()[] ").split(",") if part.strip())
+    if kinds := _each(hint):
+        words = [word.strip(" '\"") for word in text.strip("()[] ").split(",") if word.strip()]
+        return typing.get_origin(hint)(_value(kinds[min(i, len(kinds) - 1)], word) for i, word in enumerate(words))
     if hint is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
             raise ValueError(text)
         return text.lower() in ("true", "1", "yes")
     return hint(text) if hint in (int, float) else text
+
+
+def _first_that_fits(parts: tuple[Any, ...], text: str) -> Any:
+    """The text as the first of several types that may have such a value; else as one whose check then refuses it."""
+    if text.lower() == "none" and type(None) in parts:
+        return None
+    unfit = []
+    for part in parts:
+        if part is not type(None):
+            with contextlib.suppress(ValueError):
+                unfit.append(_value(part, text))
+                if _complaint(part, Bound(), unfit[-1]) is None:
+                    return unfit[-1]
+    if not unfit:
+        raise ValueError(text)
+    return unfit[0]
 
 
 # -- checked ----------------------------------------------------------------------------------------------
@@ -221,55 +255,58 @@ def _bound_in(hint: Any) -> Bound | None:
 
 
 def _check_one(owner: str, name: str, hint: Any, bound: Bound, value: Any) -> None:
-    options = typing.get_args(hint) if typing.get_origin(hint) is not tuple else ()
-    where = f"{owner}: {name}={shown(repr(value) if isinstance(value, str) else value)}"
+    parts = [part for part in _parts(hint) if part is not type(None)]
+    if value is None and len(parts) < len(_parts(hint)):
+        return
+    if name == "random_state":  # scikit-learn's: a number, a RandomState or None
+        complaints = [_complaint_of_seed(value)]
+    else:
+        complaints = [_complaint(part, bound, value) for part in parts]
+    if None not in complaints:
+        where = f"{owner}: {name}={shown(repr(value) if isinstance(value, str) else value)}"
+        raise InputError(where + " or".join(map(str, complaints)))
+
+
+def _complaint(hint: Any, bound: Bound, value: Any) -> str | None:
+    """What is wrong with a value of one type, as the end of a sentence; None if nothing is, or nothing is known."""
     if typing.get_origin(hint) is Literal:
-        if value not in options:
-            raise InputError(f"{where} is not one of {', '.join(map(repr, options))}")
-        return
-    if value is None and type(None) in options:
-        return
-    kinds = set(options) - {type(None)} or {hint}
-    if kinds == {bool}:
-        if not isinstance(value, bool) and not _is_numpy(value, "bool"):
-            raise InputError(f"{where} must be true or false")
-    elif name == "random_state":  # scikit-learn's: a number, a RandomState or None
-        if not isinstance(value, numbers.Integral) and not _is_numpy(value, "RandomState"):
-            raise InputError(f"{where} must be a whole number or None")
-        if isinstance(value, numbers.Integral) and not 0 <= int(value) < 2**32:
-            raise InputError(f"{where} must lie between 0 and {2**32 - 1}")
-    elif kinds == {str}:
-        if not isinstance(value, str):
-            raise InputError(f"{where} must be text")
-    elif typing.get_origin(hint) is tuple:
-        _check_numbers(where, typing.get_args(hint), bound, value)
-    elif kinds <= {int, float}:
-        _check_number(where, bound if bound is not _WHOLE or kinds == {int} else Bound(), value, whole=kinds == {int})
+        options = typing.get_args(hint)
+        return None if value in options else f" is not one of {', '.join(map(repr, options))}"
+    if hint is bool:
+        return None if isinstance(value, bool) or _is_numpy(value, "bool") else " must be true or false"
+    if hint is str:
+        return None if isinstance(value, str) else " must be text"
+    if hint in (int, float):
+        if not _is_number(value, numbers.Integral if hint is int else numbers.Real):
+            return f" must be {kind_of(hint)}"
+        bound = Bound() if bound is _WHOLE and hint is float else bound
+        return None if bound.holds(float(value)) else f" must {bound}"
+    return _complaint_of_several(hint, bound, value) if _each(hint) else None
 
 
-def _check_numbers(where: str, kinds: tuple[Any, ...], bound: Bound, values: Any) -> None:
-    """Numbers of one kind: as many as there are ``kinds``, or, where these end in an ellipsis, any number of them."""
-    if not isinstance(values, tuple | list) or not all(_is_number(v) for v in values):
-        raise InputError(f"{where} must be numbers with commas")
-    if kinds[-1] is not Ellipsis and len(values) != len(kinds):
-        raise InputError(f"{where} must be {len(kinds)} numbers")
-    if len(values) > _MOST:
-        raise InputError(f"{where} must be at most {_MOST} numbers")
-    if kinds[0] is int:
-        if not all(_is_number(v, numbers.Integral) for v in values):
-            raise InputError(f"{where} must be whole numbers")
-        bound = _SIZE if bound is _WHOLE else bound
-    elif bound is _WHOLE:
-        return
-    if not all(bound.holds(float(v)) for v in values):
-        raise InputError(f"{where}: each must {bound}")
+def _complaint_of_several(hint: Any, bound: Bound, values: Any) -> str | None:
+    """The same of a list or tuple: with as many values as types, or, after an ellipsis and in a list, any number."""
+    kinds = _each(hint)
+    if not isinstance(values, tuple | list) or (set(kinds) <= {int, float} and not all(map(_is_number, values))):
+        return f" must be {kind_of(hint)}"
+    if typing.get_origin(hint) is tuple and Ellipsis not in typing.get_args(hint):
+        if len(values) != len(kinds):
+            return f" must be {len(kinds)} {_plural(kinds)}"
+    elif len(values) > _MOST:
+        return f" must be at most {_MOST} {_plural(kinds)}"
+    for i, value in enumerate(values):
+        kind = kinds[min(i, len(kinds) - 1)]
+        if complaint := _complaint(kind, _SIZE if bound is _WHOLE and kind is int else bound, value):
+            return f": each{complaint}" if len(set(kinds)) == 1 else f": value {i + 1}{complaint}"
+    return None
 
 
-def _check_number(where: str, bound: Bound, value: Any, *, whole: bool) -> None:
-    if not _is_number(value, numbers.Integral if whole else numbers.Real):
-        raise InputError(f"{where} must be a {'whole ' if whole else ''}number")
-    if not bound.holds(float(value)):
-        raise InputError(f"{where} must {bound}")
+def _complaint_of_seed(value: Any) -> str | None:
+    if _is_numpy(value, "RandomState"):
+        return None
+    if not isinstance(value, numbers.Integral):
+        return " must be a whole number or None"
+    return None if 0 <= int(value) < 2**32 else f" must lie between 0 and {2**32 - 1}"
 
 
 def _is_numpy(value: Any, name: str) -> bool:

@@ -278,10 +278,11 @@ def test_a_slow_head_ends_the_connection(table_model, sent):
         port = urlsplit(url).port
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.settimeout(10)
-            for byte in sent:  # each byte in time, the whole not
-                s.sendall(bytes([byte]))
-                time.sleep(0.005)
-            assert s.recv(4096) == b""
+            with contextlib.suppress(ConnectionError):  # ended while we send: a busy machine sends late
+                for byte in sent:  # each byte in time, the whole not
+                    s.sendall(bytes([byte]))
+                    time.sleep(0.005)
+                assert s.recv(4096) == b""
         with httpx.Client(base_url=url) as client:  # who answers between two whole heads is not cut off
             for _ in range(3):
                 assert client.get("/health").status_code == 200

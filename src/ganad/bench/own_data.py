@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from .suites import photos
 if TYPE_CHECKING:
     from ..testing import Kind
 
+_LOG = logging.getLogger("ganad")
 _FEWEST = 10  #: normal samples, of which eight train
 _MOST_TRAIN, _MOST_TEST = 20_000, 10_000  #: at ``quick``; the time of nearest neighbours is quadratic
 _SMOKE_PHOTOS = (20, 30)
@@ -141,11 +143,18 @@ def _epochs(seen: int, n: int) -> int:
 
 
 def _outside(kind: Kind, epochs: int) -> tuple[Recipe, ...]:
-    """The methods of other packages for this kind of data. Those with networks train as long as most others here."""
+    """The methods of other packages for this kind of data, but broken ones; those with networks train as most here."""
     from ..testing import kinds  # imports torch
 
-    others = {name: registry.get(name) for name in registry.names() if name not in registry.BUILT_IN}
-    classes = {name: cls for name, cls in others.items() if kind in kinds(cls)}
+    classes = {}
+    for name in sorted(registry.targets().keys() - registry.BUILT_IN):
+        try:
+            found = registry.get(name)
+        except InputError as error:
+            _LOG.warning("%s is left out: %s", name, error)
+            continue
+        if kind in kinds(found):
+            classes[name] = found
     lengths = {name: dict(epochs=epochs) if hasattr(cls, "epochs") else {} for name, cls in classes.items()}
     return tuple(Recipe(cls.__name__, name, quick=lengths[name]) for name, cls in classes.items())
 

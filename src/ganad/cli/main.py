@@ -16,6 +16,7 @@ import typer
 
 from .. import registry
 from .._version import __version__
+from ..errors import InputError
 from . import bench, curves, demo, export, figures, fit, history, recalibrate, score, serve, show, watch
 from .options import reports_errors
 from .stopping import stop
@@ -72,6 +73,9 @@ def options(
 @reports_errors
 def run(arguments: list[str]) -> None:
     """The command with arguments; it ends with an exit code."""
+    place = place_of_command(arguments)
+    if any(text.partition("=")[0] == "--plugin" for text in arguments[place:]):
+        raise InputError(f"--plugin: put it before the command, as in ganad --plugin MODULE {arguments[place]} ...")
     if plugins := fit.values_of("--plugin", arguments):  # in the environment, so that worker processes know them
         os.environ[registry.PLUGINS] = ",".join([*filter(None, [os.environ.get(registry.PLUGINS)]), *plugins])
     registry.targets()

@@ -18,6 +18,7 @@ from .. import calibrate, devices, settings
 from ..arrays import rows_of
 from ..data.table import known_to
 from ..deprecation import renamed
+from ..display import shown
 from ..errors import InputError, NotSupported
 from ..explain import integrated_gradients, residual
 from ..migrations import Change
@@ -96,6 +97,9 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
         if "training_step" in vars(cls) and not hasattr(cls, "run"):
             raise TypeError(f"{cls.__name__} has a training_step, so its base is NetworkDetector, not Detector")
         dataclasses.dataclass(kw_only=True, eq=False, repr=False)(cls)
+        fitted = [f.name for f in dataclasses.fields(cls) if f.name.endswith("_")]
+        if fitted:
+            raise TypeError(f"{cls.__name__}: the setting {fitted[0]!r} ends in _, as what a fit learns; rename it")
         super().__init_subclass__(**kwargs)
 
     # -- what a method writes -----------------------------------------------------------------------------
@@ -317,7 +321,13 @@ class Detector(Fitted, Reader, Thresholds, Trust, Estimator):
     def assemble(self, spec: InputSpec, device: torch.device) -> None:
         """Build the untrained networks for such input."""
         self.input_, self.device_, self.history_ = spec, device, []
-        self.nets_ = Players(self.build(spec.shape)).placed(device, channels_last=spec.is_image)
+        players: Any = self.build(spec.shape)
+        if not isinstance(players, dict) or not all(isinstance(net, nn.Module) for net in players.values()):
+            raise InputError(
+                f"{type(self).__name__}.build must return a dict of networks by player, as in dict(net=network); "
+                f"it returned {shown(players)}"
+            )
+        self.nets_ = Players(players).placed(device, channels_last=spec.is_image)
 
     def _training_set(self, x: np.ndarray) -> TrainingSet:
         return self.input_.training_set(x, self.device_)

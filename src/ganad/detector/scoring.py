@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from ..arrays import chunks
 from ..devices import choose_threads, deterministic_kernels, use_threads
+from ..display import shown
+from ..errors import InputError
 from ..seeds import isolated_rng
 from .input import InputSpec, on_device
 
@@ -61,6 +64,13 @@ class Scoring:
                     rows = rows[np.minimum(np.arange(self.chunk), len(rows) - 1)]
                 x = self.input.to_network(on_device(rows, self.device))
                 with isolated_rng(0, self.device):
-                    part = fn(x).detach()
+                    found: Any = fn(x)
+                if not isinstance(found, Tensor) or found.shape[:1] != x.shape[:1]:
+                    shape = f"one of shape {tuple(found.shape)}" if isinstance(found, Tensor) else shown(found)
+                    raise InputError(
+                        f"{getattr(fn, '__qualname__', 'scoring')} must return a tensor with one entry a sample, "
+                        f"{len(x)} here; it returned {shape}"
+                    )
+                part = found.detach()
                 parts.append((part if part.dtype == torch.float64 else part.float()).cpu().numpy())
         return np.concatenate(parts)[: len(X)]

@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import Tensor, nn
 
-from ..errors import Interrupted, TrainingDiverged
+from ..errors import InputError, Interrupted, TrainingDiverged
 from ..nets.players import Players
 from ..seeds import rng_state, set_rng_state
 from .captured import Captured, captured, changed
@@ -26,6 +26,7 @@ from .stream import Stream
 
 Update = tuple[str, dict[str, Tensor]]
 Step = Callable[[Stream], Iterator[Update]]
+_YIELD = 'yield a player and its loss terms, as in yield "net", dict(error=loss)'
 
 
 @dataclass
@@ -137,13 +138,44 @@ class Run:
             self.perform(self.stream)
         self.iteration += 1
         if self.iterations is None and place == (self.stream.epoch, self.stream.position):
-            raise RuntimeError(f"{self.name} drew no batch: call next(batches), or run it with iterations=")
+            raise InputError(f"{self.where} drew no batch: call next(batches), or run it with iterations=")
 
     def perform(self, batches: Any) -> None:
         """The updates of one call of the step, which draws from ``batches``: the stream, or what stands for it."""
         updates = self.step(batches)
-        for player, terms in updates if self.plain else self.within(updates):
-            self.update(player, terms)
+        if not hasattr(updates, "__next__"):
+            raise InputError(f"{self.where} returns a {type(updates).__name__}; it must {_YIELD}")
+        for update in updates if self.plain else self.within(updates):
+            try:
+                player, terms = update
+                self.update(player, terms)
+            except Exception as error:
+                if wrong := self.wrong_in(update):  # asked only now, so that a step that is right loses no time
+                    raise InputError(f"{self.where} {wrong}") from error
+                raise
+
+    @property
+    def where(self) -> str:
+        """Where the step is written, ``Denoiser.training_step``."""
+        return getattr(self.step, "__qualname__", self.name)
+
+    def wrong_in(self, update: Any) -> str:
+        """What a step's author did wrong in what it yielded, as the end of a sentence; empty if nothing is."""
+        if not (isinstance(update, tuple | list) and len(update) == 2 and isinstance(update[1], dict)):
+            kinds = ", ".join(type(part).__name__ for part in update) if isinstance(update, tuple | list) else ""
+            return f"yielded a {type(update).__name__}{f' of {kinds}' if kinds else ''}; it must {_YIELD}"
+        player, terms = update
+        if player not in list(self.optimizers):
+            return f"yielded player {player!r}; this run updates {', '.join(self.optimizers)}"
+        for term, value in terms.items():
+            if not isinstance(value, Tensor):
+                return f"yielded the loss term {term!r} as a {type(value).__name__}; it must be a tensor"
+            if value.numel() != 1:
+                shape = tuple(value.shape)
+                return f"yielded the loss term {term!r} of shape {shape}; take its mean() over the samples"
+        if not any(value.requires_grad for value in terms.values()):
+            return f"yielded a loss of {player!r} that depends on none of its parameters"
+        return ""
 
     def within(self, updates: Iterator[Update]) -> Iterator[Update]:
         """The updates of a step that needs autocast or the whole batch.
@@ -159,15 +191,13 @@ class Run:
             yield update
 
     def update(self, player: str, terms: dict[str, Tensor]) -> None:
-        if player not in self.optimizers:
-            raise KeyError(f"{self.name} yielded player {player!r}; this run updates {', '.join(self.optimizers)}")
         params = self.params[player]
         for p in params:
             p.grad = None
         # a sum of the terms would have their gradients, and nobody asks for its value
         losses = [t.float() for t in terms.values() if t.requires_grad]
         if not losses:
-            raise RuntimeError(f"{self.name}: the loss of {player!r} depends on none of its parameters")
+            raise RuntimeError("no loss has a gradient")
         if self.ranks.count == 1:
             torch.autograd.backward(losses, inputs=params)
         else:
