@@ -438,7 +438,7 @@ def test_a_method_of_ones_own_is_measured_on_its_kind_of_data_alone(tmp_path, mo
             raise InputError("Looks is for images")
 
     known = registry.get
-    monkeypatch.setattr(registry, "names", lambda: [*registry.BUILT_IN, "looks"])
+    monkeypatch.setattr(registry, "targets", lambda: registry.BUILT_IN | {"looks": "here:Looks"})
     monkeypatch.setattr(registry, "get", lambda name: Looks if name == "looks" else known(name))
     (tmp_path / "parts.csv").write_text("a,b,kind\n" + "1.5,2,normal\n" * 12 + "9,9,odd\n")
     own = [bench.OwnData(str(pictures(tmp_path / "parts"))), bench.OwnData(str(tmp_path / "parts.csv"), label="kind")]

@@ -120,8 +120,9 @@ def test_a_broken_package_leaves_the_list_of_methods_readable(installed, written
 def test_own_data_are_measured_without_the_methods_of_a_broken_package(installed, written, caplog):
     written("raises_at_once", "1 / 0\n")
     installed(raises="raises_at_once:Net", whole="own_net:Net [gpu]")
-    written("own_net", "import ganad\n\n\nclass Net(ganad.NetworkDetector):\n    pass\n")
-    assert [recipe.label for recipe in own_data._outside(3)] == ["Net"]
+    hook = "    def build_table(self, d):\n        return {}\n"
+    written("own_net", f"import ganad\n\n\nclass Net(ganad.NetworkDetector):\n{hook}")
+    assert [recipe.label for recipe in own_data._outside("table", 3)] == ["Net"]
     (record,) = caplog.records
     assert "raises is left out: the detector raises_at_once:Net cannot be imported (ZeroDivisionError" in record.message
 

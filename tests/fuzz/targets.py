@@ -280,7 +280,8 @@ def _whole_files(rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
 
     yield "backbone-safe/plain", safetensors.torch.save(network.state_dict())
     yield "backbone-onnx/plain", _onnx_file()
-    row = {"suite": "a", "label": "b", "class": "0", "seed": 1, "auroc": 0.5, "parameters": {"epochs": 1}}
+    row = {"suite": "a", "label": "b", "class": "0", "seed": 1, "budget": "quick", "preset": None, "settings": {}}
+    row |= {"metrics": {"auroc": 0.5}, "parameters": {"epochs": 1}}
     yield "results/plain", (json.dumps(row) + "\n").encode()
     body = {"rows": [{"width": 1.5, "height": 2, "colour": "x"}, {"width": 1, "height": None, "colour": "y"}]}
     yield "body-json/objects", json.dumps(body).encode()
