@@ -41,7 +41,7 @@ GANS = ("GANomaly", "FenceGAN", "IGMMGAN", "MMOCGAN", "ADGAN", "AnoGAN")
 DETECTORS = (*BASELINES, "Trivial", "AutoEncoder", "VAE", *GANS, "Auto")
 PHOTOS: dict[str, Callable[[], Regions]] = {
     "auto's: a Gaussian a place": lambda: Regions(
-        Gaussian(apart=True), Backbone(layers=(0, 3), cells=24), max_regions=250_000, pool="max"
+        Gaussian(apart=True), Backbone(layers=(0, 3), cells=24), max_regions=400_000, pool="max"
     ),
     "nearest neighbour of a backbone's vectors": lambda: Regions(NearestNeighbor(k=1), Backbone()),
     "PCA of tiles": lambda: Regions(PCAResidual(), Tiles(64, 32)),

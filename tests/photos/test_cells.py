@@ -56,6 +56,14 @@ def fitted(view):
     return Regions(Gaussian(apart=True), view, max_regions=1000, **QUIET).fit(plates(12, sides=(100, 140)))
 
 
+def test_every_place_learns_the_same_photos(view, caplog):
+    with caplog.at_level("INFO", "ganad"):
+        model = Regions(Gaussian(apart=True), view, max_regions=16 * 5 + 3, **QUIET).fit(plates(12))
+    assert "5 of 12 photos are learnt" in caplog.text
+    numbers = model._training_regions(plates(12), 0)[:, 0]
+    np.testing.assert_array_equal(numbers, np.tile(np.arange(16), 5))
+
+
 def test_photos_of_any_size_have_as_many_regions(fitted):
     for photo in plates(3, seed=1, sides=(90, 171)):
         [(grid, scores)] = fitted.region_scores([photo])

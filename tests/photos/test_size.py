@@ -23,7 +23,7 @@ inner, view = {
 draw = np.random.default_rng(0).integers
 small, large = [draw(0, 256, (500, 600, 3), np.uint8) for _ in range(12)], [draw(0, 256, (3000, 4000, 3), np.uint8)]
 before = peak()
-most = 250_000 if sys.argv[1] == "auto" else 10_000
+most = 400_000 if sys.argv[1] == "auto" else 10_000
 detector = Regions(inner, view, max_regions=most, random_state=0, device="cpu", verbose=0).fit(small)
 fitted = peak()
 assert detector.explain(large).shape == (1, 3000, 4000)

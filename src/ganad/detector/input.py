@@ -7,6 +7,7 @@ step between a photo and the networks, such as cutting regions, belongs between 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +117,8 @@ class InputSpec:
         if self.is_image or is_on_disk(x):
             return TrainingSet(x, device, self.to_network)
         # a table in memory is scaled once and not in every step
-        return TrainingSet(torch.cat([self.to_network(on_device(part, device)) for part in chunks(x)]), device)
+        scaled = (self.to_network(on_device(part, device)) for part in chunks(x))
+        return TrainingSet(joined(scaled, len(x)), device)
 
     def parts_to_user(self, parts: Tensor) -> Tensor:
         """The networks' contributions as those of columns ``(n, d)`` or pixels ``(n, H, W)``, channels summed."""
@@ -137,6 +139,17 @@ def on_device(rows: np.ndarray, device: torch.device) -> Tensor:
     """Samples as a tensor. Bytes and doubles keep their type, everything else becomes float32."""
     kept = rows.dtype in (np.uint8, np.float64)
     return torch.from_numpy(np.array(rows, dtype=rows.dtype if kept else np.float32)).to(device)
+
+
+def joined(parts: Iterable[Tensor], n: int) -> Tensor:
+    """Parts of ``n`` rows in all as one tensor, in memory once: ``torch.cat`` has them there twice."""
+    whole, filled = torch.empty(0), 0
+    for part in parts:
+        if not filled:
+            whole = part.new_empty((n, *part.shape[1:]))
+        whole[filled : filled + len(part)] = part
+        filled += len(part)
+    return whole
 
 
 def as_array(X: Any, owner: str, *, fitted: InputSpec | None = None) -> tuple[np.ndarray, tuple[str, ...] | None]:

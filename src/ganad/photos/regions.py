@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ from .sequence import as_photos, check_photo, naming, taken
 from .tiles import Tiles
 from .whitening import Whitening
 
+_LOG = logging.getLogger("ganad")
 _INNER_THRESHOLD = 1000  # regions that set the inner detector's threshold, which is not used
 
 
@@ -53,7 +55,7 @@ class Regions(Looking, Detector):
     detector: Detector | None = dataclasses.field(default=None, kw_only=False)  #: learns and scores the regions
     view: Tiles | Backbone = dataclasses.field(default=Tiles(), kw_only=False)  #: how a photo becomes regions
     pool: str = "ranked"  #: a photo's score from its regions': "max", "mean", "top5", or "ranked"; see ``photos.pool``
-    max_regions: Count = 10_000  #: regions of normal photos to learn; every photo gives the same number
+    max_regions: Count = 10_000  #: regions of normal photos to learn: some of each, or, by place, all of some
     choose: Literal["random", "coreset"] = "random"  #: how they are chosen; "coreset": far apart, for vectors only
     whiten: Literal["none", "all", "place"] = "none"  #: equal spread of vectors in all directions; "place": per cell
     augment: str = ""  #: variants of normal photos to learn as well: some of "flip,rotate90,shift,brightness"
@@ -176,17 +178,20 @@ class Regions(Looking, Detector):
         self.nets_ = self.nets_.placed(self.device_, channels_last=True).eval()
 
     def _training_regions(self, photos: Sequence[np.ndarray], seed: int, stage: str = "") -> np.ndarray:
-        """The regions that the inner detector learns, the same number from every photo, at least one.
+        """The regions that the inner detector learns, the same number from every photo that is learnt, at least one.
 
         stage: which of several fits this is, for the bar.
         """
         wanted = self.max_regions * (sampling.CANDIDATES if self.choose == "coreset" else 1)
-        share = -(-wanted // (len(photos) * augment.count(self.augment)))
+        chosen, share = self._shares(len(photos), wanted, seed)
+        if len(chosen) < len(photos) and not stage:
+            _LOG.info("Regions: %d of %d photos are learnt (max_regions)", len(chosen), len(photos))
         found: list[np.ndarray] = []
         with Bar(f"reading regions{stage}", enabled=self.verbose > 0) as bar:
-            for i, photo in enumerate(photos):
+            for done, i in enumerate(chosen):
+                photo = photos[i]
                 with naming(photos, i):
-                    self.channels_ = check_photo(photo, i, self.channels_ if i else None)
+                    self.channels_ = check_photo(photo, i, self.channels_ if done else None)
                     looked_at = self._seen(photo, i)
                 variants = augment.variants(*looked_at, self.augment, [seed, i])
                 for k, (seen, inside) in enumerate(variants):
@@ -195,13 +200,25 @@ class Regions(Looking, Detector):
                     if self._numbered:
                         blocks = ((numbers, numbered(numbers, vectors)) for numbers, vectors in blocks)
                     found += sampling.drawn(blocks, there, share, [seed, i, k][: 2 + (k > 0)])
-                if i == 0:
-                    self._refuse_large(found, len(photos))
-                bar.update(i + 1, len(photos))
+                if not done:
+                    self._refuse_large(found, len(chosen))
+                bar.update(done + 1, len(chosen))
         regions = np.concatenate(found)
         if self.choose == "coreset":
             return sampling.core_set(sampling.trimmed(regions, wanted, seed), self.max_regions, seed)
         return sampling.trimmed(regions, self.max_regions, seed)
+
+    def _shares(self, n: int, wanted: int, seed: int) -> tuple[list[int], int]:
+        """Which of ``n`` photos are learnt, and at most how many regions of each of their variants.
+
+        Where places are kept apart these are whole photos. If each place learnt others, a photo like one that was
+        learnt would be usual at some places and not at others, and its highest score that of a defect.
+        """
+        variants = augment.count(self.augment)
+        if not self._numbered or self.view.cells is None:
+            return list(range(n)), -(-wanted // (n * variants))
+        places = self.view.cells**2
+        return sampling.numbers(n, max(1, wanted // (places * variants)), seed), places
 
     def _to_learn(self, regions: np.ndarray) -> np.ndarray:
         """Training regions as the inner detector learns them; sets ``whitening_``."""

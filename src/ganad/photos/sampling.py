@@ -20,11 +20,17 @@ def drawn(
         yield regions[chosen[numbers]]
 
 
+def numbers(n: int, most: int, seed: int) -> list[int]:
+    """At most ``most`` of the numbers below ``n``, drawn by the seed, in their order."""
+    if n <= most:
+        return list(range(n))
+    found: list[int] = np.sort(np.random.default_rng(seed).choice(n, most, replace=False)).tolist()
+    return found
+
+
 def trimmed(regions: np.ndarray, most: int, seed: int) -> np.ndarray:
     """At most ``most`` of the regions, drawn by the seed."""
-    if len(regions) <= most:
-        return regions
-    return regions[np.sort(np.random.default_rng(seed).choice(len(regions), most, replace=False))]
+    return regions if len(regions) <= most else regions[numbers(len(regions), most, seed)]
 
 
 def core_set(regions: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ _CORE = _VECTORS | dict(choose="coreset", max_regions=2_000)
 #: each vector among those of its own place; the best view for GANs on planted defects
 _WHITE: dict[str, Any] = dict(backbone="efficientnet-lite0", cells=8, max_regions=50_000, whiten="place")
 #: the same on edges and lines, which need no weights; the places of ``auto``'s choice there
-_FILTERED: dict[str, Any] = dict(backbone="filters", cells=32, max_regions=400_000, whiten="place")
+_FILTERED: dict[str, Any] = dict(backbone="filters", cells=32, max_regions=700_000, whiten="place")
 _NEAREST = dict(k=1)
 #: updates of networks that learn tiles at ``quick``, in passes over 4,000 of them
 _SHORT = dict(epochs=5)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from ... import memory
 from ...detector import Detector, frozen
+from ...detector.input import joined
 from ...errors import InputError
 from ...nets import filled, row_linear
 from ...nets.alexnet import AlexNetFeatures, checkpoint
@@ -73,15 +74,10 @@ class OnFeatures(Detector):
         self.learn(self._features_of(x))
 
     def _features_of(self, x: TrainingSet) -> np.ndarray:
-        """The features ``(n, d)`` of the training set, in memory once: joined batches would be there twice."""
-        first, *others = torch.split(torch.arange(len(x)), self._chunk)
+        """The features ``(n, d)`` of the training set."""
         with frozen(self.nets_):
-            some = self.features(x.batch(first)).detach().cpu().numpy()
-            found = np.empty((len(x), *some.shape[1:]), some.dtype)
-            found[: len(some)] = some
-            for rows in others:
-                found[rows[0] : rows[-1] + 1] = self.features(x.batch(rows)).detach().cpu().numpy()
-        return found
+            chunks = torch.split(torch.arange(len(x)), self._chunk)
+            return joined((self.features(x.batch(rows)).detach().cpu() for rows in chunks), len(x)).numpy()
 
     @property
     def reduces(self) -> bool:

@@ -12,7 +12,7 @@ features for anomaly detection", ICPR 2020. With ``apart`` each place of a photo
 T. Defard et al., "PaDiM", ICPR 2021. What is normal at the rim of a part is then not normal in its middle:
 
     ganad fit photos/ -o m.safetensors --method gaussian --apart --backbone efficientnet-lite2 --layers 0,3 --cells 24
-        --max-regions 250000 --pool max
+        --max-regions 400000 --pool max
 
 Differs from PaDiM: all features take part, not a hundred drawn ones, and the shrinkage is OAS's instead of a constant.
 It is the default for large photos (docs/guide/photos.md).
