@@ -63,6 +63,28 @@ def test_short_work_is_silent_and_leaves_no_thread(monkeypatch):
     assert threading.active_count() == before and stderr.getvalue() == ""
 
 
+def test_scores_move_the_bar_that_follows_them_and_no_other(monkeypatch):
+    told = []
+    monkeypatch.setattr(Bar, "update", lambda self, done, total: told.append((self.title, done, total)))
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    model = Gaussian(score_batch_size=4, threshold_fits=0, verbose=0).fit(x)
+    told.clear()
+    with Bar("scoring", follows=True), Bar("another"):
+        model.anomaly_score(x)
+    model.anomaly_score(x)
+    assert told == [("scoring", 4, 10), ("scoring", 8, 10), ("scoring", 10, 10)]
+
+
+def test_a_table_that_is_scored_says_so(tmp_path, titles):
+    rows = np.random.default_rng(0).normal(size=(30, 3))
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="a,b,c", comments="")
+    for command in ("fit rows.csv -o m.safetensors --method gaussian", "score m.safetensors rows.csv -o s.csv"):
+        titles.clear()
+        words = [str(tmp_path / word) if "." in word else word for word in command.split()]
+        assert CliRunner().invoke(build_app(words), words).exit_code == 0
+    assert titles[-1] == "scoring"
+
+
 def test_more_fits_for_the_threshold_are_counted(monkeypatch, titles):
     Reader(monkeypatch)
     rows = np.random.default_rng(0).normal(size=(60, 3))

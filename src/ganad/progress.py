@@ -18,10 +18,13 @@ EVERY = 30.0  #: seconds to the first line where there is no terminal, and from 
 
 
 class Bar:
-    """A progress bar with a text at its end; lines without a terminal. It is silent unless it is ``enabled``."""
+    """A progress bar with a text at its end; lines without a terminal. It is silent unless it is ``enabled``.
 
-    def __init__(self, title: str, *, enabled: bool = True):
-        self.title, self.note = title, ""
+    follows: what is told by ``passed`` while the bar is shown moves it.
+    """
+
+    def __init__(self, title: str, *, enabled: bool = True, follows: bool = False):
+        self.title, self.note, self.follows = title, "", follows
         self.progress = drawn() if enabled and sys.stderr.isatty() else None
         self.in_lines = enabled and self.progress is None
         self.lines: _Lines | None = None
@@ -35,6 +38,8 @@ class Bar:
         if self.in_lines:
             self.lines = self._held.enter_context(one_clock())
             self.lines.show(self.title)
+        if self.follows:
+            self._held.callback(_FOLLOWING.reset, _FOLLOWING.set(self))
         return self
 
     def __exit__(
@@ -54,6 +59,13 @@ class Bar:
             self.progress.update(
                 self.task, completed=int(done), total=int(total), description=title or self.title, note=self.note
             )
+
+
+def passed(done: int, total: int) -> None:
+    """Tell the bar that follows, if one does, that ``done`` of ``total`` samples have been looked at."""
+    bar = _FOLLOWING.get()
+    if bar is not None:
+        bar.update(done, total)
 
 
 @contextlib.contextmanager
@@ -106,6 +118,7 @@ class _Lines:
 
 
 _CLOCK: ContextVar[_Lines | None] = ContextVar("clock", default=None)
+_FOLLOWING: ContextVar[Bar | None] = ContextVar("following", default=None)
 
 
 def drawn() -> Progress:

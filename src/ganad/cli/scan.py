@@ -46,7 +46,7 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     from ..pixel_metrics import PixelFigures
 
     if masks is None and not isinstance(detector, Regions):
-        return Scan(detector.anomaly_score(samples))
+        return Scan(_scores(detector, samples))
     if samples.names is None or (not isinstance(detector, Regions) and samples.x.ndim < 3):
         raise InputError("--masks say where defects are in images, and these data are a table")
     files = [] if masks is None else find_masks(masks, samples.names)
@@ -67,6 +67,13 @@ def scan(detector: Detector, samples: Samples, masks: Path | None) -> Scan:
     return found
 
 
+def _scores(detector: Detector, samples: Any) -> np.ndarray:
+    from ..progress import Bar
+
+    with Bar("scoring", enabled=detector.verbose > 0, follows=True):
+        return detector.anomaly_score(samples)
+
+
 def _looked_at(detector: Detector, x: Any) -> Iterator[tuple[float, np.ndarray, list[Region] | None]]:
     """Score, map and regions of each sample."""
     from ..photos import Regions
@@ -78,7 +85,7 @@ def _looked_at(detector: Detector, x: Any) -> Iterator[tuple[float, np.ndarray, 
                 bar.update(i + 1, len(x))
                 yield finding.score, finding.heat, finding.regions
         return
-    scores = detector.anomaly_score(x)
+    scores = _scores(detector, x)
     for start in range(0, len(x), _AT_ONCE):
         maps = detector.explain(x[start : start + _AT_ONCE])
         yield from ((float(s), heat, None) for s, heat in zip(scores[start:], maps))

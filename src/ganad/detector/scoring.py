@@ -15,6 +15,7 @@ from ..arrays import chunks
 from ..devices import choose_threads, deterministic_kernels, use_threads
 from ..display import shown
 from ..errors import InputError
+from ..progress import passed
 from ..seeds import isolated_rng
 from .input import InputSpec, on_device
 
@@ -73,4 +74,5 @@ class Scoring:
                     )
                 part = found.detach()
                 parts.append((part if part.dtype == torch.float64 else part.float()).cpu().numpy())
+                passed(min(len(parts) * self.chunk, len(X)), len(X))
         return np.concatenate(parts)[: len(X)]
