@@ -235,8 +235,8 @@ def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
     assert 0 <= row["metrics"]["auroc"] <= 1
 
 
-def test_a_method_that_is_named_twice_runs_once():
-    tasks = bench.tasks("digits", labels=["fence-gan", "FenceGAN", "1-nn"], classes=["0"], seeds=1)
+def test_a_method_or_a_class_that_is_named_twice_runs_once():
+    tasks = bench.tasks("digits", labels=["fence-gan", "FenceGAN", "1-nn"], classes=["0", "0"], seeds=1)
     assert [task.label for task in tasks] == ["FenceGAN", "1-NN"]
 
 
