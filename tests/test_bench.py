@@ -315,6 +315,16 @@ def test_tables_print_published_beside_measured(tmp_path):
     assert "failed: VAE: RuntimeError: no" in page
 
 
+def test_a_mean_that_is_printed_alone_is_compared_with_all_classes():
+    classes = PROTOCOLS["cifar-one-official"].classes
+    rows = [row_of("ADGAN", c, 0, 0.5, suite="adgan-cifar10") for c in classes]
+    for made, gap in ((rows, "-0.120"), (rows[1:], "")):
+        (table,) = collect(made, [SUITES["adgan-cifar10"]])
+        head, body = cells(table)
+        values = next(values for line, values in body if line.label == "ADGAN" and values[1] != "published")
+        assert values[head.index("difference")] == gap
+
+
 @pytest.mark.parametrize("budget", ["paper", "quick"])
 def test_only_rows_of_the_present_settings_count(budget):
     suite = SUITES["study-mnist"]
