@@ -500,6 +500,20 @@ def test_what_three_decimals_do_not_tell_apart_is_as_good(tmp_path, seeds):
     assert said.startswith("KDE is best, AUROC 1.000, as good as DCAE (1.000)")
 
 
+def test_a_mean_over_other_seeds_is_no_lead(tmp_path):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own_data.suite(where, where.read())
+    rows = []
+    for label, aurocs in dict(DCAE=(0.95, 0.94), KDE=(0.97, 0.95, 0.70)).items():
+        for seed, auroc in enumerate(aurocs):
+            measured = dict(metrics=dict(auroc=auroc, average_precision=0.5, n=20), fit_s=1.0, score_s=0.1)
+            rows.append(asked(Task(suite, label, seed=seed)) | measured)
+    assert verdict(ranking(suite, rows, "quick")) == (
+        "DCAE is best, AUROC 0.945, but on the 2 seeds that both have, KDE leads by 0.015 ± 0.007; measure both on the "
+        "same seeds."
+    )
+
+
 def test_a_choice_without_labels_is_told_with_what_it_costs(tmp_path):
     where = bench.OwnData(str(pictures(tmp_path / "parts")))
     suite = bench.own_data.suite(where, where.read())
