@@ -235,8 +235,8 @@ def test_a_failed_trial_is_a_row_and_can_be_tried_again(tmp_path, monkeypatch):
     assert 0 <= row["metrics"]["auroc"] <= 1
 
 
-def test_a_method_that_is_named_twice_runs_once():
-    tasks = bench.tasks("digits", labels=["fence-gan", "FenceGAN", "1-nn"], classes=["0"], seeds=1)
+def test_a_method_or_a_class_that_is_named_twice_runs_once():
+    tasks = bench.tasks("digits", labels=["fence-gan", "FenceGAN", "1-nn"], classes=["0", "0"], seeds=1)
     assert [task.label for task in tasks] == ["FenceGAN", "1-NN"]
 
 
@@ -313,6 +313,16 @@ def test_tables_print_published_beside_measured(tmp_path):
     assert f"published by {line.published['0'].source}: ALAD, FenceGAN, GANomaly" in md
     assert "at most 12000 training" in md and "<svg" in page and "<script" not in page
     assert "failed: VAE: RuntimeError: no" in page
+
+
+def test_a_mean_that_is_printed_alone_is_compared_with_all_classes():
+    classes = PROTOCOLS["cifar-one-official"].classes
+    rows = [row_of("ADGAN", c, 0, 0.5, suite="adgan-cifar10") for c in classes]
+    for made, gap in ((rows, "-0.120"), (rows[1:], "")):
+        (table,) = collect(made, [SUITES["adgan-cifar10"]])
+        head, body = cells(table)
+        values = next(values for line, values in body if line.label == "ADGAN" and values[1] != "published")
+        assert values[head.index("difference")] == gap
 
 
 @pytest.mark.parametrize("budget", ["paper", "quick"])
@@ -488,6 +498,20 @@ def test_what_three_decimals_do_not_tell_apart_is_as_good(tmp_path, seeds):
     rows = [asked(Task(suite, label, seed=seed)) | measured for label in ("KDE", "DCAE") for seed in range(seeds)]
     said = verdict(ranking(suite, rows, "quick"))
     assert said.startswith("KDE is best, AUROC 1.000, as good as DCAE (1.000)")
+
+
+def test_a_mean_over_other_seeds_is_no_lead(tmp_path):
+    where = bench.OwnData(str(pictures(tmp_path / "parts")))
+    suite = bench.own_data.suite(where, where.read())
+    rows = []
+    for label, aurocs in dict(DCAE=(0.95, 0.94), KDE=(0.97, 0.95, 0.70)).items():
+        for seed, auroc in enumerate(aurocs):
+            measured = dict(metrics=dict(auroc=auroc, average_precision=0.5, n=20), fit_s=1.0, score_s=0.1)
+            rows.append(asked(Task(suite, label, seed=seed)) | measured)
+    assert verdict(ranking(suite, rows, "quick")) == (
+        "DCAE is best, AUROC 0.945, but on the 2 seeds that both have, KDE leads by 0.015 ± 0.007; measure both on the "
+        "same seeds."
+    )
 
 
 def test_a_choice_without_labels_is_told_with_what_it_costs(tmp_path):

@@ -125,6 +125,8 @@ def test_what_fails_is_a_row_that_is_tried_again(tmp_path, digits, monkeypatch):
     for _ in range(2):
         (row,) = curves.run(curves.curves(["FenceGAN"], budget="smoke"), tmp_path)
         assert row["error"].startswith("ZeroDivisionError")
+    arguments = ["curves", "--methods", "FenceGAN", "--budget", "smoke", "--results", str(tmp_path)]
+    assert CliRunner().invoke(build_app([]), arguments).exit_code == 1
     assert curves.current(read(tmp_path / curves.FILE)) == []
 
 

@@ -165,7 +165,16 @@ def test_impossible_rates_are_refused(rate):
         metrics.flag_top(S, rate)
 
 
+def test_a_small_rate_flags_one():
+    assert metrics.rates_at(Y, S, 1e-12).n_flagged == 1
+
+
 def test_impossible_switches_are_refused():
+    for f in (metrics.rates_above, metrics.balanced_accuracy, metrics.class_accuracies):
+        with pytest.raises(InputError, match="threshold is NaN"):
+            f(Y, S, np.nan)
+    with pytest.raises(InputError, match="kinds: 1 for 5 scores"):
+        metrics.by_kind(["good"], Y, S)
     with pytest.raises(InputError, match="positive"):
         metrics.average_precision(Y, S, "attack")
     with pytest.raises(InputError, match="prevalence"):

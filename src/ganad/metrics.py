@@ -84,7 +84,9 @@ def pr_area_trapezoid(y: np.ndarray, score: np.ndarray, positive: Positive = "an
 
 
 def n_flagged_at(rate: float, n: int) -> int:
-    """``ceil(rate * n)``, how many of ``n`` samples a share ``rate`` flags; InputError unless 0 < rate <= 1.
+    """``ceil(rate * n)``, at least 1: how many of ``n`` samples a share ``rate`` flags.
+
+    Raises InputError unless 0 < rate <= 1.
 
     >>> n_flagged_at(0.07, 100)
     7
@@ -92,7 +94,7 @@ def n_flagged_at(rate: float, n: int) -> int:
     if not 0 < rate <= 1:
         raise InputError(f"rate={rate} must lie in (0, 1]; it is the share of the samples that is flagged")
     # without rounding, 0.07 of 100 samples would be 8
-    return int(np.ceil(np.round(rate * n, 9)))
+    return max(1, int(np.ceil(np.round(rate * n, 9))))
 
 
 def flag_top(score: np.ndarray, rate: float, seed: int = 0) -> np.ndarray:
@@ -132,7 +134,7 @@ def rates_above(y: np.ndarray, score: np.ndarray, threshold: float) -> Rates:
     Rates(precision=0.5, recall=0.5, f1=0.5, n_flagged=2, tied=1)
     """
     y, score = _checked(y, score)
-    mask = score > threshold
+    mask = _above(score, threshold)
     return _rates(y, mask, int((score == score[mask].min()).sum()) if mask.any() else 0)
 
 
@@ -168,7 +170,7 @@ def balanced_accuracy(y: np.ndarray, score: np.ndarray, threshold: float) -> flo
     0.75
     """
     y, score = _checked(y, score)
-    above = score > threshold
+    above = _above(score, threshold)
     return float((above[y == 1].mean() + (~above[y == 0]).mean()) / 2)
 
 
@@ -183,8 +185,9 @@ def class_accuracies(y: np.ndarray, score: np.ndarray, threshold: float) -> dict
     0.5
     """
     y, score = _checked(y, score)
-    right = (score > threshold) == (y == 1)
-    kept, passed = int((score <= threshold).sum()), int(right[y == 0].sum())
+    above = _above(score, threshold)
+    right = above == (y == 1)
+    kept, passed = int((~above).sum()), int(right[y == 0].sum())
     return {
         "pass_accuracy": float(right[y == 0].mean()),
         "nonpass_accuracy": float(right[y == 1].mean()),
@@ -267,6 +270,8 @@ def by_kind(
     """
     y, score = _checked(y, score)
     names = np.array(["all"] * len(y) if kinds is None else kinds, str)
+    if len(names) != len(y):
+        raise InputError(f"kinds: {len(names)} for {len(y)} scores; give one kind for each score")
     several = [] if kinds is None else sorted(set(names[y == 1].tolist()))
     lines = []
     for kind in [*several, None]:
@@ -306,6 +311,12 @@ def _rates(y: np.ndarray, mask: np.ndarray, tied: int) -> Rates:
     hits, flagged = int((y[mask] == 1).sum()), int(mask.sum())
     precision, recall = hits / flagged if flagged else 0.0, hits / int(y.sum())
     return Rates(precision, recall, f1_from(precision, recall), flagged, tied)
+
+
+def _above(score: np.ndarray, threshold: float) -> np.ndarray:
+    if np.isnan(threshold):  # nothing is above it, which would read as a figure
+        raise InputError("threshold is NaN; it must be a number")
+    return score > threshold
 
 
 def _turned(y: np.ndarray, score: np.ndarray, positive: str) -> tuple[np.ndarray, np.ndarray]:

@@ -45,7 +45,7 @@ def tasks(
     unknown = set(classes or ()) - set(protocol.classes)
     if unknown:
         raise InputError(f"{suite.name} has no class {', '.join(sorted(unknown))}")
-    names: Sequence[str | None] = classes or suite.classes or protocol.classes or [None]
+    names: Sequence[str | None] = list(dict.fromkeys(classes or suite.classes or protocol.classes)) or [None]
     chosen = _labels(suite, labels)
     folder = str(data_dir) if data_dir else None
     return [

@@ -103,6 +103,9 @@ def verdict(places: list[Place]) -> str:
     gap, sd = statistics.mean(gaps), statistics.stdev(gaps)
     if abs(gap) < _SEEN:
         return f"{said}, as good as {rival.recipe.label} ({rival.mean:.3f}) over {len(gaps)} seeds."
+    if gap < 0:  # the best mean is over other seeds, of which some are missing or failed
+        both = f"on the {len(gaps)} seeds that both have, {rival.recipe.label} leads by {-gap:.3f} ± {sd:.3f}"
+        return f"{said}, but {both}; measure both on the same seeds."
     figures = f"by {gap:.3f} ± {sd:.3f} over {len(gaps)} seeds"
     if best.recipe.is_baseline:
         kind = f"and needs no network; it leads the best network, {rival.recipe.label}, {figures}"

@@ -26,14 +26,13 @@ def _printed(figure: published.Figure | None) -> str:
     return _with_spread(figure.value, figure.spread) if figure else "-"
 
 
-def _published_mean(line: Line, classes: list[str]) -> float | None:
-    """The paper's mean over all classes; if a table has only some classes, the mean of the figures for those."""
-    if classes == [""]:
-        return line.published[""].value if "" in line.published else None
-    own = [line.published[c].value for c in classes if c in line.published]
-    if len(own) == len(classes):
+def _published_mean(line: Line, table: Table) -> float | None:
+    """The mean of the figures for these classes; of a paper that prints the mean alone, that of all classes."""
+    own = [line.published[c].value for c in table.classes if c in line.published]
+    if own and len(own) == len(table.classes):
         return sum(own) / len(own)
-    return None
+    is_whole = len(table.classes) == len(PROTOCOLS[table.suite.protocol].classes)
+    return line.published["mean"].value if is_whole and not own and "mean" in line.published else None
 
 
 Body = list[tuple[Line, list[str]]]  #: a table's lines with their cells
@@ -72,7 +71,7 @@ def _published(table: Table, line: Line) -> list[str]:
 
 
 def _measured(table: Table, line: Line) -> list[str]:
-    spread, target = line.mean(), _published_mean(line, table.classes)
+    spread, target = line.mean(), _published_mean(line, table)
     complete = spread is not None and len(line.measured) == len(table.classes)
     values = [cell(line.measured.get(c)) for c in table.classes]
     if not _has_several(table):

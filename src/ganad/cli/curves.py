@@ -38,6 +38,8 @@ def curves(
     """Train GANs on MNIST for a stated time, and record their AUROC at log-spaced moments.
 
     Stopped and started again it goes on with the next curve. ganad tables draws what was recorded.
+
+    Exit code 1 says that every curve of this run failed.
     """
     from ..bench import curves as module
 
@@ -54,9 +56,11 @@ def curves(
         device=device,
     )
     try:
-        module.run(wanted, results, engine=where, hours=hours, on_row=_show)
+        made = module.run(wanted, results, engine=where, hours=hours, on_row=_show)
     except KeyboardInterrupt as stop:
         raise Interrupted(f"interrupted; {results} keeps the finished curves, and the same command goes on") from stop
+    if made and all("error" in row for row in made):
+        raise typer.Exit(1)
 
 
 def _show(row: dict[str, Any], done: int, total: int) -> None:

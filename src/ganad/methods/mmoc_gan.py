@@ -30,7 +30,7 @@ columns stays below one half (.45). The next paragraph gives a likely reason.
 Many columns need a representation in front (``representation="dense"``, OCAN's). Complementary samples fill little of a
 space of 64 pixels, and the discriminator knows the outside only where they are. On scikit-learn's digits without the 0
 (60 passes, three seeds) the AUROC is .94, .84, .87 on codes and .35, .51, .93 on pixels. On codes it is .92, .79, .95
-with the printed signs and .93, .93, .95 with one code for all, so neither makes a difference there (`ganad bench
+with the printed signs and .93, .93, .94 with one code for all, so neither makes a difference there (`ganad bench
 readings`).
 """
 
