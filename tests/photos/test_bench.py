@@ -108,7 +108,7 @@ def test_the_command_measures_photos_and_prints_their_tables(folder, tmp_path, m
 
 def test_masks_of_small_images_are_refused(folder, tmp_path):
     write(tmp_path / "normal", plates(3, sides=(60, 64)))
-    with pytest.raises(InputError, match="more than 128 pixels"):
+    with pytest.raises(InputError, match="more than 64 pixels"):
         OwnData(str(tmp_path), masks=str(folder / "masks")).read()
 
 

@@ -376,7 +376,7 @@ def test_auto_leaves_small_images_and_a_named_size_as_they_were(tmp_path):
     given = PhotoOptions()
     assert given.chosen(str(tmp_path / "normal"), False)[0] == "gaussian" or not installed_here()
     for file in (tmp_path / "normal").iterdir():
-        Image.open(file).resize((100, 128)).save(file)
+        Image.open(file).resize((50, 64)).save(file)
     assert given.chosen(str(tmp_path / "normal"), False) == ("auto", {}, given)
     assert given.chosen(str(tmp_path / "missing"), False) == ("auto", {}, given)
     assert given.chosen("mnist", False) == ("auto", {}, given)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-LARGE = 128  #: pixels of the longer side; smaller images are learnt whole
+LARGE = 64  #: pixels of the longer side; images up to it are learnt whole, for a network has few places in them
 
 
 _LOOKS = {f"efficientnet-lite{size}": f"EfficientNet-Lite{size}" for size in range(3)} | {"filters": "edges and lines"}
