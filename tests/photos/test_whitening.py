@@ -1,6 +1,7 @@
 """whiten="all" and "place": a backbone's vectors with equal spread in all directions, before a detector sees them."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import onnxruntime
@@ -41,6 +42,19 @@ def test_each_place_is_compared_with_itself():
         np.testing.assert_allclose(np.cov(white[numbers == number].T), np.eye(6), atol=0.1)
     alone = whitening.apply(x[7000:7001], numbers[7000:7001])
     np.testing.assert_allclose(alone, white[7000:7001], rtol=1e-4, atol=1e-4)
+
+
+def test_a_place_that_training_lacked_is_like_the_nearest_and_many_vectors_need_no_table_of_distances():
+    x, numbers = correlated(3000), np.repeat([2, 5, 9], 1000)
+    whitening = Whitening.of(x, numbers)
+    new = np.array([0, 2, 3, 4, 6, 7, 8, 12])
+    nearest = np.array([2, 2, 2, 5, 5, 5, 9, 9])  # 7 lies between 5 and 9
+    np.testing.assert_array_equal(whitening.apply(x[:8], new), whitening.apply(x[:8], nearest))
+    tracemalloc.start()
+    whitening._at(np.tile(new, 100_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 8 * 800_000  # not a number for each vector and place
 
 
 def test_fewer_vectors_than_columns_and_constant_columns_give_numbers_of_a_sane_size():
